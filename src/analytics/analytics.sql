@@ -1,0 +1,1 @@
+-- analytics.sql: metrics and BI views.

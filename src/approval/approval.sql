@@ -1,0 +1,1 @@
+-- approval.sql: policies, roles, delegation, signatures.

@@ -1,0 +1,156 @@
+/*
+ * actor.c
+ *	  Finds out who acts, and never takes a caller's word for it.
+ *
+ * current_user says nothing inside SECURITY DEFINER code, so the login role
+ * (session_user) is the only base.  What a trusted application says through
+ * vouch.actor counts because the application is registered, by an owner.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "core/actor.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "core/stmt.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+VOUCH_FUNCTION(vouch_sql_actor);
+VOUCH_FUNCTION(vouch_sql_check_actor);
+
+static VouchActing *acting_top = NULL;
+static bool callbacks_registered = false;
+
+static VouchStmt find_application = {
+	"SELECT 1 FROM vouch_data.trusted_application WHERE role_name = $1",
+	SPI_OK_SELECT, 1, {TEXTOID}
+};
+
+/* A frame lives on the stack of who pushed it: an abort unwinds both. */
+static void
+forget_acting(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+		acting_top = NULL;
+}
+
+static void
+forget_acting_sub(SubXactEvent event, SubTransactionId mysubid,
+				  SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		while (acting_top != NULL && acting_top->nest_level >= GetCurrentTransactionNestLevel())
+			acting_top = acting_top->outer;
+}
+
+void
+vouch_actor_push(VouchActing *acting)
+{
+	if (!callbacks_registered)
+	{
+		RegisterXactCallback(forget_acting, NULL);
+		RegisterSubXactCallback(forget_acting_sub, NULL);
+		callbacks_registered = true;
+	}
+	acting->nest_level = GetCurrentTransactionNestLevel();
+	acting->outer = acting_top;
+	acting_top = acting;
+}
+
+void
+vouch_actor_pop(VouchActing *acting)
+{
+	if (acting_top != acting)
+		elog(ERROR, "unbalanced acting frames");
+	acting_top = acting->outer;
+}
+
+const VouchActing *
+vouch_actor_acting(void)
+{
+	return acting_top;
+}
+
+const char *
+vouch_actor_db_user(void)
+{
+	return GetUserNameFromId(GetSessionUserId(), false);
+}
+
+bool
+vouch_actor_is_application(void)
+{
+	Datum		args[1];
+	bool		found;
+
+	SPI_connect();
+	args[0] = CStringGetTextDatum(vouch_actor_db_user());
+	found = vouch_stmt_run(&find_application, args, NULL) > 0;
+	SPI_finish();
+	return found;
+}
+
+const char *
+vouch_actor_current(void)
+{
+	if (acting_top != NULL)
+		return acting_top->actor;
+	if (vouch_guc_actor != NULL && vouch_guc_actor[0] != '\0')
+	{
+		const char *db_user = vouch_actor_db_user();
+
+		if (strcmp(vouch_guc_actor, db_user) == 0)
+			return db_user;
+		if (!vouch_actor_is_application())
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_NOT_TRUSTED),
+					 errmsg("role \"%s\" may not act as \"%s\"", db_user, vouch_guc_actor),
+					 errdetail("Only a role that is registered as a trusted application may set vouch.actor."),
+					 errhint("RESET vouch.actor, or have an administrator call vouch.register_application('%s').",
+							 db_user)));
+		return MemoryContextStrdup(TopTransactionContext, vouch_guc_actor);
+	}
+	return vouch_actor_db_user();
+}
+
+const char *
+vouch_actor_check(const char *claimed, const char *parameter)
+{
+	const char *actor = vouch_actor_current();
+
+	if (claimed == NULL || strcmp(claimed, actor) == 0)
+		return actor;
+	if (acting_top != NULL)
+	{
+		if (acting_top->starter != NULL && strcmp(claimed, acting_top->starter) == 0)
+			return acting_top->starter;
+	}
+	else if (vouch_actor_is_application())
+		return claimed;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ACTOR_MISMATCH),
+			 errmsg("\"%s\" cannot act as \"%s\"", actor, claimed),
+			 errdetail("Parameter %s names who acts, and that must be the session's own actor.", parameter),
+			 errhint("Leave %s out, or log in as \"%s\".", parameter, claimed)));
+	return NULL;				/* not reached */
+}
+
+/* vouch.actor() */
+Datum
+vouch_sql_actor(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(vouch_actor_current()));
+}
+
+/* vouch_data.check_actor(claimed text, parameter text) */
+Datum
+vouch_sql_check_actor(PG_FUNCTION_ARGS)
+{
+	char	   *claimed = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *parameter = PG_ARGISNULL(1) ? "user_id" : text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	PG_RETURN_TEXT_P(cstring_to_text(vouch_actor_check(claimed, parameter)));
+}

@@ -1,0 +1,54 @@
+/*
+ * compat.h
+ *	  What differs between the server versions that we build on (15 to 18).
+ *	  The only file that mentions PG_VERSION_NUM.
+ */
+#ifndef VOUCH_CORE_COMPAT_H
+#define VOUCH_CORE_COMPAT_H
+
+#include "fmgr.h"
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "Vouch builds on PostgreSQL 15 to 18"
+#endif
+
+/* Where this backend's PGPROC stands, for waking it by number. */
+static inline int
+vouch_my_procno(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
+/* Our wait events are named from 17 on; before, they are "Extension". */
+static inline uint32
+vouch_wait_event(const char *name, uint32 *cache)
+{
+#if PG_VERSION_NUM >= 170000
+	if (*cache == 0)
+		*cache = WaitEventExtensionNew(name);
+	return *cache;
+#else
+	(void) name;
+	(void) cache;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#if PG_VERSION_NUM >= 180000
+#define vouch_noreturn pg_noreturn
+#else
+#define vouch_noreturn
+#endif
+
+/* One macro for SQL-callable functions: prototype, export and V1 record. */
+#define VOUCH_FUNCTION(name) \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+
+#endif							/* VOUCH_CORE_COMPAT_H */

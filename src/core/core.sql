@@ -1,0 +1,141 @@
+-- core.sql: schemas, roles, types, ids and who acts.
+\echo Use "CREATE EXTENSION vouch" to load this file. \quit
+
+SET LOCAL search_path TO pg_catalog, pg_temp;
+SET LOCAL client_min_messages TO warning;
+
+CREATE SCHEMA vouch;
+COMMENT ON SCHEMA vouch IS 'Vouch: the functions and views that people, applications and workflows use';
+CREATE SCHEMA vouch_data;
+COMMENT ON SCHEMA vouch_data IS 'Vouch: tables and helpers; readable, never written to directly';
+
+-- Roles are cluster-wide, so another database may have made them already.
+DO $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN SELECT * FROM (VALUES
+		('vouch_reader', 'Vouch: reads versions, decisions, workflows and reports'),
+		('vouch_user', 'Vouch: makes versions, decides, signs, starts and signals workflows; the rights to decide and sign are granted with vouch.grant_role()'),
+		('vouch_admin', 'Vouch: defines workflows and policies, grants roles, registers applications')) AS v(name, about)
+	LOOP
+		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r.name) THEN
+			EXECUTE format('CREATE ROLE %I NOLOGIN', r.name);
+			EXECUTE format('COMMENT ON ROLE %I IS %L', r.name, r.about);
+		END IF;
+	END LOOP;
+	GRANT vouch_reader TO vouch_user;
+	GRANT vouch_user TO vouch_admin;
+END
+$$;
+GRANT USAGE ON SCHEMA vouch, vouch_data TO vouch_reader;
+
+-- Types -------------------------------------------------------------------
+
+CREATE TYPE vouch.version_state AS ENUM
+	('draft', 'pending_approval', 'approved', 'rejected', 'superseded', 'withdrawn');
+COMMENT ON TYPE vouch.version_state IS 'State of a version; changed only along vouch.state_machine()';
+CREATE TYPE vouch.verdict AS ENUM ('pending', 'approved', 'rejected', 'needs_changes');
+COMMENT ON TYPE vouch.verdict IS 'What a reviewing stage says of an item';
+CREATE TYPE vouch.execution_status AS ENUM
+	('running', 'succeeded', 'failed', 'canceled', 'terminated', 'timed_out');
+COMMENT ON TYPE vouch.execution_status IS 'State of an execution; paused is a flag beside it';
+
+-- Ids ---------------------------------------------------------------------
+
+CREATE FUNCTION vouch.bucket(subject text) RETURNS int
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_bucket';
+COMMENT ON FUNCTION vouch.bucket(text) IS
+'Bucket (0 to 1023) of a subject such as cycle-7-report-3: all rows of one subject share it';
+
+CREATE FUNCTION vouch.bucket_of(id uuid) RETURNS int
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_bucket_of';
+COMMENT ON FUNCTION vouch.bucket_of(uuid) IS
+'Bucket that an id of a version, decision or execution carries; VO502 when the id is not one of Vouch''s';
+
+CREATE FUNCTION vouch_data.version_id(bucket int, artifact_no int, version_no int) RETURNS uuid
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_version_id';
+COMMENT ON FUNCTION vouch_data.version_id(int, int, int) IS 'Packs the id of a version';
+
+CREATE FUNCTION vouch_data.version_number(version_id uuid) RETURNS int
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_version_number';
+COMMENT ON FUNCTION vouch_data.version_number(uuid) IS 'Version number that a version''s id carries, NULL for other ids';
+
+CREATE FUNCTION vouch_data.artifact_number(version_id uuid) RETURNS int
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_artifact_number';
+COMMENT ON FUNCTION vouch_data.artifact_number(uuid) IS 'Artifact number that a version''s id carries, NULL for other ids';
+
+CREATE FUNCTION vouch_data.decision_id(bucket int, artifact_no int, item_no int, stage int, from_no int) RETURNS uuid
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_decision_id';
+COMMENT ON FUNCTION vouch_data.decision_id(int, int, int, int, int) IS 'Packs the id of a decision';
+
+CREATE FUNCTION vouch_data.event_id(bucket int) RETURNS uuid
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_event_id';
+COMMENT ON FUNCTION vouch_data.event_id(int) IS 'A new time-ordered id in a bucket';
+
+-- Who acts ----------------------------------------------------------------
+
+CREATE TABLE vouch_data.trusted_application (
+	role_name text PRIMARY KEY,
+	registered_by text NOT NULL,
+	registered_at timestamptz NOT NULL
+);
+COMMENT ON TABLE vouch_data.trusted_application IS
+'Login roles of applications that may say, in vouch.actor, which person they act for';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.trusted_application', '');
+
+CREATE FUNCTION vouch.actor() RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'vouch_sql_actor';
+COMMENT ON FUNCTION vouch.actor() IS
+'Name of who acts now: the session''s login role; in a trusted application vouch.actor; in a workflow the person whose signal or decision it follows. VO004 when vouch.actor is set by a role that is not a trusted application';
+
+CREATE FUNCTION vouch_data.check_actor(claimed text, parameter text) RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'vouch_sql_check_actor';
+COMMENT ON FUNCTION vouch_data.check_actor(text, text) IS
+'The acting name when claimed is NULL or that name, else VO001; parameter is named in the error';
+
+CREATE FUNCTION vouch.register_application(role_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
+		RAISE EXCEPTION 'role "%" does not exist', role_name
+			USING ERRCODE = 'undefined_object', HINT = 'Create the login role of the application first.';
+	END IF;
+	INSERT INTO vouch_data.trusted_application
+	VALUES (role_name, vouch.actor(), clock_timestamp())
+	ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION vouch.register_application(text) IS
+'Lets a login role name, in vouch.actor, the person that it acts for. For application servers that authenticate people themselves; undone by vouch.unregister_application()';
+
+CREATE FUNCTION vouch.unregister_application(role_name text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	DELETE FROM vouch_data.trusted_application a
+	WHERE a.role_name = unregister_application.role_name;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION vouch.unregister_application(text) IS
+'Takes back vouch.register_application(); true when the role was registered';
+
+-- State machines and digests ------------------------------------------------
+
+CREATE FUNCTION vouch.state_machine(
+	OUT machine text, OUT rule text, OUT state text, OUT event text, OUT next_state text, OUT meaning text)
+RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_state_machine';
+COMMENT ON FUNCTION vouch.state_machine() IS
+'Every state machine as rows: in a state, an event leads to the next state by a rule whose id the log keeps. state is NULL where the thing does not exist yet';
+
+CREATE FUNCTION vouch.digest(payload jsonb) RETURNS bytea
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_jsonb_digest';
+COMMENT ON FUNCTION vouch.digest(jsonb) IS 'SHA-256 of a payload in the form that the log and the content digests use';
+
+GRANT EXECUTE ON FUNCTION vouch.bucket(text), vouch.bucket_of(uuid),
+	vouch_data.version_id(int, int, int), vouch_data.version_number(uuid), vouch_data.artifact_number(uuid),
+	vouch_data.decision_id(int, int, int, int, int), vouch.actor(), vouch.state_machine(), vouch.digest(jsonb)
+	TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch_data.check_actor(text, text), vouch_data.event_id(int) TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch.register_application(text), vouch.unregister_application(text) TO vouch_admin;

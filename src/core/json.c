@@ -1,0 +1,198 @@
+/*
+ * json.c
+ *	  Short ways into and out of jsonb.
+ */
+#include "postgres.h"
+
+#include "core/id.h"
+#include "core/json.h"
+#include "datatype/timestamp.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/numeric.h"
+
+bool
+vouch_json_is_object(Jsonb *value)
+{
+	return JB_ROOT_IS_OBJECT(value);
+}
+
+bool
+vouch_json_is_array(Jsonb *value)
+{
+	return JB_ROOT_IS_ARRAY(value) && !JB_ROOT_IS_SCALAR(value);
+}
+
+int
+vouch_json_array_length(Jsonb *value)
+{
+	return vouch_json_is_array(value) ? JB_ROOT_COUNT(value) : 0;
+}
+
+static JsonbValue *
+find(Jsonb *object, const char *key)
+{
+	JsonbValue	k;
+
+	if (!JB_ROOT_IS_OBJECT(object))
+		return NULL;
+	k.type = jbvString;
+	k.val.string.val = (char *) key;
+	k.val.string.len = strlen(key);
+	return findJsonbValueFromContainer(&object->root, JB_FOBJECT, &k);
+}
+
+char *
+vouch_json_get_text(Jsonb *object, const char *key)
+{
+	JsonbValue *v = find(object, key);
+
+	if (v == NULL || v->type == jbvNull)
+		return NULL;
+	if (v->type == jbvString)
+		return pnstrdup(v->val.string.val, v->val.string.len);
+	return vouch_json_to_text(JsonbValueToJsonb(v));
+}
+
+Jsonb *
+vouch_json_get(Jsonb *object, const char *key)
+{
+	JsonbValue *v = find(object, key);
+
+	return v == NULL ? NULL : JsonbValueToJsonb(v);
+}
+
+Jsonb *
+vouch_json_from_text(const char *json)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}
+
+char *
+vouch_json_to_text(Jsonb *value)
+{
+	return JsonbToCString(NULL, &value->root, VARSIZE(value));
+}
+
+char *
+vouch_json_time_text(TimestampTz value)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (TIMESTAMP_NOT_FINITE(value) ||
+		timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) != 0)
+		return pstrdup(TIMESTAMP_IS_NOBEGIN(value) ? "-infinity" : "infinity");
+	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+					tm.tm_year, tm.tm_mon, tm.tm_mday,
+					tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+}
+
+void
+vouch_json_begin(VouchJsonBuild *build)
+{
+	build->state = NULL;
+	(void) pushJsonbValue(&build->state, WJB_BEGIN_OBJECT, NULL);
+}
+
+static void
+put_key(VouchJsonBuild *build, const char *key)
+{
+	JsonbValue	k;
+
+	k.type = jbvString;
+	k.val.string.val = pstrdup(key);
+	k.val.string.len = strlen(key);
+	(void) pushJsonbValue(&build->state, WJB_KEY, &k);
+}
+
+void
+vouch_json_put_null(VouchJsonBuild *build, const char *key)
+{
+	JsonbValue	v;
+
+	put_key(build, key);
+	v.type = jbvNull;
+	(void) pushJsonbValue(&build->state, WJB_VALUE, &v);
+}
+
+void
+vouch_json_put_text(VouchJsonBuild *build, const char *key, const char *value)
+{
+	JsonbValue	v;
+
+	if (value == NULL)
+	{
+		vouch_json_put_null(build, key);
+		return;
+	}
+	put_key(build, key);
+	v.type = jbvString;
+	v.val.string.val = pstrdup(value);
+	v.val.string.len = strlen(value);
+	(void) pushJsonbValue(&build->state, WJB_VALUE, &v);
+}
+
+void
+vouch_json_put_int(VouchJsonBuild *build, const char *key, int64 value)
+{
+	JsonbValue	v;
+
+	put_key(build, key);
+	v.type = jbvNumeric;
+	v.val.numeric = int64_to_numeric(value);
+	(void) pushJsonbValue(&build->state, WJB_VALUE, &v);
+}
+
+void
+vouch_json_put_bool(VouchJsonBuild *build, const char *key, bool value)
+{
+	JsonbValue	v;
+
+	put_key(build, key);
+	v.type = jbvBool;
+	v.val.boolean = value;
+	(void) pushJsonbValue(&build->state, WJB_VALUE, &v);
+}
+
+void
+vouch_json_put_time(VouchJsonBuild *build, const char *key, TimestampTz value)
+{
+	vouch_json_put_text(build, key, vouch_json_time_text(value));
+}
+
+void
+vouch_json_put_uuid(VouchJsonBuild *build, const char *key, const pg_uuid_t *value)
+{
+	vouch_json_put_text(build, key, value == NULL ? NULL : vouch_id_text(value));
+}
+
+void
+vouch_json_put(VouchJsonBuild *build, const char *key, Jsonb *value)
+{
+	JsonbValue	v;
+
+	if (value == NULL)
+	{
+		vouch_json_put_null(build, key);
+		return;
+	}
+	put_key(build, key);
+	if (JB_ROOT_IS_SCALAR(value))
+	{
+		(void) JsonbExtractScalar(&value->root, &v);
+		(void) pushJsonbValue(&build->state, WJB_VALUE, &v);
+		return;
+	}
+	v.type = jbvBinary;
+	v.val.binary.data = &value->root;
+	v.val.binary.len = VARSIZE(value) - VARHDRSZ;
+	(void) pushJsonbValue(&build->state, WJB_VALUE, &v);
+}
+
+Jsonb *
+vouch_json_end(VouchJsonBuild *build)
+{
+	return JsonbValueToJsonb(pushJsonbValue(&build->state, WJB_END_OBJECT, NULL));
+}

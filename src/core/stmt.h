@@ -1,0 +1,78 @@
+/*
+ * stmt.h
+ *	  The registry of statements that C sends to SQL: one place that switches
+ *	  up to the extension's owner, pins search_path, keeps plans and checks
+ *	  result codes.
+ */
+#ifndef VOUCH_CORE_STMT_H
+#define VOUCH_CORE_STMT_H
+
+#include "executor/spi.h"
+
+#define VOUCH_STMT_MAX_ARGS 24
+
+/*
+ * Declare each as a static variable beside the code that uses it:
+ *
+ *	static VouchStmt lock_artifact = {
+ *		"SELECT ... FROM vouch_data.artifact WHERE bucket = $1 AND ...",
+ *		SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+ *	};
+ *
+ * Text: schema-qualified, "bucket = $1" on every table, parameters of built-in
+ * types only (enums as text, cast in the text; sets as arrays), no volatile
+ * functions over columns.
+ */
+typedef struct VouchStmt
+{
+	const char *text;
+	int			expect;			/* SPI_OK_... */
+	int			nargs;
+	Oid			args[VOUCH_STMT_MAX_ARGS];
+	SPIPlanPtr	plan;			/* kept for the session, private to stmt.c */
+} VouchStmt;
+
+/*
+ * Runs a statement as the extension's owner and returns the number of rows.
+ * Needs SPI_connect().  nulls may be NULL, else one char per argument, 'n' or
+ * ' '.  Rows are in SPI_tuptable, in SPI's own memory: copy what you keep.
+ * Sees the effects of everything before it in this transaction, and, in READ
+ * COMMITTED, all that was committed before it began.
+ */
+extern uint64 vouch_stmt_run(VouchStmt *stmt, Datum *args, const char *nulls);
+
+/* The same for statements that must find exactly one row; elog if not. */
+extern void vouch_stmt_run_one(VouchStmt *stmt, Datum *args, const char *nulls);
+
+/* At most max rows. */
+extern uint64 vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max);
+
+/* One column of one row of SPI_tuptable (col from 1).  *isnull may be NULL. */
+extern Datum vouch_stmt_get(uint64 row, int col, bool *isnull);
+extern char *vouch_stmt_get_text(uint64 row, int col);	/* NULL for null; copied into CurrentMemoryContext */
+extern int32 vouch_stmt_get_int32(uint64 row, int col, int32 otherwise);
+extern int64 vouch_stmt_get_int64(uint64 row, int col, int64 otherwise);
+extern bool vouch_stmt_get_bool(uint64 row, int col, bool otherwise);
+
+/*
+ * A section of code that runs as the extension's owner with search_path
+ * pinned, for dynamic work that is no VouchStmt.  An error inside is undone by
+ * the (sub)transaction's abort.
+ */
+typedef struct VouchOwnerSection
+{
+	Oid			userid;
+	int			sec_context;
+	int			nestlevel;
+} VouchOwnerSection;
+
+extern void vouch_owner_begin(VouchOwnerSection *section);
+extern void vouch_owner_end(VouchOwnerSection *section);
+
+/* Owner of schema vouch_data; raises when the extension is not installed here. */
+extern Oid	vouch_owner_id(void);
+
+/* True when this database has the extension (not while it is being created). */
+extern bool vouch_is_installed(void);
+
+#endif							/* VOUCH_CORE_STMT_H */

@@ -1,0 +1,1 @@
+-- cycle.sql: the nine phases.

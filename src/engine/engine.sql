@@ -1,0 +1,1 @@
+-- engine.sql: workflows and executions.

@@ -1,0 +1,12 @@
+/*
+ * version.c
+ *	  Start of the folder.
+ */
+#include "postgres.h"
+
+#include "core/module.h"
+
+void
+vouch_version_init(void)
+{
+}

@@ -1,0 +1,97 @@
+/*
+ * version.h
+ *	  Artifacts and versions for the folders above: find, lock, and the one
+ *	  way in which a version changes its state.
+ */
+#ifndef VOUCH_VERSION_VERSION_H
+#define VOUCH_VERSION_VERSION_H
+
+#include "core/digest.h"
+#include "core/fsm.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+typedef struct VouchVersion
+{
+	/* the artifact, under its row lock when vouch_version_lock() was used */
+	int			bucket;
+	int			artifact_no;
+	const char *subject;
+	const char *phase;			/* key: "sample_selection" */
+	const char *phase_label;	/* "Sample Selection" */
+	const char *scope;			/* '' or a line of business */
+	int			head_no;		/* newest version number */
+	/* the version */
+	pg_uuid_t	id;
+	int			version_no;
+	int			parent_no;		/* 0: none */
+	const char *state;			/* "draft", "pending_approval", … */
+	const char *created_by;
+	const char *submitted_by;	/* or NULL */
+	int			round;			/* how often it was submitted */
+	VouchDigest content_digest; /* valid from submission on */
+	bool		has_digest;
+	Jsonb	   *metadata;
+} VouchVersion;
+
+/* Verdict counts of a version's items, from version_stat. */
+typedef struct VouchCounts
+{
+	int64		items;
+	int64		pending;
+	int64		approved;
+	int64		rejected;
+	int64		needs_changes;
+} VouchCounts;
+
+extern const VouchMachine vouch_version_machine;	/* rules V… */
+
+/*
+ * Locks the artifact of a version (FOR NO KEY UPDATE), then reads both.
+ * Raises VO102 with a hint when there is no such version.  Strings live in
+ * the memory context current at the call, also after SPI_finish().
+ * Both need SPI_connect().
+ */
+extern VouchVersion *vouch_version_lock(const pg_uuid_t *id);
+
+/* The same without the lock, for reading. */
+extern VouchVersion *vouch_version_read(const pg_uuid_t *id);
+
+extern VouchCounts vouch_version_counts(const VouchVersion *version);
+
+/*
+ * The one way to change a version's state: looks the rule up, or raises VO106
+ * naming the state, the event and what the state allows; writes the row,
+ * supersedes the version approved before when the event is "approve",
+ * computes the content digest when it is "submit", appends the operation, and
+ * calls vouch_version_changed_hook.  actor is who caused it; detail goes to
+ * the log.  Needs the artifact's lock.
+ *
+ * Events: submit, approve, reject, withdraw, supersede.
+ */
+extern void vouch_version_apply(VouchVersion *version, const char *event,
+								const char *actor, const char *on_behalf_of,
+								const char *reason, Jsonb *detail);
+
+/*
+ * Enters verdicts of a reviewing stage (1 when the policy has no more) into a pending version.
+ * decisions is what vouch.decide() takes.  Checks shape and items; who may
+ * decide is the caller's business.  Returns how many items it decided.
+ */
+extern int64 vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
+								  const char *actor, const char *on_behalf_of);
+
+/* Digest of content and verdicts as they stand, for a signature. */
+extern void vouch_version_digest(const VouchVersion *version, VouchDigest *out);
+
+/*
+ * Everybody who made or changed something that the version shows (its items,
+ * carried ones included): distinct names, palloc'd.
+ */
+extern int	vouch_version_contributors(const VouchVersion *version, const char ***names);
+
+/* Key of a phase from its key or label, any case; VO101 with a suggestion if none. */
+extern const char *vouch_phase_key(const char *phase);
+
+#endif							/* VOUCH_VERSION_VERSION_H */

@@ -1,0 +1,1 @@
+-- worker.sql: status and workers.
