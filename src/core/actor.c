@@ -15,6 +15,7 @@
 #include "core/guc.h"
 #include "core/stmt.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -74,8 +75,18 @@ vouch_actor_acting(void)
 	return acting_top;
 }
 
+/*
+ * A superuser may pose as somebody else with SET SESSION AUTHORIZATION; the
+ * log still shows who logged in.
+ */
 const char *
 vouch_actor_db_user(void)
+{
+	return GetUserNameFromId(MyProc->roleId, false);
+}
+
+static const char *
+session_role(void)
 {
 	return GetUserNameFromId(GetSessionUserId(), false);
 }
@@ -87,7 +98,7 @@ vouch_actor_is_application(void)
 	bool		found;
 
 	SPI_connect();
-	args[0] = CStringGetTextDatum(vouch_actor_db_user());
+	args[0] = CStringGetTextDatum(session_role());
 	found = vouch_stmt_run(&find_application, args, NULL) > 0;
 	SPI_finish();
 	return found;
@@ -100,20 +111,20 @@ vouch_actor_current(void)
 		return acting_top->actor;
 	if (vouch_guc_actor != NULL && vouch_guc_actor[0] != '\0')
 	{
-		const char *db_user = vouch_actor_db_user();
+		const char *role = session_role();
 
-		if (strcmp(vouch_guc_actor, db_user) == 0)
-			return db_user;
+		if (strcmp(vouch_guc_actor, role) == 0)
+			return role;
 		if (!vouch_actor_is_application())
 			ereport(ERROR,
 					(errcode(VOUCH_ERR_NOT_TRUSTED),
-					 errmsg("role \"%s\" may not act as \"%s\"", db_user, vouch_guc_actor),
+					 errmsg("role \"%s\" may not act as \"%s\"", role, vouch_guc_actor),
 					 errdetail("Only a role that is registered as a trusted application may set vouch.actor."),
 					 errhint("RESET vouch.actor, or have an administrator call vouch.register_application('%s').",
-							 db_user)));
+							 role)));
 		return MemoryContextStrdup(TopTransactionContext, vouch_guc_actor);
 	}
-	return vouch_actor_db_user();
+	return session_role();
 }
 
 const char *

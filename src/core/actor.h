@@ -10,7 +10,7 @@
 /* The name of who acts now; valid until the end of the transaction. */
 extern const char *vouch_actor_current(void);
 
-/* The role that the session logged in as. */
+/* The role that logged in, whatever SET SESSION AUTHORIZATION did since: for the log. */
 extern const char *vouch_actor_db_user(void);
 
 /*
