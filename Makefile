@@ -108,14 +108,14 @@ test: server-start
 $(TESTERS): server-start
 	+@TESTS="$(TESTS)" scripts/test $(patsubst test-%,%,$@)
 
-check-asl:
+check-asl: deps
 	+@$(MAKE) --no-print-directory -C test/asl check $(if $(CASES),CASES=$(abspath $(CASES)))
 
 check-includes: deps
 	@scripts/check-includes
 
 demo: server-start
-	@demo/run
+	@eval "$$(scripts/server env)" && demo/run
 
 demo-shell: server-start
 	@scripts/server psql -d vouch_demo
