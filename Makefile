@@ -70,6 +70,7 @@ META.json: META.json.in vouch.control
 	sed -e 's/@VERSION@/$(EXTVERSION)/g' $< > $@
 
 .PHONY: installcheck-databases
+installcheck-databases: export PATH := $(bindir):$(PATH)
 installcheck-databases:
 	scripts/fresh-database vouch_regress vouch
 	scripts/fresh-database vouch_isolation vouch
