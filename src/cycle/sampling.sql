@@ -1,0 +1,196 @@
+-- sampling.sql: which rows to test.  Drawing is reproducible: chance is the
+-- order of md5(seed || ':' || key), which anybody can recompute, and the
+-- digest of the population says whether it is still the same.
+
+CREATE FUNCTION vouch.population_digest(source regclass, key_column text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
+SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
+DECLARE
+	result text;
+BEGIN
+	-- in 4096 parts, so that no aggregate has to hold a hash of every row
+	EXECUTE format($q$
+		SELECT encode(sha256(convert_to(coalesce(string_agg(part, '' ORDER BY p COLLATE "C"), ''), 'UTF8')), 'hex')
+		FROM (SELECT left(h, 3) AS p, md5(string_agg(row_hash, '' ORDER BY h, row_hash)) AS part
+			FROM (SELECT md5(t.%I::text) AS h, md5(t::text) AS row_hash FROM %s t) r GROUP BY 1) s$q$,
+		vouch_data.source_column(source, key_column, 'key_column'), source)
+	INTO result;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION vouch.population_digest(regclass, text) IS
+'SHA-256 (hex) over every row of a table, whatever their order: equal digests mean an unchanged population. Reads with the caller''s rights';
+
+CREATE FUNCTION vouch_data.sample_shares(method text, OUT part text, OUT share numeric, OUT part_no int)
+RETURNS SETOF record
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	bad text;
+BEGIN
+	IF method = 'mix' THEN
+		method := 'risk_based=40, stratified=30, boundary=15, anomaly=15';
+	END IF;
+	RETURN QUERY
+	SELECT btrim(split_part(p, '=', 1)), CASE WHEN split_part(p, '=', 2) ~ '^ *[0-9]+(\.[0-9]+)? *$' THEN split_part(p, '=', 2)::numeric
+			WHEN p LIKE '%=%' THEN NULL ELSE 1 END, o::int
+	FROM regexp_split_to_table(method, ',') WITH ORDINALITY AS x(p, o);
+	SELECT btrim(p) INTO bad
+	FROM regexp_split_to_table(coalesce(method, ''), ',') AS p
+	WHERE btrim(p) !~ '^(random|stratified|risk_based|boundary|anomaly) *(= *[0-9]+(\.[0-9]+)?)?$' LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'there is no way of sampling called "%"', bad
+			USING ERRCODE = 'VO502',
+				HINT = 'Use random, stratified, risk_based, boundary or anomaly, several with shares as in ''stratified=60, risk_based=40'', or mix.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.sample_shares(text) IS 'The parts of a sampling method and their shares, in order';
+
+CREATE FUNCTION vouch.generate_sample_recommendations(
+	source regclass, key_column text, lob_column text, size int DEFAULT 60, method text DEFAULT 'mix',
+	seed bigint DEFAULT 1, rules jsonb DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1 AS $$
+DECLARE
+	k text := vouch_data.source_column(source, key_column, 'key_column');
+	l text := CASE WHEN lob_column IS NOT NULL THEN vouch_data.source_column(source, lob_column, 'lob_column') END;
+	draw text := format('md5(%L || '':'' || t.%I::text)', seed, k);
+	lob text := CASE WHEN l IS NULL THEN '''''::text' ELSE format('coalesce(t.%I::text, '''')', l) END;
+	part record;
+	col record;
+	rule jsonb;
+	population bigint;
+	nkeys bigint;
+	wanted int;
+	shares numeric;
+	upto numeric := 0;
+	done int := 0;
+	parts text[];
+	lists text[];
+	keys text[];
+	reasons text[];
+	chosen text[] := '{}';
+	types text[] := '{}';
+	why text[] := '{}';
+	samples jsonb;
+	strata jsonb;
+BEGIN
+	IF size IS NULL OR size < 1 OR size > 100000 THEN
+		RAISE EXCEPTION 'a sample of % rows cannot be drawn', coalesce(size::text, 'NULL')
+			USING ERRCODE = 'VO502', HINT = 'Give a size between 1 and 100000.';
+	END IF;
+	EXECUTE format('SELECT count(*), count(DISTINCT t.%I) FROM %s t', k, source) INTO population, nkeys;
+	IF nkeys <> population THEN
+		RAISE EXCEPTION 'column "%" does not identify the rows of %', k, source
+			USING ERRCODE = 'VO605', DETAIL = format('%s rows have %s different values that are not null.', population, nkeys),
+				HINT = 'Give the primary key, or another column that is unique and never null, as key_column.';
+	END IF;
+	SELECT sum(s.share), array_agg(s.part ORDER BY s.part_no) INTO shares, parts FROM vouch_data.sample_shares(method) s;
+	IF 'risk_based' = ANY (parts) AND rules IS NULL THEN
+		rules := vouch.generate_profiling_rules(source);
+	END IF;
+	FOR part IN SELECT * FROM vouch_data.sample_shares(method) s ORDER BY s.part_no LOOP
+		upto := upto + part.share;
+		wanted := round(size * upto / shares) - done;
+		CONTINUE WHEN wanted <= 0;
+		keys := '{}';
+		reasons := '{}';
+		lists := '{}';
+		CASE part.part
+		WHEN 'random' THEN
+			EXECUTE format('SELECT array_agg(key ORDER BY h) FROM (SELECT t.%I::text AS key, %s AS h FROM %s t WHERE NOT (t.%1$I::text = ANY ($1)) ORDER BY 2 LIMIT $2) s',
+				k, draw, source) INTO keys USING chosen, wanted;
+			reasons := array_fill('Drawn at random.'::text, ARRAY[coalesce(cardinality(keys), 0)]);
+		WHEN 'stratified' THEN
+			-- each line of business in proportion to its rows, and at least one row
+			EXECUTE format($q$
+				WITH r AS (SELECT t.%1$I::text AS key, %2$s AS lob, %3$s AS h FROM %4$s t),
+				n AS (SELECT lob, count(*) AS n FROM r GROUP BY lob),
+				q AS (SELECT lob, greatest(1, $2 * n / sum(n) OVER ()) AS quota, n FROM n),
+				o AS (SELECT r.key, r.lob, r.h, q.quota, q.n, row_number() OVER (PARTITION BY r.lob ORDER BY r.h) AS rank
+					FROM r JOIN q USING (lob) WHERE NOT (r.key = ANY ($1)))
+				SELECT array_agg(key ORDER BY rank / quota, h), array_agg(format('Drawn at random in %%s, which has %%s rows.', lob, n) ORDER BY rank / quota, h)
+				FROM (SELECT * FROM o ORDER BY rank > 1, rank / quota, h LIMIT $2) s$q$, k, lob, draw, source)
+			INTO keys, reasons USING chosen, wanted;
+		WHEN 'risk_based' THEN
+			-- the rows that break a rule, one for each rule in turn
+			FOR rule IN SELECT r FROM jsonb_array_elements(rules) AS r WHERE coalesce((r ->> 'rows_failed')::bigint, 1) > 0 LOOP
+				lists := lists || format('SELECT t.%1$I::text AS key, %2$L AS what, %3$s AS h FROM %4$s t WHERE NOT %5$s AND NOT (t.%1$I::text = ANY ($1))',
+					k, coalesce(rule ->> 'description', rule ->> 'name'), draw, source, vouch_data.rule_condition(source, rule -> 'definition'));
+			END LOOP;
+			IF cardinality(lists) > 0 THEN
+				EXECUTE format($q$
+					WITH f AS (SELECT key, what, h, row_number() OVER (PARTITION BY what ORDER BY h) AS rank FROM (%s) s),
+					k AS (SELECT DISTINCT ON (key) key, what, h, rank FROM f ORDER BY key, rank, what)
+					SELECT array_agg(key ORDER BY rank, what, h), array_agg(format('Breaks the rule: %%s.', what) ORDER BY rank, what, h)
+					FROM (SELECT * FROM k ORDER BY rank, what, h LIMIT $2) s$q$, array_to_string(lists, ' UNION ALL '))
+				INTO keys, reasons USING chosen, wanted;
+			END IF;
+		WHEN 'boundary' THEN
+			FOR col IN SELECT * FROM vouch_data.source_columns(source) c
+				WHERE c.kind IN ('number', 'date') AND c.name <> k AND c.name !~* '_(id|no|number|key|code)$'
+			LOOP
+				lists := lists || format('(SELECT t.%1$I::text AS key, %2$L || e.what AS what, %3$s AS h FROM %4$s t JOIN (SELECT min(m.%5$I) AS v, '' is lowest'' AS what FROM %4$s m UNION ALL SELECT max(m.%5$I), '' is highest'' FROM %4$s m) e ON t.%5$I = e.v AND NOT (t.%1$I::text = ANY ($1)))',
+					k, col.name, draw, source, col.name);
+			END LOOP;
+			IF cardinality(lists) > 0 THEN
+				EXECUTE format($q$
+					WITH f AS (SELECT key, what, h, row_number() OVER (PARTITION BY what ORDER BY h) AS rank FROM (%s) s),
+					k AS (SELECT DISTINCT ON (key) key, what, h, rank FROM f ORDER BY key, rank, what)
+					SELECT array_agg(key ORDER BY rank, h), array_agg(format('A boundary of the data: %%s.', what) ORDER BY rank, h)
+					FROM (SELECT * FROM k ORDER BY rank, h LIMIT $2) s$q$, array_to_string(lists, ' UNION ALL '))
+				INTO keys, reasons USING chosen, wanted;
+			END IF;
+		WHEN 'anomaly' THEN
+			-- farthest from the median, in units of the middle 80 % of the column
+			FOR col IN SELECT * FROM vouch_data.source_columns(source) c
+				WHERE c.kind = 'number' AND c.name <> k AND c.name !~* '_(id|no|number|key|code)$'
+			LOOP
+				lists := lists || format('SELECT t.%1$I::text AS key, %2$L AS what, abs(t.%2$I - q[2]) / (q[3] - q[1]) AS distance, %3$s AS h FROM %4$s t, (SELECT percentile_disc(ARRAY[0.1, 0.5, 0.9]) WITHIN GROUP (ORDER BY m.%2$I) AS q FROM %4$s m) p WHERE q[3] > q[1] AND NOT (t.%1$I::text = ANY ($1))',
+					k, col.name, draw, source);
+			END LOOP;
+			IF cardinality(lists) > 0 THEN
+				EXECUTE format($q$
+					WITH f AS (SELECT key, what, distance, h, row_number() OVER (PARTITION BY what ORDER BY distance DESC, h) AS rank FROM (%s) s),
+					k AS (SELECT DISTINCT ON (key) key, what, distance, h, rank FROM f ORDER BY key, rank, distance DESC, what)
+					SELECT array_agg(key ORDER BY rank, distance DESC, h), array_agg(format('An anomaly: %%s is far from what is usual.', what) ORDER BY rank, distance DESC, h)
+					FROM (SELECT * FROM k ORDER BY rank, distance DESC, h LIMIT $2) s$q$, array_to_string(lists, ' UNION ALL '))
+				INTO keys, reasons USING chosen, wanted;
+			END IF;
+		END CASE;
+		chosen := chosen || coalesce(keys, '{}');
+		why := why || coalesce(reasons, '{}');
+		types := types || array_fill(part.part, ARRAY[coalesce(cardinality(keys), 0)]);
+		done := cardinality(chosen);
+	END LOOP;
+	EXECUTE format($q$
+		SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.key, 'type', c.type, 'source', 'tester', 'lob_id', %1$s, 'reason', c.why, 'data', to_jsonb(t)) ORDER BY c.o), '[]')
+		FROM unnest($1, $2, $3) WITH ORDINALITY AS c(key, type, why, o) JOIN %2$s t ON t.%3$I::text = c.key$q$, lob, source, k)
+	INTO samples USING chosen, types, why;
+	EXECUTE format('SELECT jsonb_object_agg(lob, n) FROM (SELECT %s AS lob, count(*) AS n FROM %s t GROUP BY 1) s', lob, source) INTO strata;
+	RETURN jsonb_build_object('samples', samples, 'selection_criteria', jsonb_build_object(
+		'source', source::text, 'key_column', k, 'lob_column', l, 'method', method, 'seed', seed,
+		'target_size', size, 'actual_size', jsonb_array_length(samples),
+		'generation_methods', to_jsonb(parts),
+		'rules', (SELECT jsonb_agg(jsonb_build_object('name', r -> 'name', 'definition', r -> 'definition', 'description', r -> 'description'))
+			FROM jsonb_array_elements(CASE WHEN 'risk_based' = ANY (parts) THEN rules END) AS r),
+		'population_rows', population, 'population_by_lob', strata,
+		'population_digest', vouch.population_digest(source, k)));
+END
+$$;
+COMMENT ON FUNCTION vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb) IS
+'Draws rows to test: {samples: [{id, type, source, lob_id, reason, data}], selection_criteria: {source, key_column, lob_column, method, seed, target_size, actual_size, generation_methods, rules, population_rows, population_by_lob, population_digest}}, as create_sample_selection_version() takes them. method is random, stratified (by lob_column), risk_based (rows that break rules, which default to generate_profiling_rules(source)), boundary, anomaly, several of them with shares as in ''stratified=60, risk_based=40'', or mix. The same call on the same rows returns the same samples. Reads with the caller''s rights';
+
+CREATE FUNCTION vouch.redraw_samples(selection_criteria jsonb) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT vouch.generate_sample_recommendations(vouch_data.source_table(c ->> 'source'), c ->> 'key_column', c ->> 'lob_column',
+		(c ->> 'target_size')::int, c ->> 'method', (c ->> 'seed')::bigint, nullif(c -> 'rules', 'null'))
+	FROM (SELECT selection_criteria AS c) AS x
+$$;
+COMMENT ON FUNCTION vouch.redraw_samples(jsonb) IS
+'Draws again by the selection criteria that a sample selection version stored; for auditors, who compare population_digest and the samples';
+
+GRANT EXECUTE ON FUNCTION vouch.population_digest(regclass, text), vouch_data.sample_shares(text),
+	vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb), vouch.redraw_samples(jsonb) TO vouch_reader;
