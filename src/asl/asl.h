@@ -128,6 +128,7 @@ struct AslMachine
 	const AslValue *comment;	/* or NULL */
 	int64_t		timeout_seconds;	/* top machine only; 0: none */
 	AslState   *owner;			/* the Parallel or Map it belongs to, or NULL */
+	AslState  **by_name;		/* private: the states sorted by name */
 };
 
 typedef struct AslProgram
@@ -203,7 +204,12 @@ typedef struct AslFrame
 	int64_t		now_us;			/* microseconds since 1970-01-01 UTC */
 	double		random;			/* in [0, 1): full jitter, States.MathRandom */
 	const unsigned char *uuid;	/* 16 random bytes for States.UUID, varied per call by asl */
+	size_t		max_payload;	/* bytes of JSON that a state may pass on; 0: ASL_SERVICE_PAYLOAD */
+	int64_t		event_id;		/* history event that entered the state, named in causes; 0: none */
 } AslFrame;
+
+/* What the service allows a state to pass on. */
+#define ASL_SERVICE_PAYLOAD ((size_t) 262144)
 
 typedef enum AslAction
 {
@@ -235,6 +241,8 @@ typedef struct AslEntry
 	const char *label;			/* DISTRIBUTED: Label or NULL */
 	/* CHOICE: the target, also when FINISH */
 	const char *choice_next;
+	const struct AslTemplate *choice_assign;	/* private: the Assign of the rule that held */
+	bool		map_started;	/* MAP that fails: its items were already counted (MapStateStarted is shown) */
 } AslEntry;
 
 /*
@@ -292,6 +300,15 @@ extern const AslValue *asl_join(const AslState *state, const AslValue **outputs,
 
 /* True when this many failed of so many make a Map fail (States.ExceedToleratedFailureThreshold). */
 extern bool asl_map_exceeded(const AslEntry *entry, size_t failed, size_t total);
+
+/*
+ * The error of a DISTRIBUTED Map whose failures went past what it tolerates;
+ * an inline Map fails with the error of the iteration instead.
+ */
+extern AslError asl_map_error(void);
+
+/* The error of a Task that ran longer than its TimeoutSeconds, or than its HeartbeatSeconds. */
+extern AslError asl_timeout_error(bool heartbeat);
 
 /* Evaluates one path or intrinsic call; for explain, tests and vouch:until. */
 extern const AslValue *asl_evaluate(const char *expression, const AslFrame *frame, AslError *error);
