@@ -513,19 +513,42 @@ mix(uint64_t bits)
 	return bits ^ bits >> 31;
 }
 
-/*
- * Returns 64 bits of chance: from a seed, or from the frame's random number,
- * other ones at each call.
- */
+/* Returns 64 bits of the frame's chance, other ones at each call. */
 static uint64_t
-random_bits(AslCall *call, const int64_t *seed)
+random_bits(AslCall *call)
 {
 	uint64_t	bits;
 
-	if (seed != NULL)
-		return mix((uint64_t) *seed);
 	memcpy(&bits, &call->env->frame->random, sizeof(bits));
 	return mix(mix(bits) + call->env->draws++);
+}
+
+/* The generator that the service seeds: Java's linear congruential one. */
+static int32_t
+next_seeded(uint64_t *seed, int bits)
+{
+	*seed = (*seed * UINT64_C(0x5DEECE66D) + 0xB) & ((UINT64_C(1) << 48) - 1);
+	return (int32_t) (uint32_t) (*seed >> (48 - bits));
+}
+
+/* Returns a number from 0 up to a bound, the same for the same seed. */
+static int64_t
+seeded_below(int64_t start, uint64_t bound)
+{
+	uint64_t	seed = ((uint64_t) start ^ UINT64_C(0x5DEECE66D)) & ((UINT64_C(1) << 48) - 1);
+	int32_t		bits;
+	int32_t		n;
+
+	if (bound > INT32_MAX)
+		return (int64_t) (mix((uint64_t) start) % bound);
+	n = (int32_t) bound;
+	if ((n & -n) == n)
+		return (int64_t) ((n * (int64_t) next_seeded(&seed, 31)) >> 31);
+	/* takes again what would make small numbers likelier */
+	do
+		bits = next_seeded(&seed, 31);
+	while ((int64_t) bits - bits % n + (n - 1) > INT32_MAX);
+	return bits % n;
 }
 
 static const AslValue *
@@ -535,6 +558,7 @@ math_random(AslCall *call)
 	int64_t		last;
 	int64_t		seed = 0;
 	uint64_t	width;
+	uint64_t	number;
 
 	if (!int_arg(call, 0, &first) || !int_arg(call, 1, &last) ||
 		(call->nargs == 3 && !int_arg(call, 2, &seed)))
@@ -542,8 +566,8 @@ math_random(AslCall *call)
 	if (first >= last)
 		return refuse(call, "The start has to be less than the end.");
 	width = (uint64_t) last - (uint64_t) first;
-	return asl_int((int64_t) ((uint64_t) first +
-							  random_bits(call, call->nargs == 3 ? &seed : NULL) % width));
+	number = call->nargs == 3 ? (uint64_t) seeded_below(seed, width) : random_bits(call) % width;
+	return asl_int((int64_t) ((uint64_t) first + number));
 }
 
 static const AslValue *
