@@ -64,6 +64,7 @@ vouch_sql_state_machine(PG_FUNCTION_ARGS)
 			nulls[2] = t->state[0] == '\0';
 			values[2] = CStringGetTextDatum(t->state);
 			values[3] = CStringGetTextDatum(t->event);
+			nulls[4] = t->next[0] == '\0';
 			values[4] = CStringGetTextDatum(t->next);
 			values[5] = CStringGetTextDatum(t->meaning);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

@@ -10,7 +10,7 @@ typedef struct VouchTransition
 {
 	const char *state;			/* "" before the thing exists */
 	const char *event;
-	const char *next;
+	const char *next;			/* "" when the thing ceases to exist */
 	const char *rule;			/* stable for ever, like "V020"; gaps are left on purpose */
 	const char *meaning;		/* one sentence */
 } VouchTransition;				/* ends with a row whose rule is NULL */

@@ -17,7 +17,9 @@
 #include "commands/extension.h"
 #include "core/errors.h"
 #include "core/stmt.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -26,6 +28,7 @@
 
 static Oid	owner_id = InvalidOid;
 static bool callback_registered = false;
+static bool in_guarded = false;
 
 static void
 forget_owner(Datum arg, int cacheid, uint32 hashvalue)
@@ -92,6 +95,50 @@ vouch_owner_end(VouchOwnerSection *section)
 	SetUserIdAndSecContext(section->userid, section->sec_context);
 }
 
+bool
+vouch_stmt_in_guarded(void)
+{
+	return in_guarded;
+}
+
+/*
+ * A plan is kept for the session, and may be made when the tables are empty or
+ * their statistics stale: a scan of the whole table or a hash join that was
+ * cheap then is a disaster later.  What looks rows up by their keys says so,
+ * and gets the one plan that is never wrong.
+ */
+static void
+prefer_indexes(void)
+{
+	static const char *const settings[][2] = {
+		{"enable_seqscan", "off"},
+		{"enable_hashjoin", "off"},
+		{"enable_mergejoin", "off"},
+		{"plan_cache_mode", "force_generic_plan"},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1],
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
+prepare(VouchStmt *stmt)
+{
+	SPIPlanPtr	plan;
+
+	if (stmt->plan != NULL)
+		return;
+	plan = SPI_prepare(stmt->text, stmt->nargs, stmt->args);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", stmt->text,
+			 SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep the plan of \"%s\"", stmt->text);
+	stmt->plan = plan;
+}
+
 uint64
 vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
 {
@@ -99,22 +146,115 @@ vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
 	int			rc;
 
 	vouch_owner_begin(&section);
-	if (stmt->plan == NULL)
+	if (stmt->indexed)
+		prefer_indexes();
+	prepare(stmt);
+	if (stmt->guarded)
 	{
-		SPIPlanPtr	plan = SPI_prepare(stmt->text, stmt->nargs, stmt->args);
+		bool		outer = in_guarded;
 
-		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", stmt->text,
-				 SPI_result_code_string(SPI_result));
-		if (SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not keep the plan of \"%s\"", stmt->text);
-		stmt->plan = plan;
+		PG_TRY();
+		{
+			in_guarded = true;
+			rc = SPI_execute_plan(stmt->plan, args, nulls, false, max);
+		}
+		PG_FINALLY();
+		{
+			in_guarded = outer;
+		}
+		PG_END_TRY();
 	}
-	rc = SPI_execute_plan(stmt->plan, args, nulls, false, max);
+	else
+		rc = SPI_execute_plan(stmt->plan, args, nulls, false, max);
 	if (rc != stmt->expect)
 		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
 	vouch_owner_end(&section);
 	return SPI_processed;
+}
+
+/* Hands rows over as they come. */
+typedef struct RowReceiver
+{
+	DestReceiver pub;
+	VouchRowCallback callback;
+	void	   *arg;
+	MemoryContext context;
+} RowReceiver;
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowReceiver *receiver = (RowReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->context);
+
+	receiver->callback(slot, receiver->arg);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+static void
+receive_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+receive_nothing(DestReceiver *self)
+{
+}
+
+uint64
+vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
+				VouchRowCallback callback, void *arg)
+{
+	VouchOwnerSection section;
+	RowReceiver receiver = {0};
+	SPIExecuteOptions options = {0};
+	int			rc;
+
+	receiver.pub.receiveSlot = receive_row;
+	receiver.pub.rStartup = receive_startup;
+	receiver.pub.rShutdown = receive_nothing;
+	receiver.pub.rDestroy = receive_nothing;
+	receiver.pub.mydest = DestTuplestore;	/* DestNone would count as a utility */
+	receiver.callback = callback;
+	receiver.arg = arg;
+	receiver.context = CurrentMemoryContext;
+
+	options.read_only = !fresh;
+	options.dest = &receiver.pub;
+	options.params = makeParamList(stmt->nargs);
+	for (int i = 0; i < stmt->nargs; i++)
+	{
+		ParamExternData *param = &options.params->params[i];
+
+		param->value = args[i];
+		param->isnull = nulls != NULL && nulls[i] == 'n';
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = stmt->args[i];
+	}
+
+	vouch_owner_begin(&section);
+	if (stmt->indexed)
+		prefer_indexes();
+	prepare(stmt);
+	rc = SPI_execute_plan_extended(stmt->plan, &options);
+	if (rc != stmt->expect)
+		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
+	vouch_owner_end(&section);
+	return SPI_processed;
+}
+
+static void
+put_row(TupleTableSlot *slot, void *arg)
+{
+	tuplestore_puttupleslot(((ReturnSetInfo *) arg)->setResult, slot);
+}
+
+uint64
+vouch_stmt_return(VouchStmt *stmt, Datum *args, const char *nulls, FunctionCallInfo fcinfo)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	return vouch_stmt_scan(stmt, args, nulls, false, put_row, fcinfo->resultinfo);
 }
 
 uint64

@@ -8,6 +8,7 @@
 #define VOUCH_CORE_STMT_H
 
 #include "executor/spi.h"
+#include "fmgr.h"
 
 #define VOUCH_STMT_MAX_ARGS 24
 
@@ -30,7 +31,15 @@ typedef struct VouchStmt
 	int			nargs;
 	Oid			args[VOUCH_STMT_MAX_ARGS];
 	SPIPlanPtr	plan;			/* kept for the session, private to stmt.c */
+	bool		indexed;		/* plan for index lookups, whatever the statistics say */
+	bool		guarded;		/* writes a table behind vouch_data.guard() */
 } VouchStmt;
+
+/*
+ * True while a guarded statement runs: what vouch_data.guard(), the trigger on
+ * tables that only our code may write, asks.
+ */
+extern bool vouch_stmt_in_guarded(void);
 
 /*
  * Runs a statement as the extension's owner and returns the number of rows.
@@ -46,6 +55,21 @@ extern void vouch_stmt_run_one(VouchStmt *stmt, Datum *args, const char *nulls);
 
 /* At most max rows. */
 extern uint64 vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max);
+
+/*
+ * Runs a statement that returns rows, as the extension's owner, and hands each
+ * row to the callback without collecting them.  fresh: sees what was done so far, like
+ * vouch_stmt_run(); otherwise, as in a STABLE function, what the statement
+ * that called us sees.  Needs SPI_connect().  The callback runs in the memory
+ * context that was current at the call.
+ */
+typedef void (*VouchRowCallback) (TupleTableSlot *slot, void *arg);
+extern uint64 vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
+							  VouchRowCallback callback, void *arg);
+
+/* The same, not fresh, with the rows as the result of the set-returning function in fcinfo. */
+extern uint64 vouch_stmt_return(VouchStmt *stmt, Datum *args, const char *nulls,
+								FunctionCallInfo fcinfo);
 
 /* One column of one row of SPI_tuptable (col from 1).  *isnull may be NULL. */
 extern Datum vouch_stmt_get(uint64 row, int col, bool *isnull);
