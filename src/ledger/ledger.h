@@ -31,4 +31,24 @@ typedef struct VouchOperation
  */
 extern int32 vouch_ledger_append(const VouchOperation *op);
 
+/* What a check found; strings are palloc'd. */
+typedef struct VouchCheck
+{
+	int64		checked;		/* how many things were looked at */
+	char	   *first_bad;		/* the first that is wrong, or NULL */
+	char	   *detail;			/* what is wrong with it */
+} VouchCheck;
+
+/* Notes a finding; only the first counts. */
+extern void vouch_check_fail(VouchCheck *check, char *what, char *detail);
+
+/*
+ * Computes the leaf of every operation of an artifact from the row's content,
+ * and checks leaf, chain and numbers.  Each row also goes to the callback, if there is one, in
+ * order (version_no 0: none).  Needs SPI_connect().
+ */
+typedef void (*VouchOperationCallback) (int op_no, const VouchOperation *op, void *arg);
+extern void vouch_ledger_verify(int bucket, int artifact_no, VouchCheck *check,
+								VouchOperationCallback callback, void *arg);
+
 #endif							/* VOUCH_LEDGER_LEDGER_H */

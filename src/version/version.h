@@ -33,12 +33,14 @@ typedef struct VouchVersion
 	VouchDigest content_digest; /* valid from submission on */
 	bool		has_digest;
 	Jsonb	   *metadata;
+	const char *carry;			/* of a revision what it carried; NULL for other versions */
+	int			last_item_no;	/* last item number given out in the artifact */
 } VouchVersion;
 
 /* Verdict counts of a version's items, from version_stat. */
 typedef struct VouchCounts
 {
-	int64		items;
+	int64		items;			/* approved + rejected + needs_changes + pending */
 	int64		pending;
 	int64		approved;
 	int64		rejected;
@@ -58,15 +60,21 @@ extern VouchVersion *vouch_version_lock(const pg_uuid_t *id);
 /* The same without the lock, for reading. */
 extern VouchVersion *vouch_version_read(const pg_uuid_t *id);
 
+/* Counts of stage 1, and of any reviewing stage. */
 extern VouchCounts vouch_version_counts(const VouchVersion *version);
+extern VouchCounts vouch_version_stage_counts(const VouchVersion *version, int stage);
+
+/* The rule for an event in the version's state, or VO106 with a hint. */
+extern const VouchTransition *vouch_version_rule(const VouchVersion *version, const char *event);
 
 /*
  * The one way to change a version's state: looks the rule up, or raises VO106
  * naming the state, the event and what the state allows; writes the row,
  * supersedes the version approved before when the event is "approve",
  * computes the content digest when it is "submit", appends the operation, and
- * calls vouch_version_changed_hook.  actor is who caused it; detail goes to
- * the log.  Needs the artifact's lock.
+ * calls vouch_version_changed_hook.  actor is who caused it, NULL for who
+ * acts; detail goes to the log, reason to the log and to close_reason.
+ * Brings *version up to date.  Needs SPI_connect() and the artifact's lock.
  *
  * Events: submit, approve, reject, withdraw, supersede.
  */
@@ -77,7 +85,8 @@ extern void vouch_version_apply(VouchVersion *version, const char *event,
 /*
  * Enters verdicts of a reviewing stage (1 when the policy has no more) into a pending version.
  * decisions is what vouch.decide() takes.  Checks shape and items; who may
- * decide is the caller's business.  Returns how many items it decided.
+ * decide is the caller's business.  Appends the operation "decide".  Returns
+ * how many items it decided.  Needs SPI_connect() and the artifact's lock.
  */
 extern int64 vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 								  const char *actor, const char *on_behalf_of);
@@ -85,13 +94,17 @@ extern int64 vouch_version_decide(VouchVersion *version, int stage, Jsonb *decis
 /* Digest of content and verdicts as they stand, for a signature. */
 extern void vouch_version_digest(const VouchVersion *version, VouchDigest *out);
 
+/* Digest of the content alone: what is fixed at submission. */
+extern void vouch_version_content_digest(const VouchVersion *version, VouchDigest *out);
+
 /*
  * Everybody who made or changed something that the version shows (its items,
- * carried ones included): distinct names, palloc'd.
+ * carried ones included): distinct names, palloc'd.  Costs what they are, not
+ * what the items are.
  */
 extern int	vouch_version_contributors(const VouchVersion *version, const char ***names);
 
-/* Key of a phase from its key or label, any case; VO101 with a suggestion if none. */
+/* Key of a phase from its key or label, any case; VO101 with a suggestion if none.  Does its own SPI_connect(). */
 extern const char *vouch_phase_key(const char *phase);
 
 #endif							/* VOUCH_VERSION_VERSION_H */

@@ -7,9 +7,77 @@ CREATE TABLE vouch_data.phase (
 	versioned boolean NOT NULL,			-- false: audit-only
 	item_key text,						-- payload field that names an item
 	item_schema jsonb,					-- see docs/version.md
+	source_key text,					-- payload field that says who proposed the item
+	default_source text NOT NULL DEFAULT 'tester',
 	max_revisions int,					-- NULL: no limit
-	shipped boolean NOT NULL DEFAULT true
+	shipped boolean NOT NULL DEFAULT true,
+	CHECK (item_key IS NOT NULL OR NOT versioned)
 );
+COMMENT ON TABLE vouch_data.phase IS
+'The kinds of work that are versioned or recorded: nine shipped phases of a test cycle, and those of vouch.define_phase()';
+COMMENT ON COLUMN vouch_data.phase.phase IS 'Key, such as sample_selection';
+COMMENT ON COLUMN vouch_data.phase.phase_no IS 'Order in which phases are listed';
+COMMENT ON COLUMN vouch_data.phase.label IS 'Name for people, such as Sample Selection; accepted wherever a phase is asked for';
+COMMENT ON COLUMN vouch_data.phase.versioned IS 'False for audit-only phases, which have operations but no versions';
+COMMENT ON COLUMN vouch_data.phase.item_key IS 'Field of an item''s payload that names the item';
+COMMENT ON COLUMN vouch_data.phase.item_schema IS
+'What an item''s payload must look like: an object with required (array of field names) and properties (field name to an object with type, a JSON type or array of them, and enum, an array of strings)';
+COMMENT ON COLUMN vouch_data.phase.source_key IS 'Field of an item''s payload that says who or what proposed it';
+COMMENT ON COLUMN vouch_data.phase.default_source IS 'Source of items that do not say';
+COMMENT ON COLUMN vouch_data.phase.max_revisions IS 'Most revisions one after the other; NULL for no limit';
+COMMENT ON COLUMN vouch_data.phase.shipped IS 'True for the nine that come with Vouch';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.phase', 'WHERE NOT shipped');
+
+INSERT INTO vouch_data.phase
+	(phase, phase_no, label, versioned, item_key, source_key, default_source, max_revisions, item_schema)
+VALUES
+('planning', 1, 'Planning', true, 'attribute_id', 'source', 'tester', NULL, '{
+	"required": ["attribute_id", "decision_type"],
+	"properties": {
+		"attribute_id": {"type": ["string", "number"]},
+		"decision_type": {"type": "string", "enum": ["include", "exclude", "modify"]},
+		"data": {"type": ["object", "null"]},
+		"reason": {"type": ["string", "null"]}}}'),
+('data_profiling', 2, 'Data Profiling', true, 'name', 'source', 'tester', NULL, '{
+	"required": ["name", "type", "definition"],
+	"properties": {
+		"name": {"type": "string"},
+		"type": {"type": "string", "enum": ["validation", "transformation", "quality_check"]},
+		"definition": {"type": ["object", "string"]},
+		"description": {"type": ["string", "null"]},
+		"recommendation_reason": {"type": ["string", "null"]}}}'),
+('scoping', 3, 'Scoping', true, 'attribute_id', 'recommendation_type', 'tester', NULL, '{
+	"required": ["attribute_id", "in_scope"],
+	"properties": {
+		"attribute_id": {"type": ["string", "number"]},
+		"in_scope": {"type": "boolean"},
+		"rationale": {"type": ["string", "null"]},
+		"risk_rating": {"type": ["string", "null"], "enum": ["high", "medium", "low"]},
+		"recommendation_type": {"type": ["string", "null"], "enum": ["tester", "automated", "carryforward"]}}}'),
+('sample_selection', 4, 'Sample Selection', true, 'id', 'source', 'tester', 3, '{
+	"required": ["id", "data", "type"],
+	"properties": {
+		"id": {"type": ["string", "number"]},
+		"data": {"type": "object"},
+		"type": {"type": "string", "enum": ["population", "targeted", "risk_based", "random", "stratified", "boundary", "anomaly"]},
+		"source": {"type": ["string", "null"], "enum": ["tester", "llm", "manual"]}}}'),
+('data_owner_id', 5, 'Data Owner ID', false, NULL, NULL, 'tester', NULL, NULL),
+('request_info', 6, 'Request Info', false, NULL, NULL, 'tester', NULL, NULL),
+('test_execution', 7, 'Test Execution', false, NULL, NULL, 'tester', NULL, NULL),
+('observation_management', 8, 'Observation Management', true, 'observation_id', 'source', 'tester', NULL, '{
+	"required": ["observation_id", "type", "severity"],
+	"properties": {
+		"observation_id": {"type": ["string", "number"]},
+		"type": {"type": "string", "enum": ["finding", "recommendation", "compliance_issue"]},
+		"severity": {"type": "string", "enum": ["critical", "high", "medium", "low"]}}}'),
+('finalize_test_report', 9, 'Finalize Test Report', true, 'type', 'source', 'manual', NULL, '{
+	"required": ["type", "title", "content"],
+	"properties": {
+		"type": {"type": "string"},
+		"title": {"type": "string"},
+		"content": {"type": ["string", "object", "array"]},
+		"order": {"type": ["number", "null"]},
+		"source": {"type": ["string", "null"], "enum": ["manual", "generated", "imported"]}}}');
 
 CREATE TABLE vouch_data.artifact (
 	bucket int NOT NULL,
@@ -20,12 +88,27 @@ CREATE TABLE vouch_data.artifact (
 	cycle_id bigint,
 	report_id bigint,
 	head_no int NOT NULL DEFAULT 0,		-- newest version
+	last_no int NOT NULL DEFAULT 0,		-- last version number given out
 	item_no int NOT NULL DEFAULT 0,		-- last item number given out
 	body_no int NOT NULL DEFAULT 0,		-- last body number given out
 	created_at timestamptz NOT NULL,
 	PRIMARY KEY (bucket, artifact_no),
 	UNIQUE (bucket, subject, phase, scope)
 );
+COMMENT ON TABLE vouch_data.artifact IS
+'One thing under version control: a phase of a subject, perhaps for one line of business. Its row lock orders all that happens to it';
+COMMENT ON COLUMN vouch_data.artifact.bucket IS 'Bucket of the subject: vouch.bucket(subject)';
+COMMENT ON COLUMN vouch_data.artifact.artifact_no IS 'Number in the bucket';
+COMMENT ON COLUMN vouch_data.artifact.subject IS 'What the cycle is about, such as cycle-7-report-3';
+COMMENT ON COLUMN vouch_data.artifact.phase IS 'Key of the phase';
+COMMENT ON COLUMN vouch_data.artifact.scope IS 'Empty, or a line of business';
+COMMENT ON COLUMN vouch_data.artifact.cycle_id IS 'Cycle, when the subject is one cycle of a report';
+COMMENT ON COLUMN vouch_data.artifact.report_id IS 'Report, when the subject is one cycle of a report';
+COMMENT ON COLUMN vouch_data.artifact.head_no IS 'Number of the newest version; 0 when there is none';
+COMMENT ON COLUMN vouch_data.artifact.last_no IS 'Last version number given out; above head_no after a draft was discarded';
+COMMENT ON COLUMN vouch_data.artifact.item_no IS 'Last item number given out';
+COMMENT ON COLUMN vouch_data.artifact.body_no IS 'Last body number given out';
+COMMENT ON COLUMN vouch_data.artifact.created_at IS 'When the first operation on it took place';
 
 CREATE TABLE vouch_data.version (
 	bucket int NOT NULL,
@@ -45,6 +128,8 @@ CREATE TABLE vouch_data.version (
 	closed_by text,
 	closed_at timestamptz,
 	close_reason text,
+	superseded_by int,
+	superseded_at timestamptz,
 	workflow_id text,
 	execution_id uuid,
 	activity text,
@@ -56,6 +141,31 @@ CREATE UNIQUE INDEX version_one_open ON vouch_data.version (bucket, artifact_no)
 	WHERE state IN ('draft', 'pending_approval');
 CREATE UNIQUE INDEX version_one_approved ON vouch_data.version (bucket, artifact_no)
 	WHERE state = 'approved';
+COMMENT ON TABLE vouch_data.version IS
+'The n-th state of an artifact. At most one is open (draft or pending_approval) and at most one approved';
+COMMENT ON COLUMN vouch_data.version.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.version.artifact_no IS 'Number of the artifact in its bucket';
+COMMENT ON COLUMN vouch_data.version.version_no IS 'Number of the version: 1, 2, 3, with a gap where a draft was discarded';
+COMMENT ON COLUMN vouch_data.version.parent_no IS 'Version that it was made from; NULL for the first';
+COMMENT ON COLUMN vouch_data.version.state IS 'State, changed by the rules of vouch.state_machine()';
+COMMENT ON COLUMN vouch_data.version.carry IS 'For a revision what it carried from its parent: approved, undecided, all or none; NULL for a version with items of its own only';
+COMMENT ON COLUMN vouch_data.version.reason IS 'Why it was made';
+COMMENT ON COLUMN vouch_data.version.metadata IS 'What belongs to the version as a whole, such as selection criteria or the source of the data';
+COMMENT ON COLUMN vouch_data.version.round IS 'How often it was submitted';
+COMMENT ON COLUMN vouch_data.version.content_digest IS 'Merkle root over its items as they were submitted';
+COMMENT ON COLUMN vouch_data.version.created_by IS 'Who made it';
+COMMENT ON COLUMN vouch_data.version.created_at IS 'When it was made';
+COMMENT ON COLUMN vouch_data.version.submitted_by IS 'Who submitted it';
+COMMENT ON COLUMN vouch_data.version.submitted_at IS 'When it was submitted';
+COMMENT ON COLUMN vouch_data.version.closed_by IS 'Who approved, rejected or withdrew it';
+COMMENT ON COLUMN vouch_data.version.closed_at IS 'When it was approved, rejected or withdrawn';
+COMMENT ON COLUMN vouch_data.version.close_reason IS 'Notes given with that';
+COMMENT ON COLUMN vouch_data.version.superseded_by IS 'Number of the version that was approved after it';
+COMMENT ON COLUMN vouch_data.version.superseded_at IS 'When that was approved';
+COMMENT ON COLUMN vouch_data.version.workflow_id IS 'Workflow that made it; NULL outside of workflows';
+COMMENT ON COLUMN vouch_data.version.execution_id IS 'Execution of that workflow';
+COMMENT ON COLUMN vouch_data.version.activity IS 'State of the workflow whose activity made it';
+COMMENT ON COLUMN vouch_data.version.attempt IS 'Attempt of that activity, from 1';
 
 CREATE TABLE vouch_data.item_body (		-- immutable: an edit of a payload is a new body
 	bucket int NOT NULL,
@@ -65,6 +175,12 @@ CREATE TABLE vouch_data.item_body (		-- immutable: an edit of a payload is a new
 	body_hash bytea NOT NULL,
 	PRIMARY KEY (bucket, artifact_no, body_no)
 );
+COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once; an edit makes a new one';
+COMMENT ON COLUMN vouch_data.item_body.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.item_body.artifact_no IS 'Number of the artifact in its bucket';
+COMMENT ON COLUMN vouch_data.item_body.body_no IS 'Number in the artifact';
+COMMENT ON COLUMN vouch_data.item_body.payload IS 'The item, as its maker gave it';
+COMMENT ON COLUMN vouch_data.item_body.body_hash IS 'vouch.digest(payload)';
 
 CREATE TABLE vouch_data.item (			-- the identity of an item in its artifact
 	bucket int NOT NULL,
@@ -74,6 +190,11 @@ CREATE TABLE vouch_data.item (			-- the identity of an item in its artifact
 	PRIMARY KEY (bucket, artifact_no, item_no),
 	UNIQUE (bucket, artifact_no, item_key)
 );
+COMMENT ON TABLE vouch_data.item IS 'The identity of an item in its artifact, for all versions';
+COMMENT ON COLUMN vouch_data.item.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.item.artifact_no IS 'Number of the artifact in its bucket';
+COMMENT ON COLUMN vouch_data.item.item_no IS 'Number in the artifact; the order in which items are shown';
+COMMENT ON COLUMN vouch_data.item.item_key IS 'Its name: the text of the payload''s key field';
 
 CREATE TABLE vouch_data.decision (		-- valid for versions [from_no, to_no)
 	bucket int NOT NULL,
@@ -91,6 +212,7 @@ CREATE TABLE vouch_data.decision (		-- valid for versions [from_no, to_no)
 	on_behalf_of text,
 	decided_at timestamptz,
 	notes text,
+	origin_no int,						-- see the comment
 	PRIMARY KEY (bucket, artifact_no, item_no, stage, from_no),
 	CHECK (from_no < to_no)
 ) WITH (fillfactor = 85);
@@ -98,6 +220,25 @@ CREATE INDEX decision_to ON vouch_data.decision (bucket, artifact_no, to_no, fro
 CREATE INDEX decision_from ON vouch_data.decision (bucket, artifact_no, from_no);
 CREATE INDEX decision_open ON vouch_data.decision (bucket, artifact_no, item_no)
 	WHERE to_no = 2147483647 AND status <> 'approved';
+COMMENT ON TABLE vouch_data.decision IS
+'An item with its verdict, valid for the versions from_no up to but not including to_no. A row that is carried forward into a version is the row of the earlier version, never a copy';
+COMMENT ON COLUMN vouch_data.decision.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.decision.artifact_no IS 'Number of the artifact in its bucket';
+COMMENT ON COLUMN vouch_data.decision.item_no IS 'Number of the item in the artifact';
+COMMENT ON COLUMN vouch_data.decision.stage IS 'Reviewing stage, from 1. The rows of stage 1 say which items a version has; other stages have rows where they decided';
+COMMENT ON COLUMN vouch_data.decision.from_no IS 'First version that shows it';
+COMMENT ON COLUMN vouch_data.decision.to_no IS 'First version that no longer shows it; 2147483647 when the newest does';
+COMMENT ON COLUMN vouch_data.decision.body_no IS 'Its payload in item_body';
+COMMENT ON COLUMN vouch_data.decision.status IS 'The verdict';
+COMMENT ON COLUMN vouch_data.decision.source IS 'Who or what proposed the item: tester, llm, manual, automated, …';
+COMMENT ON COLUMN vouch_data.decision.recommended_by IS 'Who put it into the version';
+COMMENT ON COLUMN vouch_data.decision.recommended_at IS 'When it was put there';
+COMMENT ON COLUMN vouch_data.decision.decided_by IS 'Who decided; NULL while pending';
+COMMENT ON COLUMN vouch_data.decision.on_behalf_of IS 'Whose authority was used; NULL for the decider''s own';
+COMMENT ON COLUMN vouch_data.decision.decided_at IS 'When it was decided';
+COMMENT ON COLUMN vouch_data.decision.notes IS 'The decider''s notes';
+COMMENT ON COLUMN vouch_data.decision.origin_no IS
+'Version that the verdict stems from where that is not from_no: in the revision of a version that was not the newest, an item that the newest had dropped or changed stands again as it was';
 
 CREATE TABLE vouch_data.version_stat (	-- kept by deltas
 	bucket int NOT NULL,
@@ -110,3 +251,162 @@ CREATE TABLE vouch_data.version_stat (	-- kept by deltas
 	items bigint NOT NULL,
 	PRIMARY KEY (bucket, artifact_no, version_no, stage, status, source, carried)
 );
+COMMENT ON TABLE vouch_data.version_stat IS 'How many items a version has, kept up to date with every change; a combination without items may have a row with 0';
+COMMENT ON COLUMN vouch_data.version_stat.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.version_stat.artifact_no IS 'Number of the artifact in its bucket';
+COMMENT ON COLUMN vouch_data.version_stat.version_no IS 'Number of the version';
+COMMENT ON COLUMN vouch_data.version_stat.stage IS 'Reviewing stage, from 1; the counts of stage 1 add up to the version''s items';
+COMMENT ON COLUMN vouch_data.version_stat.status IS 'Verdict';
+COMMENT ON COLUMN vouch_data.version_stat.source IS 'Who or what proposed the items';
+COMMENT ON COLUMN vouch_data.version_stat.carried IS 'True for items carried forward from an earlier version';
+COMMENT ON COLUMN vouch_data.version_stat.items IS 'How many';
+
+CREATE TABLE vouch_data.version_contributor (	-- kept by deltas
+	bucket int NOT NULL,
+	artifact_no int NOT NULL,
+	version_no int NOT NULL,
+	actor text NOT NULL,
+	items bigint NOT NULL,
+	PRIMARY KEY (bucket, artifact_no, version_no, actor)
+);
+COMMENT ON TABLE vouch_data.version_contributor IS
+'Who made what a version shows: its maker, its editors, and who put its items there, carried ones included. Separation of duties asks it';
+COMMENT ON COLUMN vouch_data.version_contributor.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.version_contributor.artifact_no IS 'Number of the artifact in its bucket';
+COMMENT ON COLUMN vouch_data.version_contributor.version_no IS 'Number of the version';
+COMMENT ON COLUMN vouch_data.version_contributor.actor IS 'Who';
+COMMENT ON COLUMN vouch_data.version_contributor.items IS 'How many of the items the actor put there; 0 for who only made the version or took items away';
+
+-- Whoever owns the tables: only our functions write them.
+DO $$
+DECLARE
+	t text;
+BEGIN
+	FOREACH t IN ARRAY ARRAY['artifact', 'version', 'item_body', 'item', 'decision', 'version_stat', 'version_contributor'] LOOP
+		EXECUTE format('CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.%I
+			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard()', t);
+		EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER guard', t);
+		PERFORM pg_catalog.pg_extension_config_dump(('vouch_data.' || t)::regclass, '');
+	END LOOP;
+END
+$$;
+
+-- Phases --------------------------------------------------------------------
+
+CREATE FUNCTION vouch_data.check_item_schema(item_key text, item_schema jsonb) RETURNS void
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_check_item_schema';
+COMMENT ON FUNCTION vouch_data.check_item_schema(text, jsonb) IS
+'Raises VO502 when an item schema is not of the form that vouch_data.phase.item_schema has';
+
+CREATE FUNCTION vouch.define_phase(phase text, label text, item_key text,
+	item_schema jsonb DEFAULT '{}', max_revisions int DEFAULT NULL,
+	source_key text DEFAULT 'source', default_source text DEFAULT 'tester')
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	known vouch_data.phase;
+BEGIN
+	IF phase IS NULL OR phase !~ '^[a-z][a-z0-9_]{0,62}$' THEN
+		RAISE EXCEPTION 'phase "%" is not a key', phase USING ERRCODE = 'VO502',
+			DETAIL = 'A key has lower-case letters, digits and underscores, at most 63, and starts with a letter.',
+			HINT = 'Put the name that people read into label.';
+	END IF;
+	IF coalesce(label, '') = '' OR coalesce(item_key, '') = '' THEN
+		RAISE EXCEPTION 'label and item_key must not be empty' USING ERRCODE = 'VO502',
+			HINT = 'item_key is the field of an item''s payload that names it, such as id.';
+	END IF;
+	IF max_revisions < 1 THEN
+		RAISE EXCEPTION 'max_revisions must be positive' USING ERRCODE = 'VO502',
+			HINT = 'Pass NULL for no limit.';
+	END IF;
+	PERFORM vouch_data.check_item_schema(item_key, item_schema);
+	SELECT * INTO known FROM vouch_data.phase p WHERE p.phase = phase;
+	IF known.shipped THEN
+		RAISE EXCEPTION 'phase "%" comes with Vouch and cannot be redefined', phase USING ERRCODE = 'VO502',
+			HINT = 'Choose another key.';
+	END IF;
+	IF EXISTS (SELECT FROM vouch_data.phase p WHERE p.phase <> phase
+			AND translate(lower(p.label), ' -', '__') = translate(lower(label), ' -', '__')) THEN
+		RAISE EXCEPTION 'another phase has the label "%"', label USING ERRCODE = 'VO502',
+			HINT = 'Choose another label.';
+	END IF;
+	IF known.item_key <> item_key AND EXISTS (SELECT FROM vouch_data.artifact a WHERE a.phase = phase) THEN
+		RAISE EXCEPTION 'phase "%" has items named by "%"', phase, known.item_key USING ERRCODE = 'VO502',
+			HINT = 'Keep item_key, or define a new phase.';
+	END IF;
+	INSERT INTO vouch_data.phase AS p
+		(phase, phase_no, label, versioned, item_key, item_schema, source_key, default_source, max_revisions, shipped)
+	VALUES (phase, (SELECT max(o.phase_no) + 1 FROM vouch_data.phase o), label, true, item_key,
+		item_schema, source_key, default_source, max_revisions, false)
+	ON CONFLICT ON CONSTRAINT phase_pkey DO UPDATE SET label = excluded.label, item_key = excluded.item_key,
+		item_schema = excluded.item_schema, source_key = excluded.source_key,
+		default_source = excluded.default_source, max_revisions = excluded.max_revisions;
+END
+$$;
+COMMENT ON FUNCTION vouch.define_phase(text, text, text, jsonb, int, text, text) IS
+'Makes a phase of your own, or changes it: its key, its label, the payload field that names an item, the schema of items (see vouch_data.phase.item_schema), how many revisions may follow one another, the payload field that says who proposed an item, and what holds where it does not say. VO502 when something of it is not valid. Versions made before keep their items';
+
+-- Making versions -------------------------------------------------------------
+
+CREATE FUNCTION vouch.create_version(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
+	items jsonb DEFAULT '[]', scope text DEFAULT '', parent_version_id uuid DEFAULT NULL,
+	metadata jsonb DEFAULT '{}', subject text DEFAULT NULL, user_id text DEFAULT NULL)
+RETURNS uuid
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_create_version';
+COMMENT ON FUNCTION vouch.create_version(text, bigint, bigint, jsonb, text, uuid, jsonb, text, text) IS
+'Makes a version in state draft and returns its id. phase: key or label, in any case. items: array of objects in the form of the phase (see docs/version.md); they are all that the version has. scope: empty or a line of business. parent_version_id: default the newest. subject: default cycle-<cycle_id>-report-<report_id>. user_id: who acts; must be the session''s actor. VO101 unknown phase, VO104 bad item, VO105 duplicate key, VO107 another version is open, VO503 audit-only phase';
+
+CREATE FUNCTION vouch.create_version_from(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
+	query text DEFAULT NULL, scope text DEFAULT '', metadata jsonb DEFAULT '{}', parent_version_id uuid DEFAULT NULL,
+	subject text DEFAULT NULL, user_id text DEFAULT NULL)
+RETURNS uuid
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_create_version_from';
+COMMENT ON FUNCTION vouch.create_version_from(text, bigint, bigint, text, text, jsonb, uuid, text, text) IS
+'As vouch.create_version(), with the items from a query that returns item_key text, payload jsonb and, if it likes, source text. The query runs with the caller''s rights. The payload need not repeat the key';
+
+CREATE FUNCTION vouch.create_revision(version_id uuid, additional_items jsonb DEFAULT '[]',
+	carry text DEFAULT 'approved', reason text DEFAULT NULL, user_id text DEFAULT NULL)
+RETURNS uuid
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_create_revision';
+COMMENT ON FUNCTION vouch.create_revision(uuid, jsonb, text, text, text) IS
+'Makes a draft that carries items of a closed version forward, with their decisions, and adds others; returns its id. carry: approved (items that every stage approved), undecided (these and pending ones), all, or none. additional_items: as for vouch.create_version(); one whose key is carried replaces it and is pending. VO107 another version is open, VO110 the phase''s limit of revisions';
+
+CREATE FUNCTION vouch.edit_items(version_id uuid, items jsonb, user_id text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_edit_items';
+COMMENT ON FUNCTION vouch.edit_items(uuid, jsonb, text) IS
+'Puts items into a draft: new ones, and new payloads for those it has, which are pending again. Returns how many. Errors as for vouch.create_version(); VO106 when the version is no draft';
+
+CREATE FUNCTION vouch.remove_items(version_id uuid, item_keys text[], user_id text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_remove_items';
+COMMENT ON FUNCTION vouch.remove_items(uuid, text[], text) IS
+'Takes items out of a draft and returns how many; older versions keep them. VO103 when it has no such item, VO106 when the version is no draft';
+
+CREATE FUNCTION vouch.discard_version(version_id uuid, user_id text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_discard_version';
+COMMENT ON FUNCTION vouch.discard_version(uuid, text) IS
+'Throws a draft away, as if it had never been made; its number is not used again and the log keeps its operations. Only for who made it or its items (VO002). VO106 when the version is no draft';
+
+CREATE FUNCTION vouch.withdraw_version(version_id uuid, reason text DEFAULT NULL, user_id text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_withdraw_version';
+COMMENT ON FUNCTION vouch.withdraw_version(uuid, text, text) IS
+'Takes back a draft or a submitted version, which stays on record. Only for who made it, its items, or submitted it (VO002). VO106 when it is closed';
+
+CREATE FUNCTION vouch_data.ensure_artifact(subject text, phase text, scope text, cycle_id bigint, report_id bigint)
+RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_ensure_artifact';
+COMMENT ON FUNCTION vouch_data.ensure_artifact(text, text, text, bigint, bigint) IS
+'Number of the artifact of a phase of a subject, made if there is none; its bucket is vouch.bucket(subject). subject NULL: made of cycle and report. For Vouch''s own functions: nobody else may call it';
+
+GRANT EXECUTE ON FUNCTION
+	vouch.create_version(text, bigint, bigint, jsonb, text, uuid, jsonb, text, text),
+	vouch.create_version_from(text, bigint, bigint, text, text, jsonb, uuid, text, text),
+	vouch.create_revision(uuid, jsonb, text, text, text),
+	vouch.edit_items(uuid, jsonb, text), vouch.remove_items(uuid, text[], text),
+	vouch.discard_version(uuid, text), vouch.withdraw_version(uuid, text, text)
+	TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch.define_phase(text, text, text, jsonb, int, text, text) TO vouch_admin;

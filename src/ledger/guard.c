@@ -1,0 +1,55 @@
+/*
+ * guard.c
+ *	  Keeps everybody but our own statements away from a table.
+ *
+ * No role can be granted what the trigger refuses, so neither an application's
+ * bug nor a superuser in a hurry writes history by hand.  Who disables the trigger
+ * first leaves traces that vouch.verify() finds.
+ */
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "core/stmt.h"
+#include "utils/rel.h"
+
+VOUCH_FUNCTION(vouch_sql_guard);
+
+/* vouch_data.guard(), a statement trigger, with the optional argument 'append-only' */
+Datum
+vouch_sql_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	const char *table,
+			   *verb;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		elog(ERROR, "vouch_data.guard() was not called as a trigger");
+	if (vouch_stmt_in_guarded() || vouch_guc_restoring)
+		return PointerGetDatum(NULL);
+
+	table = RelationGetRelationName(data->tg_relation);
+	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+		verb = "insert into";
+	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		verb = "update";
+	else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
+		verb = "delete from";
+	else
+		verb = "truncate";
+
+	if (data->tg_trigger->tgnargs > 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_APPEND_ONLY),
+				 errmsg("cannot %s table \"%s\"", verb, table),
+				 errdetail("It is append-only, for every role: Vouch adds to it what is done through its functions."),
+				 errhint("A correction is an operation of its own; a dump is restored with vouch.restoring = on.")));
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_FROZEN),
+			 errmsg("cannot %s table \"%s\"", verb, table),
+			 errdetail("Only Vouch's own functions write it, whichever role calls."),
+			 errhint("Use vouch.create_version(), vouch.create_revision(), vouch.edit_items() and vouch.decide(); a dump is restored with vouch.restoring = on.")));
+	return PointerGetDatum(NULL);	/* not reached */
+}

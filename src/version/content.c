@@ -1,0 +1,124 @@
+/*
+ * content.c
+ *	  Digests of what a version shows.
+ *
+ * Both are Merkle roots over one leaf an item (and stage), in the order of the
+ * item numbers.  They depend on from_no only through which rows are visible,
+ * so that closing a row later does not change the digest of an older version.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/stmt.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "version/content.h"
+#include "version/items.h"
+#include "version/version.h"
+
+static VouchStmt read_content = {
+	"SELECT i.item_key, b.body_hash, d.source, d.recommended_by, d.stage, d.status::text,"
+	" d.decided_by, d.on_behalf_of, d.decided_at, d.notes, COALESCE(d.origin_no, d.from_no)"
+	" FROM vouch_data.decision d"
+	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	" JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no <= $3 AND d.to_no > $3"
+	" ORDER BY d.item_no, d.stage",
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
+};
+
+typedef struct ContentState
+{
+	bool		verdicts;
+	VouchDigest *leaves;
+	size_t		n;
+	size_t		allocated;
+	StringInfoData scratch;
+} ContentState;
+
+static void
+put(StringInfo buf, char tag, TupleTableSlot *slot, int col)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, col, &isnull);
+
+	if (isnull)
+		vouch_canon_null(buf, tag);
+	else
+	{
+		struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+
+		vouch_canon_bytes(buf, tag, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	}
+}
+
+static void
+add_leaf(TupleTableSlot *slot, void *arg)
+{
+	ContentState *state = arg;
+	StringInfo	buf = &state->scratch;
+	bool		isnull;
+	int			stage = DatumGetInt16(slot_getattr(slot, 5, &isnull));
+
+	if (!state->verdicts && stage != 1)
+		return;
+	if (state->n == state->allocated)
+	{
+		state->allocated *= 2;
+		state->leaves = repalloc_huge(state->leaves, sizeof(VouchDigest) * state->allocated);
+	}
+	/* the first four fields are those of vouch_items_leaf() */
+	resetStringInfo(buf);
+	put(buf, 'k', slot, 1);
+	put(buf, 'h', slot, 2);
+	put(buf, 's', slot, 3);
+	put(buf, 'm', slot, 4);
+	if (state->verdicts)
+	{
+		Datum		at;
+
+		vouch_canon_int64(buf, 'g', stage);
+		put(buf, 'v', slot, 6);
+		put(buf, 'A', slot, 7);
+		put(buf, 'B', slot, 8);
+		at = slot_getattr(slot, 9, &isnull);
+		if (isnull)
+			vouch_canon_null(buf, 't');
+		else
+			vouch_canon_time(buf, 't', DatumGetTimestampTz(at));
+		put(buf, 'n', slot, 10);
+		vouch_canon_int64(buf, 'f', DatumGetInt32(slot_getattr(slot, 11, &isnull)));
+	}
+	vouch_digest_leaf(&state->leaves[state->n++], buf->data, buf->len);
+}
+
+void
+vouch_content_digest(int bucket, int artifact_no, int version_no,
+					 bool verdicts, bool fresh, VouchDigest *out)
+{
+	ContentState state = {0};
+	Datum		args[3] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), Int32GetDatum(version_no)};
+
+	state.verdicts = verdicts;
+	state.allocated = 1024;
+	state.leaves = palloc(sizeof(VouchDigest) * state.allocated);
+	initStringInfo(&state.scratch);
+	vouch_stmt_scan(&read_content, args, NULL, fresh, add_leaf, &state);
+	vouch_digest_root(out, state.leaves, state.n);
+	pfree(state.leaves);
+	pfree(state.scratch.data);
+}
+
+void
+vouch_version_digest(const VouchVersion *version, VouchDigest *out)
+{
+	vouch_content_digest(version->bucket, version->artifact_no, version->version_no,
+						 true, true, out);
+}
+
+void
+vouch_version_content_digest(const VouchVersion *version, VouchDigest *out)
+{
+	vouch_content_digest(version->bucket, version->artifact_no, version->version_no,
+						 false, true, out);
+}

@@ -1,0 +1,15 @@
+/*
+ * content.h
+ *	  Digests of what a version shows.
+ */
+#ifndef VOUCH_VERSION_CONTENT_H
+#define VOUCH_VERSION_CONTENT_H
+
+#include "core/digest.h"
+#include "core/stmt.h"
+
+/* The digest that vouch_version_digest() (verdicts) or _content_digest() has, of any version; fresh: as in vouch_stmt_scan(). */
+extern void vouch_content_digest(int bucket, int artifact_no, int version_no,
+								 bool verdicts, bool fresh, VouchDigest *out);
+
+#endif							/* VOUCH_VERSION_CONTENT_H */

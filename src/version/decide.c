@@ -1,0 +1,540 @@
+/*
+ * decide.c
+ *	  Verdicts on items, many in one call.
+ *
+ * A verdict on a row that this version made is written in place; one on a row
+ * that is carried forward ends that row here and makes a new one, so that
+ * the older versions keep what they show.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/actor.h"
+#include "core/errors.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/stmt.h"
+#include "ledger/ledger.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+#include "version/store.h"
+#include "version/version.h"
+
+/* Calls of so few items are written out in the log; of larger ones it has the Merkle root. */
+#define LOGGED_ITEMS 50
+
+static VouchStmt update_own = {
+	"UPDATE vouch_data.decision d SET status = t.status::vouch.verdict, notes = t.notes,"
+	"  decided_by = CASE WHEN t.status = 'pending' THEN NULL ELSE $7 END,"
+	"  on_behalf_of = CASE WHEN t.status = 'pending' THEN NULL ELSE $8 END,"
+	"  decided_at = CASE WHEN t.status = 'pending' THEN NULL ELSE $9 END, origin_no = NULL"
+	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes)"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = t.item_no AND d.stage = $10 AND d.from_no = $3",
+	SPI_OK_UPDATE, 10,
+	{INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt close_carried = {
+	"UPDATE vouch_data.decision d SET to_no = $3"
+	" FROM unnest($4::int4[]) AS t(item_no)"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = t.item_no AND d.stage = $5"
+	"  AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3",
+	SPI_OK_UPDATE, 5, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID, INT2OID},
+	.indexed = true, .guarded = true
+};
+
+/*
+ * The new row takes the item as stage 1 shows it: the row that was just
+ * closed, or, for a later stage, the one that is open.
+ */
+static VouchStmt insert_verdicts = {
+	"INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, stage, from_no, body_no, status, source,"
+	"  recommended_by, recommended_at, decided_by, on_behalf_of, decided_at, notes)"
+	" SELECT $1, $2, d.item_no, $10, $3, d.body_no, t.status::vouch.verdict, d.source, d.recommended_by, d.recommended_at,"
+	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $7 END,"
+	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $8 END,"
+	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $9 END, t.notes"
+	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes)"
+	" JOIN vouch_data.decision d ON d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = t.item_no AND d.stage = 1"
+	"  AND d.from_no + 0 <= $3 AND d.to_no + 0 >= $3 AND (d.to_no + 0 > $3 OR $10 = 1)",
+	SPI_OK_INSERT, 10,
+	{INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt name_items = {
+	"SELECT (t.o - 1)::int4, i.item_key FROM unnest($3::int4[]) WITH ORDINALITY AS t(item_no, o)"
+	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = t.item_no",
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4ARRAYOID}, .indexed = true
+};
+
+typedef enum Verdict
+{
+	PENDING, APPROVED, REJECTED, NEEDS_CHANGES, NVERDICTS
+} Verdict;
+
+static const char *const verdicts[NVERDICTS] = {
+	"pending", "approved", "rejected", "needs_changes"
+};
+
+/* What the caller wants, one entry an item. */
+typedef struct Wanted
+{
+	const VouchVersion *version;
+	const VouchPhase *phase;
+	bool		by_key;			/* an object: entries are named by key, not by index */
+	int			n;
+	int			allocated;
+	Datum	   *keys;			/* text; 0 where a decision_id gave item_nos[i] */
+	int		   *item_nos;
+	Verdict    *status;
+	Datum	   *notes;			/* text, or 0 */
+	VouchKeySet *seen;
+} Wanted;
+
+static void
+bad_decision(const Wanted *wanted, const text *key, const char *what)
+{
+	char	   *name;
+
+	if (key == NULL)
+		name = psprintf("decision %d", wanted->n);
+	else if (wanted->by_key)
+		name = psprintf("decision on \"%s\"", text_to_cstring(key));
+	else
+		name = psprintf("decision %d (\"%s\")", wanted->n, text_to_cstring(key));
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_BAD_DECISION),
+			 errmsg("%s: %s", name, what),
+			 errdetail("A decision names an item by \"%s\", \"item_key\" or \"decision_id\", has a \"decision\" (approved, rejected, needs_changes or pending), and may have \"notes\". Indexes count from 0.",
+					   wanted->phase->item_key),
+			 errhint("Correct it and call again; nothing was written.")));
+}
+
+static bool
+get(Jsonb *object, const char *key, JsonbValue *v)
+{
+	return getKeyJsonValueFromContainer(&object->root, key, strlen(key), v) != NULL &&
+		v->type != jbvNull;
+}
+
+static text *
+text_of(const JsonbValue *v)
+{
+	if (v->type == jbvString)
+		return cstring_to_text_with_len(v->val.string.val, v->val.string.len);
+	if (v->type == jbvNumeric)
+		return cstring_to_text(DatumGetCString(DirectFunctionCall1(numeric_out,
+																   NumericGetDatum(v->val.numeric))));
+	return NULL;
+}
+
+static Verdict
+verdict_of(const Wanted *wanted, const text *key, const JsonbValue *v)
+{
+	if (v->type == jbvString)
+		for (int i = 0; i < NVERDICTS; i++)
+			if (v->val.string.len == strlen(verdicts[i]) &&
+				memcmp(v->val.string.val, verdicts[i], v->val.string.len) == 0)
+				return (Verdict) i;
+	bad_decision(wanted, key, psprintf("%s is no verdict",
+									   v->type == jbvString ?
+									   psprintf("\"%.*s\"", Min(v->val.string.len, 80), v->val.string.val) :
+									   vouch_json_to_text(JsonbValueToJsonb((JsonbValue *) v))));
+	return PENDING;				/* not reached */
+}
+
+static text *
+notes_of(const Wanted *wanted, const text *key, Jsonb *object)
+{
+	JsonbValue	v;
+
+	if (!get(object, "notes", &v) && !get(object, "reason", &v))
+		return NULL;
+	if (v.type != jbvString)
+		bad_decision(wanted, key, "its notes are not a string");
+	return cstring_to_text_with_len(v.val.string.val, v.val.string.len);
+}
+
+static Verdict
+verdict_in(const Wanted *wanted, const text *key, Jsonb *object)
+{
+	JsonbValue	v;
+
+	if (!get(object, "decision", &v) && !get(object, "status", &v) && !get(object, "verdict", &v))
+		bad_decision(wanted, key, "it has no \"decision\"");
+	return verdict_of(wanted, key, &v);
+}
+
+/* The item that a decision_id names: it must be of this version's artifact. */
+static int
+item_of(const Wanted *wanted, const JsonbValue *v)
+{
+	int			bucket,
+				artifact_no,
+				item_no,
+				stage,
+				from_no;
+	char	   *given = v->type == jbvString ?
+		pnstrdup(v->val.string.val, v->val.string.len) : NULL;
+	pg_uuid_t  *id;
+
+	if (given == NULL || strlen(given) != 36 || strspn(given, "0123456789abcdefABCDEF-") != 36)
+		bad_decision(wanted, NULL, "its decision_id is no id");
+	id = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(given)));
+	if (!vouch_id_unpack_decision(id, &bucket, &artifact_no, &item_no, &stage, &from_no) ||
+		bucket != wanted->version->bucket || artifact_no != wanted->version->artifact_no)
+		bad_decision(wanted, NULL, psprintf("decision_id \"%s\" is of another version", given));
+	return item_no;
+}
+
+static void
+add(Wanted *wanted, text *key, int item_no, Verdict status, text *notes)
+{
+	int			n = wanted->n;
+
+	wanted->keys[n] = PointerGetDatum(key);
+	wanted->item_nos[n] = item_no;
+	wanted->status[n] = status;
+	wanted->notes[n] = PointerGetDatum(notes);
+	wanted->n++;
+}
+
+static void
+read_entry(Wanted *wanted, Jsonb *entry)
+{
+	JsonbValue	v;
+	text	   *key = NULL;
+	int			item_no = 0;
+
+	if (!JB_ROOT_IS_OBJECT(entry))
+		bad_decision(wanted, NULL, "it is not an object");
+	if (get(entry, "item_key", &v) || get(entry, wanted->phase->item_key, &v))
+	{
+		key = text_of(&v);
+		if (key == NULL)
+			bad_decision(wanted, NULL, "its key is neither a string nor a number");
+	}
+	else if (get(entry, "decision_id", &v))
+		item_no = item_of(wanted, &v);
+	else
+		bad_decision(wanted, NULL, "it names no item");
+	add(wanted, key, item_no, verdict_in(wanted, key, entry), notes_of(wanted, key, entry));
+}
+
+static void
+read_member(Wanted *wanted, text *key, const JsonbValue *v)
+{
+	if (v->type == jbvBinary && JsonContainerIsObject(v->val.binary.data))
+	{
+		Jsonb	   *object = JsonbValueToJsonb((JsonbValue *) v);
+
+		add(wanted, key, 0, verdict_in(wanted, key, object), notes_of(wanted, key, object));
+	}
+	else
+		add(wanted, key, 0, verdict_of(wanted, key, v), NULL);
+}
+
+static void
+read_decisions(Wanted *wanted, Jsonb *decisions)
+{
+	JsonbIterator *it;
+	JsonbValue	v;
+	JsonbIteratorToken token;
+	text	   *key = NULL;
+	int			n;
+
+	wanted->by_key = decisions != NULL && vouch_json_is_object(decisions);
+	if (decisions == NULL || !(wanted->by_key || vouch_json_is_array(decisions)))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_BAD_DECISION),
+				 errmsg("decisions must be a JSON array or object"),
+				 errhint("Pass [{\"%s\": …, \"decision\": \"approved\"}, …] or {\"<key>\": \"approved\", …}.",
+						 wanted->phase->item_key)));
+	n = Max(1, (int) JB_ROOT_COUNT(decisions));
+	wanted->keys = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
+	wanted->item_nos = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
+	wanted->status = palloc_extended(sizeof(Verdict) * n, MCXT_ALLOC_HUGE);
+	wanted->notes = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
+
+	it = JsonbIteratorInit(&decisions->root);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (wanted->n % 1000 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (token == WJB_ELEM)
+			read_entry(wanted, JsonbValueToJsonb(&v));
+		else if (token == WJB_KEY)
+			key = text_of(&v);
+		else if (token == WJB_VALUE)
+			read_member(wanted, key, &v);
+	}
+}
+
+/* Gives the entries that came with a decision_id their keys. */
+static void
+look_up_ids(Wanted *wanted)
+{
+	Datum	   *numbers = palloc(sizeof(Datum) * Max(wanted->n, 1));
+	int		   *where = palloc(sizeof(int) * Max(wanted->n, 1));
+	int			n = 0;
+	Datum		args[3] = {Int32GetDatum(wanted->version->bucket),
+	Int32GetDatum(wanted->version->artifact_no)};
+	uint64		rows;
+
+	for (int i = 0; i < wanted->n; i++)
+		if (DatumGetPointer(wanted->keys[i]) == NULL)
+		{
+			numbers[n] = Int32GetDatum(wanted->item_nos[i]);
+			where[n++] = i;
+		}
+	if (n == 0)
+		return;
+	args[2] = vouch_array(numbers, n, INT4OID);
+	rows = vouch_stmt_run(&name_items, args, NULL);
+	for (uint64 i = 0; i < rows; i++)
+		wanted->keys[where[vouch_stmt_get_int32(i, 1, 0)]] =
+			CStringGetTextDatum(vouch_stmt_get_text(i, 2));
+	for (int i = 0; i < n; i++)
+		if (DatumGetPointer(wanted->keys[where[i]]) == NULL)
+		{
+			wanted->n = where[i];
+			bad_decision(wanted, NULL, "its decision_id names no item");
+		}
+}
+
+static void
+check_duplicates(Wanted *wanted)
+{
+	wanted->seen = vouch_keyset_create(wanted->n);
+	for (int i = 0; i < wanted->n; i++)
+	{
+		text	   *key = DatumGetTextPP(wanted->keys[i]);
+		int			first = vouch_keyset_add(wanted->seen, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), i);
+
+		if (first >= 0)
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_DUPLICATE_ITEM),
+					 errmsg("decisions %d and %d are on the same item \"%s\"", first, i,
+							text_to_cstring(key)),
+					 errdetail("One call decides an item once. Indexes count from 0."),
+					 errhint("Leave one of them out; nothing was written.")));
+	}
+}
+
+static void
+check_known(const Wanted *wanted, const VouchFound *found, const VouchFound *base)
+{
+	for (int i = 0; i < wanted->n; i++)
+	{
+		if (base[i].from_no != 0)
+			continue;
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_UNKNOWN_ITEM),
+				 wanted->by_key ?
+				 errmsg("version %d has no item \"%s\"", wanted->version->version_no,
+						TextDatumGetCString(wanted->keys[i])) :
+				 errmsg("decision %d: version %d has no item \"%s\"", i, wanted->version->version_no,
+						TextDatumGetCString(wanted->keys[i])),
+				 base[i].item_no != 0 ? errdetail("An earlier version had it; it was not carried forward.") :
+				 errdetail("No version of this artifact ever had it."),
+				 errhint("vouch.version_items() lists what the version has; nothing was written.")));
+	}
+}
+
+/* Who decides what, as leaf of the Merkle root that the log keeps. */
+static void
+decision_leaf(VouchDigest *leaf, StringInfo scratch, const Wanted *wanted, int i, int stage)
+{
+	text	   *key = DatumGetTextPP(wanted->keys[i]);
+	text	   *notes = (text *) DatumGetPointer(wanted->notes[i]);
+
+	resetStringInfo(scratch);
+	vouch_canon_bytes(scratch, 'k', VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	vouch_canon_int64(scratch, 'g', stage);
+	vouch_canon_text(scratch, 'v', verdicts[wanted->status[i]]);
+	if (notes == NULL)
+		vouch_canon_null(scratch, 'n');
+	else
+		vouch_canon_bytes(scratch, 'n', VARDATA_ANY(notes), VARSIZE_ANY_EXHDR(notes));
+	vouch_digest_leaf(leaf, scratch->data, scratch->len);
+}
+
+static Jsonb *
+detail_of(const Wanted *wanted, int stage)
+{
+	VouchJsonBuild build,
+				items;
+	int64		totals[NVERDICTS] = {0};
+
+	vouch_json_begin(&build);
+	for (int i = 0; i < wanted->n; i++)
+		totals[wanted->status[i]]++;
+	for (int i = 0; i < NVERDICTS; i++)
+		if (totals[i] > 0)
+			vouch_json_put_int(&build, verdicts[i], totals[i]);
+	if (stage != 1)
+		vouch_json_put_int(&build, "stage", stage);
+	if (wanted->n <= LOGGED_ITEMS)
+	{
+		vouch_json_begin(&items);
+		for (int i = 0; i < wanted->n; i++)
+		{
+			char	   *key = TextDatumGetCString(wanted->keys[i]);
+
+			if (DatumGetPointer(wanted->notes[i]) == NULL)
+				vouch_json_put_text(&items, key, verdicts[wanted->status[i]]);
+			else
+			{
+				VouchJsonBuild one;
+
+				vouch_json_begin(&one);
+				vouch_json_put_text(&one, "decision", verdicts[wanted->status[i]]);
+				vouch_json_put_text(&one, "notes", TextDatumGetCString(wanted->notes[i]));
+				vouch_json_put(&items, key, vouch_json_end(&one));
+			}
+		}
+		vouch_json_put(&build, "decisions", vouch_json_end(&items));
+	}
+	return vouch_json_end(&build);
+}
+
+/* Some of the wanted, as the three arrays that the statements take. */
+typedef struct Batch
+{
+	int			n;
+	int		   *numbers;
+	Datum	   *item_nos;
+	Datum	   *status;
+	Datum	   *notes;
+	bool	   *no_notes;
+} Batch;
+
+static void
+batch_init(Batch *batch, int n)
+{
+	batch->n = 0;
+	batch->item_nos = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
+	batch->status = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
+	batch->notes = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
+	batch->no_notes = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE);
+}
+
+static void
+batch_args(const Batch *batch, Datum *args)
+{
+	int			n = batch->n;
+	int			lower = 1;
+
+	args[3] = vouch_array(batch->item_nos, n, INT4OID);
+	args[4] = vouch_array(batch->status, n, TEXTOID);
+	args[5] = PointerGetDatum(construct_md_array(batch->notes, batch->no_notes, 1, &n, &lower,
+												 TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+int64
+vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
+					 const char *actor, const char *on_behalf_of)
+{
+	const VouchTransition *rule = vouch_version_rule(version, "decide");
+	Wanted		wanted = {0};
+	VouchFound *found,
+			   *base;
+	VouchChange change;
+	VouchOperation op = {0};
+	VouchDigest *leaves,
+				root;
+	Batch		own,
+				fresh,
+				closing;
+	Datum		words[NVERDICTS];
+	StringInfoData scratch;
+	Datum		args[10] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
+	Int32GetDatum(version->version_no)};
+	char		nulls[11] = "          ";
+
+	if (actor == NULL)
+		actor = vouch_actor_current();
+	if (stage < 1 || stage > 255)
+		elog(ERROR, "there is no reviewing stage %d", stage);
+	wanted.version = version;
+	wanted.phase = vouch_phase_read(version->phase);
+	read_decisions(&wanted, decisions);
+	if (wanted.n == 0)
+		return 0;
+	look_up_ids(&wanted);
+	check_duplicates(&wanted);
+	found = vouch_store_find(version, stage, wanted.keys, wanted.n);
+	base = stage == 1 ? found : vouch_store_find(version, 1, wanted.keys, wanted.n);
+	check_known(&wanted, found, base);
+
+	vouch_change_begin(&change, version);
+	batch_init(&own, wanted.n);
+	batch_init(&fresh, wanted.n);
+	batch_init(&closing, wanted.n);
+	leaves = palloc_extended(sizeof(VouchDigest) * wanted.n, MCXT_ALLOC_HUGE);
+	initStringInfo(&scratch);
+	for (int i = 0; i < NVERDICTS; i++)
+		words[i] = CStringGetTextDatum(verdicts[i]);
+	for (int i = 0; i < wanted.n; i++)
+	{
+		VouchFound *f = &found[i];
+		Batch	   *batch = f->from_no == version->version_no ? &own : &fresh;
+
+		if (f->from_no != 0)
+			vouch_change_count(&change, stage, f->status, f->source,
+							   f->origin_no != 0 || f->from_no < version->version_no, -1);
+		vouch_change_count(&change, stage, verdicts[wanted.status[i]], base[i].source, false, 1);
+		if (batch == &fresh && f->from_no != 0)
+			closing.item_nos[closing.n++] = Int32GetDatum(f->item_no);
+		batch->item_nos[batch->n] = Int32GetDatum(base[i].item_no);
+		batch->status[batch->n] = words[wanted.status[i]];
+		batch->notes[batch->n] = wanted.notes[i];
+		batch->no_notes[batch->n] = DatumGetPointer(wanted.notes[i]) == NULL;
+		batch->n++;
+		decision_leaf(&leaves[i], &scratch, &wanted, i, stage);
+	}
+
+	args[6] = CStringGetTextDatum(actor);
+	args[7] = on_behalf_of == NULL ? (Datum) 0 : CStringGetTextDatum(on_behalf_of);
+	nulls[7] = on_behalf_of == NULL ? 'n' : ' ';
+	args[8] = TimestampTzGetDatum(change.at);
+	args[9] = Int16GetDatum(stage);
+	if (own.n > 0)
+	{
+		batch_args(&own, args);
+		if (vouch_stmt_run(&update_own, args, nulls) != (uint64) own.n)
+			elog(ERROR, "decided rows of version %d are not where they were", version->version_no);
+	}
+	if (closing.n > 0)
+	{
+		Datum		close_args[5] = {args[0], args[1], args[2],
+		vouch_array(closing.item_nos, closing.n, INT4OID), args[9]};
+
+		vouch_stmt_run(&close_carried, close_args, NULL);
+	}
+	if (fresh.n > 0)
+	{
+		batch_args(&fresh, args);
+		if (vouch_stmt_run(&insert_verdicts, args, nulls) != (uint64) fresh.n)
+			elog(ERROR, "carried rows of version %d are not where they were", version->version_no);
+	}
+	vouch_change_finish(&change);
+
+	vouch_digest_root(&root, leaves, wanted.n);
+	op.bucket = version->bucket;
+	op.artifact_no = version->artifact_no;
+	op.version_no = version->version_no;
+	op.operation = "decide";
+	op.rule = rule->rule;
+	op.actor = actor;
+	op.on_behalf_of = on_behalf_of;
+	op.items = wanted.n;
+	op.items_root = &root;
+	op.detail = detail_of(&wanted, stage);
+	vouch_ledger_append(&op);
+	return wanted.n;
+}

@@ -1,0 +1,58 @@
+/*
+ * items.h
+ *	  Items as a caller gives them: checked against the phase, and as arrays
+ *	  that go into the tables with one statement each.
+ */
+#ifndef VOUCH_VERSION_ITEMS_H
+#define VOUCH_VERSION_ITEMS_H
+
+#include "core/digest.h"
+#include "utils/jsonb.h"
+#include "version/phase.h"
+
+typedef struct VouchItems
+{
+	const VouchPhase *phase;
+	const char *recommended_by;
+	int			n;
+	int			allocated;
+	Datum	   *keys;			/* text */
+	Datum	   *payloads;		/* jsonb */
+	Datum	   *sources;		/* text */
+	Datum	   *hashes;			/* bytea: vouch.digest(payload) */
+	VouchDigest *leaves;		/* what the content digest is made of */
+	struct VouchKeySet *seen;
+	StringInfoData scratch;
+} VouchItems;
+
+/*
+ * Reads a jsonb array of items and checks each against the phase's schema.
+ * Raises VO104, or VO105 for a key that comes twice, naming the index (from 0)
+ * and the key; parameter names the argument.  In CurrentMemoryContext.
+ */
+extern VouchItems *vouch_items_parse(const VouchPhase *phase, Jsonb *array,
+									 const char *recommended_by, const char *parameter);
+
+/* The same one by one.  key NULL: the payload's own; source NULL: the payload's, or the phase's default. */
+extern VouchItems *vouch_items_begin(const VouchPhase *phase, const char *recommended_by);
+extern void vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source);
+
+/* Leaf of an item in the content digest. */
+extern void vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,
+							 const bytea *hash, const text *source, const char *recommended_by);
+
+/* Merkle root over all; destroys leaves. */
+extern void vouch_items_root(VouchItems *items, VouchDigest *root);
+
+/* A set of strings that remembers where each was first seen. */
+typedef struct VouchKeySet VouchKeySet;
+
+extern VouchKeySet *vouch_keyset_create(int expected);
+
+/* Returns the number that the key came with first, or -1 when it is new. */
+extern int	vouch_keyset_add(VouchKeySet *set, const char *key, int len, int number);
+
+/* A Datum array as a one-dimensional array of a built-in type. */
+extern Datum vouch_array(Datum *values, int n, Oid type);
+
+#endif							/* VOUCH_VERSION_ITEMS_H */

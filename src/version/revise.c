@@ -1,0 +1,545 @@
+/*
+ * revise.c
+ *	  Revisions of a version, edits of a draft, and its end by its maker.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/actor.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/event.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/stmt.h"
+#include "ledger/ledger.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "version/store.h"
+#include "version/version.h"
+
+VOUCH_FUNCTION(vouch_sql_create_revision);
+VOUCH_FUNCTION(vouch_sql_edit_items);
+VOUCH_FUNCTION(vouch_sql_remove_items);
+VOUCH_FUNCTION(vouch_sql_discard_version);
+VOUCH_FUNCTION(vouch_sql_withdraw_version);
+
+/* Keys that are written out in the log. */
+#define LOGGED_ITEMS 50
+
+static VouchStmt count_revisions = {
+	"SELECT count(*) FROM vouch_data.version v"
+	" WHERE v.bucket = $1 AND v.artifact_no = $2 AND v.carry IS NOT NULL AND v.state <> 'withdrawn'"
+	"  AND v.version_no > COALESCE((SELECT max(r.version_no) FROM vouch_data.version r"
+	"   WHERE r.bucket = $1 AND r.artifact_no = $2 AND r.carry IS NULL), 0)",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+};
+
+/* A revision starts with the counts of its parent, all of them carried. */
+static VouchStmt copy_counts = {
+	"INSERT INTO vouch_data.version_stat (bucket, artifact_no, version_no, stage, status, source, carried, items)"
+	" SELECT $1, $2, $3, s.stage, s.status, s.source, true, sum(s.items)"
+	" FROM vouch_data.version_stat s WHERE s.bucket = $1 AND s.artifact_no = $2 AND s.version_no = $4"
+	" GROUP BY s.stage, s.status, s.source HAVING sum(s.items) > 0",
+	SPI_OK_INSERT, 4, {INT4OID, INT4OID, INT4OID, INT4OID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt copy_makers = {
+	"INSERT INTO vouch_data.version_contributor (bucket, artifact_no, version_no, actor, items)"
+	" SELECT $1, $2, $3, c.actor, c.items FROM vouch_data.version_contributor c"
+	" WHERE c.bucket = $1 AND c.artifact_no = $2 AND c.version_no = $4 AND c.items > 0",
+	SPI_OK_INSERT, 4, {INT4OID, INT4OID, INT4OID, INT4OID},
+	.indexed = true, .guarded = true
+};
+
+/* Who has no item left in a revision made none of it. */
+static VouchStmt drop_makers = {
+	"DELETE FROM vouch_data.version_contributor"
+	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND items = 0 AND actor <> $4",
+	SPI_OK_DELETE, 4, {INT4OID, INT4OID, INT4OID, TEXTOID},
+	.indexed = true, .guarded = true
+};
+
+/*
+ * Revising an older version $4: what later ones brought ends here, and what
+ * they ended stands again.  A row that stands again remembers its origin.
+ * What does not carry is closed in every stage, and counted, for the counts of
+ * the parent have it.
+ */
+static VouchStmt close_later = {
+	"UPDATE vouch_data.decision d SET to_no = $3"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $4 AND d.from_no < $3 AND d.to_no + 0 = 2147483647",
+	SPI_OK_UPDATE, 4, {INT4OID, INT4OID, INT4OID, INT4OID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt reopen_earlier = {
+	"WITH before AS MATERIALIZED (SELECT d.*, EXISTS (SELECT 1 FROM vouch_data.decision o"
+	"   WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.item_no = d.item_no"
+	"    AND o.from_no + 0 <= $4 AND o.to_no + 0 > $4 AND o.status <> 'approved'"
+	"    AND ($5 OR o.status <> 'pending')) AS undone"
+	"  FROM vouch_data.decision d"
+	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no <= $4 AND d.to_no > $4 AND d.to_no < $3),"
+	" again AS (INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, stage, from_no, body_no, status, source,"
+	"   recommended_by, recommended_at, decided_by, on_behalf_of, decided_at, notes, origin_no)"
+	"  SELECT b.bucket, b.artifact_no, b.item_no, b.stage, $3, b.body_no, b.status, b.source, b.recommended_by,"
+	"   b.recommended_at, b.decided_by, b.on_behalf_of, b.decided_at, b.notes, COALESCE(b.origin_no, b.from_no)"
+	"  FROM before b WHERE NOT $6 AND ($7 OR NOT b.undone)),"
+	" dropped AS (SELECT b.item_no, b.stage, b.status, b.source, b.recommended_by FROM before b"
+	"  WHERE $6 OR (b.undone AND NOT $7)),"
+	" closed AS (UPDATE vouch_data.decision o SET to_no = $3"
+	"  FROM (SELECT DISTINCT x.item_no FROM dropped x) AS d"
+	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.item_no = d.item_no"
+	"   AND o.to_no + 0 = 2147483647 AND o.from_no + 0 <= $4"
+	"  RETURNING o.item_no, o.stage, o.status, o.source, o.recommended_by)"
+	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*)"
+	" FROM (SELECT * FROM dropped UNION ALL SELECT * FROM closed) AS g GROUP BY 1, g.status, 3, 4",
+	SPI_OK_SELECT, 7, {INT4OID, INT4OID, INT4OID, INT4OID, BOOLOID, BOOLOID, BOOLOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt delete_new = {
+	"DELETE FROM vouch_data.decision WHERE bucket = $1 AND artifact_no = $2 AND from_no = $3",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt reopen_closed = {
+	"UPDATE vouch_data.decision SET to_no = 2147483647 WHERE bucket = $1 AND artifact_no = $2 AND to_no = $3",
+	SPI_OK_UPDATE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt delete_counts = {
+	"DELETE FROM vouch_data.version_stat WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt delete_makers = {
+	"DELETE FROM vouch_data.version_contributor WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt delete_version = {
+	"DELETE FROM vouch_data.version WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt set_head = {
+	"UPDATE vouch_data.artifact SET head_no = COALESCE((SELECT max(v.version_no) FROM vouch_data.version v"
+	"  WHERE v.bucket = $1 AND v.artifact_no = $2), 0)"
+	" WHERE bucket = $1 AND artifact_no = $2",
+	SPI_OK_UPDATE, 2, {INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static char *
+text_arg(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+static const pg_uuid_t *
+version_arg(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("version_id must not be null"),
+				 errhint("Versions are listed by vouch.version_history(phase, cycle_id, report_id).")));
+	return PG_GETARG_UUID_P(0);
+}
+
+/* Keys of the items, when they are few, as an array under "items". */
+static Jsonb *
+detail_of(Datum *keys, int n, const char *carry, const char *reason, int64 carried)
+{
+	VouchJsonBuild build;
+
+	vouch_json_begin(&build);
+	if (carry != NULL)
+	{
+		vouch_json_put_text(&build, "carry", carry);
+		vouch_json_put_int(&build, "carried", carried);
+	}
+	if (reason != NULL)
+		vouch_json_put_text(&build, "reason", reason);
+	if (n > 0 && n <= LOGGED_ITEMS)
+	{
+		JsonbParseState *state = NULL;
+		JsonbValue *list;
+
+		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		for (int i = 0; i < n; i++)
+		{
+			JsonbValue	v;
+			text	   *key = DatumGetTextPP(keys[i]);
+
+			v.type = jbvString;
+			v.val.string.val = VARDATA_ANY(key);
+			v.val.string.len = VARSIZE_ANY_EXHDR(key);
+			pushJsonbValue(&state, WJB_ELEM, &v);
+		}
+		list = pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+		vouch_json_put(&build, "items", JsonbValueToJsonb(list));
+	}
+	return vouch_json_end(&build);
+}
+
+static void
+log_items(const VouchVersion *version, const char *operation, const char *event, const char *state,
+		  const char *actor, int64 n, const VouchDigest *root, Jsonb *detail)
+{
+	VouchOperation op = {0};
+
+	op.bucket = version->bucket;
+	op.artifact_no = version->artifact_no;
+	op.version_no = version->version_no;
+	op.operation = operation;
+	op.rule = vouch_fsm_find(&vouch_version_machine, state, event)->rule;
+	op.actor = actor;
+	op.items = n;
+	op.items_root = n > 0 ? root : NULL;
+	op.detail = detail;
+	vouch_ledger_append(&op);
+}
+
+/* Only who made something of a version may end it. */
+static void
+check_maker(const VouchVersion *version, const char *actor, const char *what)
+{
+	const char **names;
+	int			n = vouch_version_contributors(version, &names);
+	StringInfoData list;
+
+	if (version->submitted_by != NULL && strcmp(version->submitted_by, actor) == 0)
+		return;
+	initStringInfo(&list);
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(names[i], actor) == 0)
+			return;
+		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", names[i]);
+	}
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ROLE_MISSING),
+			 errmsg("\"%s\" may not %s version %d of %s \"%s\"", actor, what, version->version_no,
+					version->phase_label, version->subject),
+			 errdetail("Only who made it may: %s.", list.data),
+			 errhint("A reviewer ends a submitted version with vouch.reject_version().")));
+}
+
+/* Which of the parent's items a revision carries. */
+typedef struct Carry
+{
+	const char *name;
+	bool		nothing;
+	bool		everything;
+	bool		pending;		/* items that are still undecided, too */
+} Carry;
+
+static const Carry carries[] = {
+	{"approved", false, false, false},
+	{"undecided", false, false, true},
+	{"all", false, true, true},
+	{"none", true, false, false},
+};
+
+static const Carry *
+read_carry(const char *name)
+{
+	for (int i = 0; i < lengthof(carries); i++)
+		if (name != NULL && pg_strcasecmp(carries[i].name, name) == 0)
+			return &carries[i];
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ARGUMENT),
+			 errmsg("there is no carry \"%s\"", name == NULL ? "null" : name),
+			 errdetail("approved carries approved items with their decision; undecided carries these and the pending ones; all carries every item; none starts empty."),
+			 errhint("Pass approved, undecided, all or none.")));
+	return NULL;				/* not reached */
+}
+
+static void
+check_limit(const VouchVersion *parent, const VouchPhase *phase)
+{
+	Datum		args[2] = {Int32GetDatum(parent->bucket), Int32GetDatum(parent->artifact_no)};
+	int64		made;
+
+	if (phase->max_revisions == 0)
+		return;
+	vouch_stmt_run_one(&count_revisions, args, NULL);
+	made = vouch_stmt_get_int64(0, 1, 0);
+	if (made >= phase->max_revisions)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_REVISION_LIMIT),
+				 errmsg("%s \"%s\" had its %d revisions", phase->label, parent->subject,
+						phase->max_revisions),
+				 errdetail("The phase allows %d revisions of a version, withdrawn ones not counted.",
+						   phase->max_revisions),
+				 errhint("Start over with vouch.create_version(), which takes a full set of items.")));
+}
+
+/* Ends in the revision what its parent, the newest version, does not hand on. */
+static void
+close_newest(VouchChange *change, const Carry *carry)
+{
+	if (carry->nothing)
+		vouch_store_close_all(change);
+	else if (!carry->everything)
+		vouch_store_close_undone(change, carry->pending);
+}
+
+/* The same when later versions came after the parent: first back to what it shows. */
+static void
+close_since(VouchChange *change, const Carry *carry, int parent_no)
+{
+	Datum		args[7] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+		Int32GetDatum(change->version_no), Int32GetDatum(parent_no),
+		BoolGetDatum(!carry->pending), BoolGetDatum(carry->nothing), BoolGetDatum(carry->everything)};
+	uint64		rows;
+
+	vouch_stmt_run(&close_later, args, NULL);
+	/* what is undone is asked of the version as it was: before more is closed */
+	rows = vouch_stmt_run(&reopen_earlier, args, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		int			stage = DatumGetInt16(vouch_stmt_get(i, 1, NULL));
+		int64		n = vouch_stmt_get_int64(i, 5, 0);
+
+		vouch_change_count(change, stage, vouch_stmt_get_text(i, 2), vouch_stmt_get_text(i, 3), true, -n);
+		if (stage == 1)
+			vouch_change_maker(change, vouch_stmt_get_text(i, 4), -n);
+	}
+	close_newest(change, carry);
+}
+
+static void
+take_out(VouchChange *change, const VouchFound *found, int n)
+{
+	int		   *item_nos = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	int			present = 0;
+
+	for (int i = 0; i < n; i++)
+		if (found[i].from_no != 0)
+			item_nos[present++] = found[i].item_no;
+	vouch_store_close(change, item_nos, present);
+	vouch_store_delete(change, item_nos, present);
+	pfree(item_nos);
+}
+
+/*
+ * Puts items into the newest version, a draft.  Those that it has are replaced: rows of
+ * earlier versions end here, its own are taken out, verdicts of all stages with
+ * them.
+ */
+static void
+put_items(VouchChange *change, VouchVersion *version, VouchItems *items)
+{
+	VouchFound *found = vouch_store_find(version, 1, items->keys, items->n);
+
+	take_out(change, found, items->n);
+	vouch_store_insert(change, items, found);
+}
+
+/*
+ * vouch.create_revision(version_id, additional_items, carry, reason, user_id)
+ */
+Datum
+vouch_sql_create_revision(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *id = version_arg(fcinfo);
+	const Carry *carry = read_carry(text_arg(fcinfo, 2));
+	char	   *reason = text_arg(fcinfo, 3);
+	const char *actor = vouch_actor_check(text_arg(fcinfo, 4), "user_id");
+	pg_uuid_t  *result = palloc(sizeof(pg_uuid_t));
+	VouchPhase *phase;
+	VouchItems *items;
+	VouchNewVersion what = {0};
+	VouchVersion *parent,
+			   *version;
+	VouchChange change;
+	VouchDigest root;
+	Datum		args[4];
+	int64		total;
+
+	SPI_connect();
+	/* items are checked before the lock is taken: it may take a while */
+	phase = vouch_phase_read(vouch_version_read(id)->phase);
+	items = vouch_items_parse(phase, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1), actor, "additional_items");
+
+	parent = vouch_version_lock(id);
+	vouch_store_check_none_open(parent->bucket, parent->artifact_no, "create a revision");
+	check_limit(parent, phase);
+
+	what.parent_no = parent->version_no;
+	what.carry = carry->name;
+	what.reason = reason;
+	what.metadata = parent->metadata;
+	what.actor = actor;
+	version = vouch_store_version(parent->bucket, parent->artifact_no, &what);
+	vouch_change_begin(&change, version);
+	args[0] = Int32GetDatum(version->bucket);
+	args[1] = Int32GetDatum(version->artifact_no);
+	args[2] = Int32GetDatum(version->version_no);
+	args[3] = Int32GetDatum(parent->version_no);
+	vouch_stmt_run(&copy_counts, args, NULL);
+	vouch_stmt_run(&copy_makers, args, NULL);
+	if (parent->version_no == parent->head_no)
+		close_newest(&change, carry);
+	else
+		close_since(&change, carry, parent->version_no);
+	if (items->n > 0)
+		put_items(&change, version, items);
+	vouch_change_maker(&change, actor, 0);
+	vouch_change_finish(&change);
+	args[3] = CStringGetTextDatum(actor);
+	vouch_stmt_run(&drop_makers, args, NULL);
+
+	total = vouch_version_counts(version).items;
+	vouch_items_root(items, &root);
+	log_items(version, "create_revision", "create", "", actor, items->n, &root,
+			  detail_of(items->keys, items->n, carry->name, reason, total - items->n));
+	*result = version->id;
+	SPI_finish();
+	PG_RETURN_UUID_P(result);
+}
+
+/* vouch.edit_items(version_id, items, user_id): how many were put */
+Datum
+vouch_sql_edit_items(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *id = version_arg(fcinfo);
+	const char *actor = vouch_actor_check(text_arg(fcinfo, 2), "user_id");
+	VouchVersion *version;
+	VouchItems *items;
+	VouchChange change;
+	VouchDigest root;
+	int64		n;
+
+	SPI_connect();
+	items = vouch_items_parse(vouch_phase_read(vouch_version_read(id)->phase),
+							  PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1), actor, "items");
+	version = vouch_version_lock(id);
+	(void) vouch_version_rule(version, "edit");
+	n = items->n;
+	if (n > 0)
+	{
+		vouch_change_begin(&change, version);
+		put_items(&change, version, items);
+		vouch_change_finish(&change);
+		vouch_items_root(items, &root);
+		log_items(version, "edit_items", "edit", "draft", actor, n, &root,
+				  detail_of(items->keys, items->n, NULL, NULL, 0));
+	}
+	SPI_finish();
+	PG_RETURN_INT64(n);
+}
+
+/* vouch.remove_items(version_id, item_keys text[], user_id): how many were removed */
+Datum
+vouch_sql_remove_items(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *id = version_arg(fcinfo);
+	const char *actor = vouch_actor_check(text_arg(fcinfo, 2), "user_id");
+	Datum	   *keys = NULL;
+	bool	   *nulls = NULL;
+	int			n = 0;
+	VouchVersion *version;
+	VouchFound *found;
+	VouchKeySet *seen;
+	VouchChange change;
+	VouchDigest *leaves,
+				root;
+
+	if (!PG_ARGISNULL(1))
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &keys, &nulls, &n);
+	SPI_connect();
+	version = vouch_version_lock(id);
+	(void) vouch_version_rule(version, "edit");
+	seen = vouch_keyset_create(n);
+	for (int i = 0; i < n; i++)
+	{
+		text	   *key = nulls[i] ? NULL : DatumGetTextPP(keys[i]);
+		int			first = key == NULL ? -1 :
+			vouch_keyset_add(seen, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), i);
+
+		if (key == NULL || first >= 0)
+			ereport(ERROR,
+					(errcode(key == NULL ? VOUCH_ERR_ARGUMENT : VOUCH_ERR_DUPLICATE_ITEM),
+					 key == NULL ? errmsg("item key %d is null", i) :
+					 errmsg("item keys %d and %d are the same \"%s\"", first, i, text_to_cstring(key)),
+					 errdetail("Indexes count from 0."),
+					 errhint("Leave it out; nothing was written.")));
+	}
+	found = vouch_store_find(version, 1, keys, n);
+	leaves = palloc_extended(sizeof(VouchDigest) * Max(n, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < n; i++)
+	{
+		text	   *key = DatumGetTextPP(keys[i]);
+
+		if (found[i].from_no == 0)
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_UNKNOWN_ITEM),
+					 errmsg("item key %d: version %d has no item \"%s\"", i, version->version_no,
+							text_to_cstring(key)),
+					 errdetail("Indexes count from 0."),
+					 errhint("vouch.version_items() lists what the version has; nothing was written.")));
+		vouch_digest_leaf(&leaves[i], VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	}
+	if (n > 0)
+	{
+		vouch_change_begin(&change, version);
+		take_out(&change, found, n);
+		vouch_change_maker(&change, actor, 0);
+		vouch_change_finish(&change);
+		vouch_digest_root(&root, leaves, n);
+		log_items(version, "remove_items", "edit", "draft", actor, n, &root,
+				  detail_of(keys, n, NULL, NULL, 0));
+	}
+	SPI_finish();
+	PG_RETURN_INT64(n);
+}
+
+/* vouch.discard_version(version_id, user_id) */
+Datum
+vouch_sql_discard_version(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *id = version_arg(fcinfo);
+	const char *actor = vouch_actor_check(text_arg(fcinfo, 1), "user_id");
+	VouchVersion *version;
+	Datum		args[3];
+
+	SPI_connect();
+	version = vouch_version_lock(id);
+	(void) vouch_version_rule(version, "discard");
+	check_maker(version, actor, "discard");
+	args[0] = Int32GetDatum(version->bucket);
+	args[1] = Int32GetDatum(version->artifact_no);
+	args[2] = Int32GetDatum(version->version_no);
+	log_items(version, "discard", "discard", "draft", actor, 0, NULL, NULL);
+	vouch_stmt_run(&delete_new, args, NULL);
+	vouch_stmt_run(&reopen_closed, args, NULL);
+	vouch_stmt_run(&delete_counts, args, NULL);
+	vouch_stmt_run(&delete_makers, args, NULL);
+	vouch_stmt_run(&delete_version, args, NULL);
+	vouch_stmt_run(&set_head, args, NULL);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* vouch.withdraw_version(version_id, reason, user_id) */
+Datum
+vouch_sql_withdraw_version(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *id = version_arg(fcinfo);
+	char	   *reason = text_arg(fcinfo, 1);
+	const char *actor = vouch_actor_check(text_arg(fcinfo, 2), "user_id");
+	VouchVersion *version;
+
+	SPI_connect();
+	version = vouch_version_lock(id);
+	(void) vouch_version_rule(version, "withdraw");
+	check_maker(version, actor, "withdraw");
+	vouch_version_apply(version, "withdraw", actor, NULL, reason, NULL);
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,641 @@
+/*
+ * store.c
+ *	  The statements that write versions.
+ *
+ * A row of vouch_data.decision is valid for the versions [from_no, to_no).  The newest
+ * version shows the rows with to_no = VOUCH_NO_MAX, so what is carried forward
+ * is not written at all.
+ *
+ * Where a statement has "to_no + 0", the planner must not take the index on
+ * to_no, which would read the whole version: the rows are found by item.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/actor.h"
+#include "core/errors.h"
+#include "core/id.h"
+#include "core/stmt.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+#include "version/store.h"
+
+/* Rows in one INSERT: bounds the memory of the arrays. */
+#define CHUNK 10000
+
+static VouchStmt add_counts = {
+	"INSERT INTO vouch_data.version_stat AS s (bucket, artifact_no, version_no, stage, status, source, carried, items)"
+	" SELECT $1, $2, $3, t.stage, t.status::vouch.verdict, t.source, t.carried, t.items"
+	" FROM unnest($4::int2[], $5::text[], $6::text[], $7::bool[], $8::int8[])"
+	"  AS t(stage, status, source, carried, items)"
+	" ON CONFLICT (bucket, artifact_no, version_no, stage, status, source, carried)"
+	" DO UPDATE SET items = s.items + excluded.items",
+	SPI_OK_INSERT, 8,
+	{INT4OID, INT4OID, INT4OID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, INT8ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt add_makers = {
+	"INSERT INTO vouch_data.version_contributor AS c (bucket, artifact_no, version_no, actor, items)"
+	" SELECT $1, $2, $3, t.actor, t.items FROM unnest($4::text[], $5::int8[]) AS t(actor, items)"
+	" ON CONFLICT (bucket, artifact_no, version_no, actor) DO UPDATE SET items = c.items + excluded.items",
+	SPI_OK_INSERT, 5, {INT4OID, INT4OID, INT4OID, TEXTARRAYOID, INT8ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt find_items = {
+	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by"
+	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
+	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_key = k.item_key"
+	" LEFT JOIN vouch_data.decision d ON d.bucket = $1 AND d.artifact_no = $2"
+	"  AND d.item_no = i.item_no AND d.stage = $4 AND d.to_no + 0 = 2147483647",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .indexed = true
+};
+
+static VouchStmt take_numbers = {
+	"UPDATE vouch_data.artifact SET item_no = item_no + $3, body_no = body_no + $4"
+	" WHERE bucket = $1 AND artifact_no = $2 RETURNING item_no, body_no",
+	SPI_OK_UPDATE_RETURNING, 4, {INT4OID, INT4OID, INT4OID, INT4OID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt insert_items = {
+	"INSERT INTO vouch_data.item (bucket, artifact_no, item_no, item_key)"
+	" SELECT $1, $2, unnest($3::int4[]), unnest($4::text[])",
+	SPI_OK_INSERT, 4, {INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt insert_bodies = {
+	"INSERT INTO vouch_data.item_body (bucket, artifact_no, body_no, payload, body_hash)"
+	" SELECT $1, $2, unnest($3::int4[]), unnest($4::jsonb[]),"
+	"  unnest($5::bytea[])",
+	SPI_OK_INSERT, 5, {INT4OID, INT4OID, INT4ARRAYOID, JSONBARRAYOID, BYTEAARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt insert_decisions = {
+	"INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, stage, from_no, body_no, status,"
+	"  source, recommended_by, recommended_at)"
+	" SELECT $1, $2, unnest($3::int4[]), 1, $4, unnest($5::int4[]), 'pending',"
+	"  unnest($6::text[]), $7, $8",
+	SPI_OK_INSERT, 8,
+	{INT4OID, INT4OID, INT4ARRAYOID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID},
+	.indexed = true, .guarded = true
+};
+
+#define CLOSED \
+	" RETURNING d.stage, d.status, d.source, d.recommended_by)" \
+	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)" \
+	" FROM closed c GROUP BY 1, c.status, 3, 4"
+
+static VouchStmt close_items = {
+	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
+	" FROM unnest($4::int4[]) AS i(item_no)"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = i.item_no"
+	"  AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" CLOSED,
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt close_all = {
+	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no = 2147483647 AND d.from_no < $3" CLOSED,
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID},
+	.indexed = true, .guarded = true
+};
+
+/*
+ * All stages' rows of the items that some stage did not approve.  The inner
+ * select is answered by the partial index decision_open, so it costs what is
+ * undone, not what exists.
+ */
+static VouchStmt close_undone = {
+	"WITH undone AS MATERIALIZED (SELECT DISTINCT o.item_no FROM vouch_data.decision o"
+	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.to_no = 2147483647 AND o.status <> 'approved'"
+	"   AND ($4 OR o.status <> 'pending')),"
+	" closed AS (UPDATE vouch_data.decision d SET to_no = $3 FROM undone u"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = u.item_no"
+	"  AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" CLOSED,
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, BOOLOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt delete_own = {
+	"WITH gone AS (DELETE FROM vouch_data.decision d"
+	" USING unnest($4::int4[]) AS i(item_no)"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = i.item_no AND d.from_no + 0 = $3"
+	" RETURNING d.stage, d.status, d.source, d.recommended_by, d.origin_no)"
+	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*), g.origin_no IS NOT NULL"
+	" FROM gone g GROUP BY 1, g.status, 3, 4, 6",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt next_version = {
+	"UPDATE vouch_data.artifact SET last_no = last_no + 1, head_no = last_no + 1"
+	" WHERE bucket = $1 AND artifact_no = $2 RETURNING head_no",
+	SPI_OK_UPDATE_RETURNING, 2, {INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt insert_version = {
+	"INSERT INTO vouch_data.version (bucket, artifact_no, version_no, parent_no, state, carry, reason, metadata,"
+	"  created_by, created_at, workflow_id, execution_id, activity, attempt)"
+	" VALUES ($1, $2, $3, $4, 'draft', $5, $6, $7, $8, $9, $10, $11::uuid, $12, $13)",
+	SPI_OK_INSERT, 13,
+	{INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TIMESTAMPTZOID,
+	TEXTOID, TEXTOID, TEXTOID, INT4OID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt find_artifact = {
+	"SELECT artifact_no FROM vouch_data.artifact"
+	" WHERE bucket = $1 AND subject = $2 AND phase = $3 AND scope = $4",
+	SPI_OK_SELECT, 4, {INT4OID, TEXTOID, TEXTOID, TEXTOID}, .indexed = true
+};
+
+static VouchStmt insert_artifact = {
+	"INSERT INTO vouch_data.artifact (bucket, artifact_no, subject, phase, scope, cycle_id, report_id, created_at)"
+	" SELECT $1, COALESCE((SELECT max(a.artifact_no) FROM vouch_data.artifact a WHERE a.bucket = $1), 0) + 1,"
+	"  $2, $3, $4, $5, $6, $7"
+	" ON CONFLICT DO NOTHING",
+	SPI_OK_INSERT, 7, {INT4OID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt lock_artifact = {
+	"SELECT head_no FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+};
+
+static VouchStmt find_open = {
+	"SELECT version_no, state::text, created_by FROM vouch_data.version"
+	" WHERE bucket = $1 AND artifact_no = $2 AND state IN ('draft', 'pending_approval')",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+};
+
+typedef struct Count
+{
+	int			stage;
+	const char *status;
+	const char *source;
+	bool		carried;
+	int64		n;
+} Count;
+
+typedef struct Maker
+{
+	const char *actor;
+	int64		n;
+} Maker;
+
+void
+vouch_change_begin(VouchChange *change, const VouchVersion *version)
+{
+	change->bucket = version->bucket;
+	change->artifact_no = version->artifact_no;
+	change->version_no = version->version_no;
+	change->at = GetCurrentTimestamp();
+	change->counts = NIL;
+	change->makers = NIL;
+}
+
+void
+vouch_change_count(VouchChange *change, int stage, const char *status,
+				   const char *source, bool carried, int64 n)
+{
+	ListCell   *cell;
+	Count	   *count;
+
+	foreach(cell, change->counts)
+	{
+		count = lfirst(cell);
+		if (count->stage == stage && count->carried == carried &&
+			strcmp(count->status, status) == 0 && strcmp(count->source, source) == 0)
+		{
+			count->n += n;
+			return;
+		}
+	}
+	count = palloc(sizeof(Count));
+	count->stage = stage;
+	count->status = pstrdup(status);
+	count->source = pstrdup(source);
+	count->carried = carried;
+	count->n = n;
+	change->counts = lappend(change->counts, count);
+}
+
+void
+vouch_change_maker(VouchChange *change, const char *actor, int64 n)
+{
+	ListCell   *cell;
+	Maker	   *maker;
+
+	foreach(cell, change->makers)
+	{
+		maker = lfirst(cell);
+		if (strcmp(maker->actor, actor) == 0)
+		{
+			maker->n += n;
+			return;
+		}
+	}
+	maker = palloc(sizeof(Maker));
+	maker->actor = pstrdup(actor);
+	maker->n = n;
+	change->makers = lappend(change->makers, maker);
+}
+
+void
+vouch_change_finish(VouchChange *change)
+{
+	int			n = Max(list_length(change->counts), list_length(change->makers));
+	Datum	   *columns[5];
+	Datum		args[8] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+	ListCell   *cell;
+
+	for (int i = 0; i < 5; i++)
+		columns[i] = palloc(sizeof(Datum) * Max(n, 1));
+	n = 0;
+	foreach(cell, change->counts)
+	{
+		Count	   *count = lfirst(cell);
+
+		if (count->n == 0)
+			continue;
+		columns[0][n] = Int16GetDatum(count->stage);
+		columns[1][n] = CStringGetTextDatum(count->status);
+		columns[2][n] = CStringGetTextDatum(count->source);
+		columns[3][n] = BoolGetDatum(count->carried);
+		columns[4][n] = Int64GetDatum(count->n);
+		n++;
+	}
+	if (n > 0)
+	{
+		args[3] = vouch_array(columns[0], n, INT2OID);
+		args[4] = vouch_array(columns[1], n, TEXTOID);
+		args[5] = vouch_array(columns[2], n, TEXTOID);
+		args[6] = vouch_array(columns[3], n, BOOLOID);
+		args[7] = vouch_array(columns[4], n, INT8OID);
+		vouch_stmt_run(&add_counts, args, NULL);
+	}
+	n = 0;
+	foreach(cell, change->makers)
+	{
+		Maker	   *maker = lfirst(cell);
+
+		columns[0][n] = CStringGetTextDatum(maker->actor);
+		columns[1][n] = Int64GetDatum(maker->n);
+		n++;
+	}
+	if (n > 0)
+	{
+		args[3] = vouch_array(columns[0], n, TEXTOID);
+		args[4] = vouch_array(columns[1], n, INT8OID);
+		vouch_stmt_run(&add_makers, args, NULL);
+	}
+	change->counts = NIL;
+	change->makers = NIL;
+}
+
+VouchFound *
+vouch_store_find(const VouchVersion *version, int stage, Datum *keys, int n)
+{
+	VouchFound *found = palloc_extended(sizeof(VouchFound) * Max(n, 1),
+										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	Datum		args[4] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
+	(Datum) 0, Int16GetDatum(stage)};
+	const char *source = NULL,
+			   *by = NULL;
+	uint64		rows;
+
+	if (n == 0)
+		return found;
+	args[2] = vouch_array(keys, n, TEXTOID);
+	rows = vouch_stmt_run(&find_items, args, NULL);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		VouchFound *f = &found[vouch_stmt_get_int32(i, 1, 0)];
+
+		f->item_no = vouch_stmt_get_int32(i, 2, 0);
+		f->from_no = vouch_stmt_get_int32(i, 3, 0);
+		if (f->from_no == 0)
+			continue;
+		f->origin_no = vouch_stmt_get_int32(i, 4, 0);
+		f->body_no = vouch_stmt_get_int32(i, 5, 0);
+		f->status = vouch_stmt_get_text(i, 6);
+		f->source = vouch_stmt_get_text(i, 7);
+		f->recommended_by = vouch_stmt_get_text(i, 8);
+		/* rows of one version share few strings */
+		if (source != NULL && strcmp(source, f->source) == 0)
+			f->source = source;
+		if (by != NULL && strcmp(by, f->recommended_by) == 0)
+			f->recommended_by = by;
+		source = f->source;
+		by = f->recommended_by;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+static int
+min_chunk(int left)
+{
+	return left < CHUNK ? left : CHUNK;
+}
+
+/* Takes numbers for new items and payloads; the last of each come back. */
+static void
+number(VouchChange *change, int items, int bodies, int *last_item, int *last_body)
+{
+	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(items), Int32GetDatum(bodies)};
+
+	vouch_stmt_run_one(&take_numbers, args, NULL);
+	*last_item = vouch_stmt_get_int32(0, 1, 0);
+	*last_body = vouch_stmt_get_int32(0, 2, 0);
+}
+
+static void
+store_bodies(VouchChange *change, VouchItems *items, int first_body)
+{
+	Datum	   *numbers = palloc(sizeof(Datum) * min_chunk(items->n));
+	Datum		args[5] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
+
+	for (int at = 0; at < items->n; at += CHUNK)
+	{
+		int			n = min_chunk(items->n - at);
+
+		for (int i = 0; i < n; i++)
+			numbers[i] = Int32GetDatum(first_body + at + i);
+		args[2] = vouch_array(numbers, n, INT4OID);
+		args[3] = vouch_array(items->payloads + at, n, JSONBOID);
+		args[4] = vouch_array(items->hashes + at, n, BYTEAOID);
+		vouch_stmt_run(&insert_bodies, args, NULL);
+		for (int i = 2; i < 5; i++)
+			pfree(DatumGetPointer(args[i]));
+	}
+	pfree(numbers);
+}
+
+void
+vouch_store_insert(VouchChange *change, VouchItems *items, VouchFound *found)
+{
+	int			fresh = 0,
+				next_item,
+				last_item,
+				last_body,
+				first_body;
+	Datum	   *numbers,
+			   *bodies,
+			   *fresh_numbers,
+			   *fresh_keys;
+	Datum		args[8] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
+
+	if (items->n == 0)
+		return;
+	for (int i = 0; i < items->n; i++)
+		if (found == NULL || found[i].item_no == 0)
+			fresh++;
+	number(change, fresh, items->n, &last_item, &last_body);
+	next_item = last_item - fresh + 1;
+	first_body = last_body - items->n + 1;
+	store_bodies(change, items, first_body);
+
+	numbers = palloc(sizeof(Datum) * CHUNK);
+	bodies = palloc(sizeof(Datum) * CHUNK);
+	fresh_numbers = palloc(sizeof(Datum) * CHUNK);
+	fresh_keys = palloc(sizeof(Datum) * CHUNK);
+	for (int at = 0; at < items->n; at += CHUNK)
+	{
+		int			n = min_chunk(items->n - at);
+		int			nfresh = 0;
+
+		for (int i = 0; i < n; i++)
+		{
+			if (found != NULL && found[at + i].item_no != 0)
+				numbers[i] = Int32GetDatum(found[at + i].item_no);
+			else
+			{
+				numbers[i] = Int32GetDatum(next_item++);
+				fresh_numbers[nfresh] = numbers[i];
+				fresh_keys[nfresh++] = items->keys[at + i];
+			}
+			bodies[i] = Int32GetDatum(first_body + at + i);
+		}
+		if (nfresh > 0)
+		{
+			args[2] = vouch_array(fresh_numbers, nfresh, INT4OID);
+			args[3] = vouch_array(fresh_keys, nfresh, TEXTOID);
+			vouch_stmt_run(&insert_items, args, NULL);
+		}
+		args[2] = vouch_array(numbers, n, INT4OID);
+		args[3] = Int32GetDatum(change->version_no);
+		args[4] = vouch_array(bodies, n, INT4OID);
+		args[5] = vouch_array(items->sources + at, n, TEXTOID);
+		args[6] = CStringGetTextDatum(items->recommended_by);
+		args[7] = TimestampTzGetDatum(change->at);
+		vouch_stmt_run(&insert_decisions, args, NULL);
+	}
+
+	for (int i = 0, run = 0; i < items->n; i++)
+	{
+		/* items of one source come in runs */
+		run++;
+		if (i + 1 == items->n || items->sources[i + 1] != items->sources[i])
+		{
+			vouch_change_count(change, 1, "pending", TextDatumGetCString(items->sources[i]), false, run);
+			run = 0;
+		}
+	}
+	vouch_change_maker(change, items->recommended_by, items->n);
+}
+
+/* Takes what was closed off the counts of the version, which had it as carried. */
+static int64
+count_closed(VouchChange *change, uint64 rows, bool own)
+{
+	int64		items = 0;
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		int			stage = DatumGetInt16(vouch_stmt_get(i, 1, NULL));
+		int64		n = vouch_stmt_get_int64(i, 5, 0);
+		bool		carried = own ? vouch_stmt_get_bool(i, 6, false) : true;
+
+		vouch_change_count(change, stage, vouch_stmt_get_text(i, 2), vouch_stmt_get_text(i, 3),
+						   carried, -n);
+		if (stage == 1)
+		{
+			vouch_change_maker(change, vouch_stmt_get_text(i, 4), -n);
+			items += n;
+		}
+	}
+	return items;
+}
+
+static Datum
+int_array(const int *values, int n)
+{
+	Datum	   *datums = palloc(sizeof(Datum) * Max(n, 1));
+	Datum		result;
+
+	for (int i = 0; i < n; i++)
+		datums[i] = Int32GetDatum(values[i]);
+	result = vouch_array(datums, n, INT4OID);
+	pfree(datums);
+	return result;
+}
+
+int64
+vouch_store_close(VouchChange *change, const int *item_nos, int n)
+{
+	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+
+	if (n == 0)
+		return 0;
+	args[3] = int_array(item_nos, n);
+	return count_closed(change, vouch_stmt_run(&close_items, args, NULL), false);
+}
+
+int64
+vouch_store_close_all(VouchChange *change)
+{
+	Datum		args[3] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+
+	return count_closed(change, vouch_stmt_run(&close_all, args, NULL), false);
+}
+
+int64
+vouch_store_close_undone(VouchChange *change, bool keep_pending)
+{
+	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no), BoolGetDatum(!keep_pending)};
+
+	return count_closed(change, vouch_stmt_run(&close_undone, args, NULL), false);
+}
+
+int64
+vouch_store_delete(VouchChange *change, const int *item_nos, int n)
+{
+	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+
+	if (n == 0)
+		return 0;
+	args[3] = int_array(item_nos, n);
+	return count_closed(change, vouch_stmt_run(&delete_own, args, NULL), true);
+}
+
+VouchVersion *
+vouch_store_version(int bucket, int artifact_no, const VouchNewVersion *what)
+{
+	const VouchActing *acting = vouch_actor_acting();
+	Datum		args[13] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	char		nulls[14] = "             ";
+	int			version_no;
+	pg_uuid_t	id;
+
+	vouch_stmt_run_one(&next_version, args, NULL);
+	version_no = vouch_stmt_get_int32(0, 1, 0);
+	if (version_no > VOUCH_VERSION_NO_MAX)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_LIMIT),
+				 errmsg("an artifact cannot have more than %d versions", VOUCH_VERSION_NO_MAX)));
+
+	args[2] = Int32GetDatum(version_no);
+	args[3] = Int32GetDatum(what->parent_no);
+	nulls[3] = what->parent_no == 0 ? 'n' : ' ';
+	nulls[4] = what->carry == NULL ? 'n' : ' ';
+	args[4] = what->carry == NULL ? (Datum) 0 : CStringGetTextDatum(what->carry);
+	nulls[5] = what->reason == NULL ? 'n' : ' ';
+	args[5] = what->reason == NULL ? (Datum) 0 : CStringGetTextDatum(what->reason);
+	args[6] = what->metadata != NULL ? JsonbPGetDatum(what->metadata) :
+		DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+	args[7] = CStringGetTextDatum(what->actor);
+	args[8] = TimestampTzGetDatum(GetCurrentTimestamp());
+	for (int i = 9; i < 13; i++)
+		nulls[i] = 'n';
+	if (acting != NULL)
+	{
+		const char *values[] = {acting->workflow_id, acting->execution_id, acting->activity};
+
+		for (int i = 0; i < 3; i++)
+			if (values[i] != NULL)
+			{
+				args[9 + i] = CStringGetTextDatum(values[i]);
+				nulls[9 + i] = ' ';
+			}
+		if (acting->attempt > 0)
+		{
+			args[12] = Int32GetDatum(acting->attempt);
+			nulls[12] = ' ';
+		}
+	}
+	vouch_stmt_run_one(&insert_version, args, nulls);
+	vouch_id_pack_version(&id, bucket, artifact_no, version_no);
+	return vouch_version_read(&id);
+}
+
+/*
+ * Numbers are counted in the bucket without a sequence: two who take the same,
+ * or who make the same artifact, meet in a unique index; the second waits,
+ * inserts nothing, and looks again.
+ */
+int
+vouch_store_artifact(int bucket, const char *subject, const char *phase,
+					 const char *scope, const int64 *cycle_id, const int64 *report_id)
+{
+	Datum		args[7] = {Int32GetDatum(bucket), CStringGetTextDatum(subject),
+		CStringGetTextDatum(phase), CStringGetTextDatum(scope)};
+	char		nulls[8] = "       ";
+
+	for (int attempt = 0; attempt < 100; attempt++)
+	{
+		if (vouch_stmt_run(&find_artifact, args, NULL) > 0)
+			return vouch_stmt_get_int32(0, 1, 0);
+		args[4] = cycle_id == NULL ? (Datum) 0 : Int64GetDatum(*cycle_id);
+		nulls[4] = cycle_id == NULL ? 'n' : ' ';
+		args[5] = report_id == NULL ? (Datum) 0 : Int64GetDatum(*report_id);
+		nulls[5] = report_id == NULL ? 'n' : ' ';
+		args[6] = TimestampTzGetDatum(GetCurrentTimestamp());
+		vouch_stmt_run(&insert_artifact, args, nulls);
+	}
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_VERSION_MOVED),
+			 errmsg("could not make a place for \"%s\"", subject),
+			 errdetail("Other sessions took every number that was tried."),
+			 errhint("Try again.")));
+	return 0;					/* not reached */
+}
+
+int
+vouch_store_lock(int bucket, int artifact_no)
+{
+	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+
+	vouch_stmt_run_one(&lock_artifact, args, NULL);
+	return vouch_stmt_get_int32(0, 1, 0);
+}
+
+void
+vouch_store_check_none_open(int bucket, int artifact_no, const char *what)
+{
+	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	pg_uuid_t	id;
+
+	if (vouch_stmt_run(&find_open, args, NULL) == 0)
+		return;
+	vouch_id_pack_version(&id, bucket, artifact_no, vouch_stmt_get_int32(0, 1, 0));
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_OPEN_VERSION),
+			 errmsg("cannot %s while version %d is open", what, vouch_stmt_get_int32(0, 1, 0)),
+			 errdetail("Version %s, made by \"%s\", is in state %s.", vouch_id_text(&id),
+					   vouch_stmt_get_text(0, 3), vouch_stmt_get_text(0, 2)),
+			 errhint("Submit and decide it, or end it with vouch.withdraw_version() or vouch.reject_version().")));
+}

@@ -1,0 +1,88 @@
+/*
+ * store.h
+ *	  Writing the newest version of an artifact: rows in, rows closed, and the
+ *	  counts that go with them.  All of it needs SPI_connect() and the
+ *	  artifact's lock.
+ */
+#ifndef VOUCH_VERSION_STORE_H
+#define VOUCH_VERSION_STORE_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "version/items.h"
+#include "version/version.h"
+
+/* What is done to version version_no in one operation. */
+typedef struct VouchChange
+{
+	int			bucket;
+	int			artifact_no;
+	int			version_no;
+	TimestampTz at;
+	List	   *counts;			/* of Count, private to store.c */
+	List	   *makers;			/* of Maker */
+} VouchChange;
+
+extern void vouch_change_begin(VouchChange *change, const VouchVersion *version);
+
+/* Notes that n more (or less) items have this. */
+extern void vouch_change_count(VouchChange *change, int stage, const char *status,
+							   const char *source, bool carried, int64 n);
+extern void vouch_change_maker(VouchChange *change, const char *actor, int64 n);
+
+/* Writes the counts. */
+extern void vouch_change_finish(VouchChange *change);
+
+/* An item as it stands in the newest version; item_no 0: never seen, from_no 0: not in it. */
+typedef struct VouchFound
+{
+	int			item_no;
+	int			from_no;
+	int			origin_no;		/* 0: from_no */
+	int			body_no;
+	const char *status;
+	const char *source;
+	const char *recommended_by;
+} VouchFound;
+
+/* Finds items by key, in the order of the keys; stage says whose verdict. */
+extern VouchFound *vouch_store_find(const VouchVersion *version, int stage, Datum *keys, int n);
+
+/*
+ * Gives new items numbers and stores them with their payloads, and lets the version show
+ * all of them, pending.  found: as vouch_store_find() has it, or NULL when the
+ * artifact has no items at all.  No row of theirs may be open.
+ */
+extern void vouch_store_insert(VouchChange *change, VouchItems *items, VouchFound *found);
+
+/* Ends, at the version, rows of earlier ones, in all stages; return how many items. */
+extern int64 vouch_store_close(VouchChange *change, const int *item_nos, int n);
+extern int64 vouch_store_close_all(VouchChange *change);
+extern int64 vouch_store_close_undone(VouchChange *change, bool keep_pending);
+
+/* Takes out the version's own rows. */
+extern int64 vouch_store_delete(VouchChange *change, const int *item_nos, int n);
+
+/* Makes a version row in state draft and returns it. */
+typedef struct VouchNewVersion
+{
+	int			parent_no;		/* 0: none */
+	const char *carry;			/* or NULL */
+	const char *reason;			/* or NULL */
+	Jsonb	   *metadata;		/* or NULL */
+	const char *actor;
+} VouchNewVersion;
+
+extern VouchVersion *vouch_store_version(int bucket, int artifact_no, const VouchNewVersion *what);
+
+/* Finds or makes an artifact, and returns its number. */
+extern int	vouch_store_artifact(int bucket, const char *subject, const char *phase,
+								 const char *scope, const int64 *cycle_id, const int64 *report_id);
+
+/* Waits for the artifact's row lock, and returns its newest version number (0: none). */
+extern int	vouch_store_lock(int bucket, int artifact_no);
+
+/* Raises VO107 when the artifact has an open version; what: "create a version". */
+extern void vouch_store_check_none_open(int bucket, int artifact_no, const char *what);
+
+#endif							/* VOUCH_VERSION_STORE_H */
