@@ -6,8 +6,11 @@
 #ifndef VOUCH_CORE_COMPAT_H
 #define VOUCH_CORE_COMPAT_H
 
+#include "catalog/pg_database.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
@@ -37,6 +40,28 @@ vouch_wait_event(const char *name, uint32 *cache)
 	(void) name;
 	(void) cache;
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* Is the current user the owner of a database? */
+static inline bool
+vouch_owns_database(Oid database)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, GetUserId());
+#else
+	return pg_database_ownercheck(database, GetUserId());
+#endif
+}
+
+/* May a role connect to a database? */
+static inline bool
+vouch_may_connect(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+	return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
 #endif
 }
 

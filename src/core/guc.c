@@ -10,6 +10,7 @@
 
 char	   *vouch_guc_actor = NULL;
 char	   *vouch_guc_databases = NULL;
+int			vouch_guc_executor_idle_timeout = 60000;
 int			vouch_guc_executor_max_steps = 100000;
 int			vouch_guc_executors = 4;
 int			vouch_guc_history_payload_limit = 2048;
@@ -31,6 +32,11 @@ vouch_guc_define(void)
 							   "Databases whose workflows background workers advance, separated by commas.",
 							   "Empty means every database that has the extension.",
 							   &vouch_guc_databases, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("vouch.executor_idle_timeout",
+							"Time after which an executor that has nothing to do ends.",
+							"The next one takes some 10 ms to start, when there is work again.",
+							&vouch_guc_executor_idle_timeout, 60000, 10, 24 * 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("vouch.executor_max_steps",
 							"Steps after which an executor is replaced by a fresh process.",
 							NULL, &vouch_guc_executor_max_steps, 100000, 1, PG_INT32_MAX,

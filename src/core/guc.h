@@ -7,6 +7,7 @@
 
 extern char *vouch_guc_actor;
 extern char *vouch_guc_databases;
+extern int	vouch_guc_executor_idle_timeout;
 extern int	vouch_guc_executor_max_steps;
 extern int	vouch_guc_executors;
 extern int	vouch_guc_history_payload_limit;

@@ -57,11 +57,17 @@ lookup_owner(void)
 }
 
 Oid
-vouch_owner_id(void)
+vouch_owner_find(void)
 {
 	if (!OidIsValid(owner_id))
 		owner_id = lookup_owner();
-	if (!OidIsValid(owner_id))
+	return owner_id;
+}
+
+Oid
+vouch_owner_id(void)
+{
+	if (!OidIsValid(vouch_owner_find()))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"vouch\" is not installed in this database"),

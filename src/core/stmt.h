@@ -96,6 +96,9 @@ extern void vouch_owner_end(VouchOwnerSection *section);
 /* Owner of schema vouch_data; raises when the extension is not installed here. */
 extern Oid	vouch_owner_id(void);
 
+/* The same, or InvalidOid when the extension is not installed here.  In a transaction. */
+extern Oid	vouch_owner_find(void);
+
 /* True when this database has the extension (not while it is being created). */
 extern bool vouch_is_installed(void);
 
