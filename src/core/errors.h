@@ -15,6 +15,7 @@
 #define VOUCH_ERR_DUTIES				VOUCH_CODE('0', '0', '3')	/* separation of duties */
 #define VOUCH_ERR_NOT_TRUSTED			VOUCH_CODE('0', '0', '4')	/* only a trusted application may set vouch.actor */
 #define VOUCH_ERR_DELEGATION			VOUCH_CODE('0', '0', '5')	/* no valid delegation */
+#define VOUCH_ERR_REAUTH				VOUCH_CODE('0', '0', '6')	/* the login is too long ago to sign */
 
 /* VO1xx: versions, items, decisions */
 #define VOUCH_ERR_UNKNOWN_PHASE			VOUCH_CODE('1', '0', '1')

@@ -196,3 +196,44 @@ vouch_json_end(VouchJsonBuild *build)
 {
 	return JsonbValueToJsonb(pushJsonbValue(&build->state, WJB_END_OBJECT, NULL));
 }
+
+Jsonb *
+vouch_json_array(Jsonb **elements, int n)
+{
+	JsonbParseState *state = NULL;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		JsonbValue	v;
+
+		if (JB_ROOT_IS_SCALAR(elements[i]))
+			(void) JsonbExtractScalar(&elements[i]->root, &v);
+		else
+		{
+			v.type = jbvBinary;
+			v.val.binary.data = &elements[i]->root;
+			v.val.binary.len = VARSIZE(elements[i]) - VARHDRSZ;
+		}
+		(void) pushJsonbValue(&state, WJB_ELEM, &v);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
+Jsonb *
+vouch_json_strings(const char **values, int n)
+{
+	JsonbParseState *state = NULL;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		JsonbValue	v;
+
+		v.type = jbvString;
+		v.val.string.val = pstrdup(values[i]);
+		v.val.string.len = strlen(values[i]);
+		(void) pushJsonbValue(&state, WJB_ELEM, &v);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}

@@ -38,6 +38,10 @@ extern void vouch_json_put(VouchJsonBuild *build, const char *key, Jsonb *value)
 extern void vouch_json_put_null(VouchJsonBuild *build, const char *key);
 extern Jsonb *vouch_json_end(VouchJsonBuild *build);
 
+/* Arrays of whole values, and of strings. */
+extern Jsonb *vouch_json_array(Jsonb **elements, int n);
+extern Jsonb *vouch_json_strings(const char **values, int n);
+
 /* "2026-11-22T08:00:00.123456Z" */
 extern char *vouch_json_time_text(TimestampTz value);
 
