@@ -4,9 +4,11 @@
  */
 #include "postgres.h"
 
+#include "approval/request.h"
 #include "core/module.h"
 
 void
 vouch_approval_init(void)
 {
+	vouch_fsm_register(&vouch_request_machine);
 }

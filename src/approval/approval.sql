@@ -1,1 +1,734 @@
 -- approval.sql: policies, roles, delegation, signatures.
+
+-- Types -------------------------------------------------------------------
+
+CREATE TYPE vouch.request_state AS ENUM
+	('open', 'satisfied', 'rejected', 'returned', 'withdrawn');
+COMMENT ON TYPE vouch.request_state IS
+'State of a request for approval: open until its policy is satisfied, a signature rejects it or sends it back, or its version is withdrawn; changed only along vouch.state_machine(), machine request';
+CREATE TYPE vouch.signature_verdict AS ENUM ('approve', 'reject', 'needs_changes');
+COMMENT ON TYPE vouch.signature_verdict IS 'What a signature says of a version';
+
+-- Roles: who may do what --------------------------------------------------
+
+CREATE TABLE vouch_data.role (
+	role text PRIMARY KEY CHECK (role ~ '^[a-z][a-z0-9_]*$'),
+	about text NOT NULL,
+	shipped boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE vouch_data.role IS 'Roles that policies name and people hold; no roles of the server';
+COMMENT ON COLUMN vouch_data.role.role IS 'Name: lower case letters, digits and underscores';
+COMMENT ON COLUMN vouch_data.role.about IS 'What its holders do';
+COMMENT ON COLUMN vouch_data.role.shipped IS 'True when the extension brought it';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.role', 'WHERE NOT shipped');
+
+INSERT INTO vouch_data.role (role, about, shipped) VALUES
+	('tester', 'Makes versions: proposes plans, rules, scope, samples, observations and report sections', true),
+	('test_lead', 'Leads the testers; signs the test report', true),
+	('report_owner', 'Owns the report under test; approves what testers propose, and signs the test report', true),
+	('data_owner', 'Answers for the data of a line of business; provides documents', true),
+	('data_executive', 'Assigns data owners', true),
+	('test_executive', 'Answers for testing; signs the test report', true);
+
+CREATE TABLE vouch_data.role_grant (
+	actor text NOT NULL CHECK (actor <> ''),
+	role text NOT NULL REFERENCES vouch_data.role,
+	scope text NOT NULL DEFAULT '',
+	granted_by text NOT NULL,
+	granted_at timestamptz NOT NULL,
+	revoked_by text,
+	revoked_at timestamptz,
+	PRIMARY KEY (actor, role, scope, granted_at),
+	CHECK ((revoked_by IS NULL) = (revoked_at IS NULL))
+);
+CREATE UNIQUE INDEX role_grant_held ON vouch_data.role_grant (actor, role, scope) WHERE revoked_at IS NULL;
+CREATE INDEX role_grant_role ON vouch_data.role_grant (role) WHERE revoked_at IS NULL;
+COMMENT ON TABLE vouch_data.role_grant IS 'Who holds which role, since when, and until when; rows are never deleted';
+COMMENT ON COLUMN vouch_data.role_grant.actor IS 'Who holds the role: a name as vouch.actor() gives it';
+COMMENT ON COLUMN vouch_data.role_grant.role IS 'The role';
+COMMENT ON COLUMN vouch_data.role_grant.scope IS 'Line of business that it is good for; the empty text means all';
+COMMENT ON COLUMN vouch_data.role_grant.granted_by IS 'Who granted it';
+COMMENT ON COLUMN vouch_data.role_grant.granted_at IS 'Since when it is held';
+COMMENT ON COLUMN vouch_data.role_grant.revoked_by IS 'Who took it back';
+COMMENT ON COLUMN vouch_data.role_grant.revoked_at IS 'When it was taken back; null while it is held';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.role_grant', '');
+
+CREATE TABLE vouch_data.delegation (
+	delegation_id uuid PRIMARY KEY,
+	from_actor text NOT NULL,
+	to_actor text NOT NULL CHECK (to_actor <> ''),
+	role text NOT NULL REFERENCES vouch_data.role,
+	scope text NOT NULL DEFAULT '',
+	valid_from timestamptz NOT NULL,
+	valid_to timestamptz NOT NULL,
+	reason text NOT NULL,
+	created_at timestamptz NOT NULL,
+	revoked_by text,
+	revoked_at timestamptz,
+	CHECK (from_actor <> to_actor),
+	CHECK (valid_from < valid_to),
+	CHECK ((revoked_by IS NULL) = (revoked_at IS NULL))
+);
+CREATE INDEX delegation_to ON vouch_data.delegation (to_actor, role) WHERE revoked_at IS NULL;
+COMMENT ON TABLE vouch_data.delegation IS
+'Who may sign for whom; only a role that one holds oneself can be delegated, so a delegation is never passed on. Rows are never deleted';
+COMMENT ON COLUMN vouch_data.delegation.delegation_id IS 'Its id, which signatures under it name';
+COMMENT ON COLUMN vouch_data.delegation.from_actor IS 'Who delegates: the actor who called vouch.delegate()';
+COMMENT ON COLUMN vouch_data.delegation.to_actor IS 'Who may act for them';
+COMMENT ON COLUMN vouch_data.delegation.role IS 'In which role';
+COMMENT ON COLUMN vouch_data.delegation.scope IS 'For which line of business; the empty text means all that from_actor holds';
+COMMENT ON COLUMN vouch_data.delegation.valid_from IS 'From when on';
+COMMENT ON COLUMN vouch_data.delegation.valid_to IS 'Until before when; infinity: until it is revoked';
+COMMENT ON COLUMN vouch_data.delegation.reason IS 'Why';
+COMMENT ON COLUMN vouch_data.delegation.created_at IS 'When it was given';
+COMMENT ON COLUMN vouch_data.delegation.revoked_by IS 'Who ended it early';
+COMMENT ON COLUMN vouch_data.delegation.revoked_at IS 'When it was ended early';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.delegation', '');
+
+-- Policies ------------------------------------------------------------------
+
+CREATE TABLE vouch_data.policy (
+	policy text NOT NULL,
+	revision int NOT NULL CHECK (revision >= 1),
+	description text NOT NULL,
+	items text NOT NULL CHECK (items IN ('none', 'decided', 'all_approved')),
+	allow_empty boolean NOT NULL,
+	definition jsonb NOT NULL,
+	created_by text NOT NULL,
+	created_at timestamptz NOT NULL,
+	shipped boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (policy, revision)
+);
+COMMENT ON TABLE vouch_data.policy IS
+'Approval policies; a revision is never changed, the highest is the current one, and a request keeps the revision that it was opened with';
+COMMENT ON COLUMN vouch_data.policy.policy IS 'Name';
+COMMENT ON COLUMN vouch_data.policy.revision IS 'Revision: 1, 2, …';
+COMMENT ON COLUMN vouch_data.policy.description IS 'What it asks for, in a sentence';
+COMMENT ON COLUMN vouch_data.policy.items IS
+'What must be said of the items before anybody approves: none: nothing; decided: each approved or rejected; all_approved: each approved';
+COMMENT ON COLUMN vouch_data.policy.allow_empty IS 'True when a version without items may be submitted';
+COMMENT ON COLUMN vouch_data.policy.definition IS 'The whole of it as vouch.define_policy() takes it, with all defaults filled in';
+COMMENT ON COLUMN vouch_data.policy.created_by IS 'Who defined it';
+COMMENT ON COLUMN vouch_data.policy.created_at IS 'When it was defined';
+COMMENT ON COLUMN vouch_data.policy.shipped IS 'True when the extension brought it';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.policy', 'WHERE NOT shipped');
+
+CREATE TABLE vouch_data.policy_stage (
+	policy text NOT NULL,
+	revision int NOT NULL,
+	stage_no int NOT NULL,
+	name text NOT NULL,
+	after_stage int[] NOT NULL DEFAULT '{}',
+	on_reject text NOT NULL CHECK (on_reject IN ('reject', 'return')),
+	due interval,
+	escalate_after interval,
+	escalate_to text REFERENCES vouch_data.role,
+	PRIMARY KEY (policy, revision, stage_no),
+	UNIQUE (policy, revision, name),
+	FOREIGN KEY (policy, revision) REFERENCES vouch_data.policy,
+	CHECK ((escalate_after IS NULL) = (escalate_to IS NULL))
+);
+COMMENT ON TABLE vouch_data.policy_stage IS 'Stages of a policy; stages without after_stage are open from the start, in parallel';
+COMMENT ON COLUMN vouch_data.policy_stage.policy IS 'The policy';
+COMMENT ON COLUMN vouch_data.policy_stage.revision IS 'Its revision';
+COMMENT ON COLUMN vouch_data.policy_stage.stage_no IS 'Number of the stage: 1, 2, …';
+COMMENT ON COLUMN vouch_data.policy_stage.name IS 'Name of the stage';
+COMMENT ON COLUMN vouch_data.policy_stage.after_stage IS 'Stages that must be satisfied before this one opens';
+COMMENT ON COLUMN vouch_data.policy_stage.on_reject IS
+'reject: reviewers approve or reject; return: they may also send the version back with vouch.return_version()';
+COMMENT ON COLUMN vouch_data.policy_stage.due IS 'Time from its opening after which it is overdue; only shown, time never approves';
+COMMENT ON COLUMN vouch_data.policy_stage.escalate_after IS 'Time from its opening after which escalate_to may sign, too';
+COMMENT ON COLUMN vouch_data.policy_stage.escalate_to IS 'Role that may sign after that time';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.policy_stage',
+	'WHERE (policy, revision) IN (SELECT p.policy, p.revision FROM vouch_data.policy p WHERE NOT p.shipped)');
+
+CREATE TABLE vouch_data.policy_rule (
+	policy text NOT NULL,
+	revision int NOT NULL,
+	stage_no int NOT NULL,
+	rule_no int NOT NULL,
+	role text NOT NULL,
+	quorum int NOT NULL CHECK (quorum BETWEEN 1 AND 100),
+	groups text[],
+	meaning text NOT NULL,
+	exclude_creator boolean NOT NULL,
+	exclude_contributors boolean NOT NULL,
+	exclude_submitter boolean NOT NULL,
+	exclude_other_signers boolean NOT NULL,
+	reauth_max_age interval,
+	delegable boolean NOT NULL,
+	veto boolean NOT NULL,
+	PRIMARY KEY (policy, revision, stage_no, rule_no),
+	FOREIGN KEY (policy, revision, stage_no) REFERENCES vouch_data.policy_stage
+);
+COMMENT ON TABLE vouch_data.policy_rule IS 'Signatures that a stage asks for; it is satisfied when all its rules are';
+COMMENT ON COLUMN vouch_data.policy_rule.policy IS 'The policy';
+COMMENT ON COLUMN vouch_data.policy_rule.revision IS 'Its revision';
+COMMENT ON COLUMN vouch_data.policy_rule.stage_no IS 'The stage';
+COMMENT ON COLUMN vouch_data.policy_rule.rule_no IS 'Number of the rule in its stage: 1, 2, …';
+COMMENT ON COLUMN vouch_data.policy_rule.role IS 'Role whose holders sign; @auto: signed by rule in the submitter''s name as soon as the stage is open';
+COMMENT ON COLUMN vouch_data.policy_rule.quorum IS 'How many people must sign (from each group, where there are groups)';
+COMMENT ON COLUMN vouch_data.policy_rule.groups IS 'Scopes of the role, each of which must sign; null: the role is needed in the version''s own scope';
+COMMENT ON COLUMN vouch_data.policy_rule.meaning IS 'What a signature under this rule means; recorded with it';
+COMMENT ON COLUMN vouch_data.policy_rule.exclude_creator IS 'Keeps out who created the version';
+COMMENT ON COLUMN vouch_data.policy_rule.exclude_contributors IS 'Keeps out everybody who made or changed something that the version shows';
+COMMENT ON COLUMN vouch_data.policy_rule.exclude_submitter IS 'Keeps out who submitted the version';
+COMMENT ON COLUMN vouch_data.policy_rule.exclude_other_signers IS 'Keeps out who signs the version under another rule: different people must sign';
+COMMENT ON COLUMN vouch_data.policy_rule.reauth_max_age IS 'How long ago the signer may have logged in; null: any time';
+COMMENT ON COLUMN vouch_data.policy_rule.delegable IS 'True when a delegate may sign for a holder';
+COMMENT ON COLUMN vouch_data.policy_rule.veto IS 'True when one rejection ends the request; false: it takes as many as the quorum';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.policy_rule',
+	'WHERE (policy, revision) IN (SELECT p.policy, p.revision FROM vouch_data.policy p WHERE NOT p.shipped)');
+
+CREATE TABLE vouch_data.phase_policy (
+	phase text NOT NULL REFERENCES vouch_data.phase,
+	scope text NOT NULL DEFAULT '',
+	set_no int NOT NULL,
+	policy text,
+	maker_role text REFERENCES vouch_data.role,
+	set_by text NOT NULL,
+	set_at timestamptz NOT NULL,
+	shipped boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (phase, scope, set_no)
+);
+COMMENT ON TABLE vouch_data.phase_policy IS
+'Which policy a phase''s versions are approved by; of the rows of a phase and scope the one with the highest set_no is in force, the others are history';
+COMMENT ON COLUMN vouch_data.phase_policy.phase IS 'The phase';
+COMMENT ON COLUMN vouch_data.phase_policy.scope IS 'Line of business; the empty text is for all that have no row of their own';
+COMMENT ON COLUMN vouch_data.phase_policy.set_no IS '0 as shipped, then 1, 2, …';
+COMMENT ON COLUMN vouch_data.phase_policy.policy IS 'The policy; null: none of its own';
+COMMENT ON COLUMN vouch_data.phase_policy.maker_role IS 'Role that who submits a version must hold; null: anybody';
+COMMENT ON COLUMN vouch_data.phase_policy.set_by IS 'Who set it';
+COMMENT ON COLUMN vouch_data.phase_policy.set_at IS 'When it was set';
+COMMENT ON COLUMN vouch_data.phase_policy.shipped IS 'True when the extension brought it';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.phase_policy', 'WHERE NOT shipped');
+
+-- Requests and signatures ---------------------------------------------------
+
+CREATE TABLE vouch_data.approval_request (
+	bucket int NOT NULL,
+	artifact_no int NOT NULL,
+	version_no int NOT NULL,
+	round int NOT NULL,
+	policy text NOT NULL,
+	policy_revision int NOT NULL,
+	state vouch.request_state NOT NULL,
+	contributors text[] NOT NULL,
+	content_digest bytea NOT NULL,
+	signatures int NOT NULL DEFAULT 0,
+	opened_by text NOT NULL,
+	opened_at timestamptz NOT NULL,
+	due_at timestamptz,
+	notes text,
+	closed_by text,
+	closed_at timestamptz,
+	closing_digest bytea,
+	PRIMARY KEY (bucket, artifact_no, version_no, round),
+	FOREIGN KEY (bucket, artifact_no, version_no) REFERENCES vouch_data.version,
+	CHECK ((state = 'open') = (closed_at IS NULL))
+);
+CREATE INDEX approval_request_open ON vouch_data.approval_request (bucket, artifact_no) WHERE state = 'open';
+COMMENT ON TABLE vouch_data.approval_request IS 'What was submitted for approval, once per round';
+COMMENT ON COLUMN vouch_data.approval_request.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.approval_request.artifact_no IS 'The artifact';
+COMMENT ON COLUMN vouch_data.approval_request.version_no IS 'The version';
+COMMENT ON COLUMN vouch_data.approval_request.round IS 'How many times the version had been submitted: 1, 2, …';
+COMMENT ON COLUMN vouch_data.approval_request.policy IS 'The policy';
+COMMENT ON COLUMN vouch_data.approval_request.policy_revision IS 'Its revision, which stays even when there are newer ones';
+COMMENT ON COLUMN vouch_data.approval_request.state IS 'open, satisfied, rejected, returned or withdrawn';
+COMMENT ON COLUMN vouch_data.approval_request.contributors IS 'Everybody who made or changed something that the version shows, at submission (from then on that is frozen)';
+COMMENT ON COLUMN vouch_data.approval_request.content_digest IS 'Merkle root of the content at submission';
+COMMENT ON COLUMN vouch_data.approval_request.signatures IS 'How many signatures were given, of any verdict';
+COMMENT ON COLUMN vouch_data.approval_request.opened_by IS 'Who submitted';
+COMMENT ON COLUMN vouch_data.approval_request.opened_at IS 'When';
+COMMENT ON COLUMN vouch_data.approval_request.due_at IS 'When the stages that are open from the start are due; null: no date';
+COMMENT ON COLUMN vouch_data.approval_request.notes IS 'The submitter''s notes';
+COMMENT ON COLUMN vouch_data.approval_request.closed_by IS 'Whose signature or withdrawal closed it';
+COMMENT ON COLUMN vouch_data.approval_request.closed_at IS 'When it was closed';
+COMMENT ON COLUMN vouch_data.approval_request.closing_digest IS 'Digest of content and verdicts when a signature closed it; signatures over another digest did not count';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.approval_request', '');
+
+CREATE TABLE vouch_data.signature (
+	bucket int NOT NULL,
+	artifact_no int NOT NULL,
+	version_no int NOT NULL,
+	round int NOT NULL,
+	signature_no int NOT NULL,
+	stage_no int NOT NULL,
+	rule_no int NOT NULL,
+	role text NOT NULL,
+	for_group text,
+	verdict vouch.signature_verdict NOT NULL,
+	signer text NOT NULL,
+	acting_for text,
+	delegation_id uuid,
+	meaning text NOT NULL,
+	comment text,
+	content_digest bytea NOT NULL,
+	db_user text NOT NULL,
+	signed_at timestamptz NOT NULL,
+	PRIMARY KEY (bucket, artifact_no, version_no, round, signature_no),
+	FOREIGN KEY (bucket, artifact_no, version_no, round) REFERENCES vouch_data.approval_request,
+	CHECK ((acting_for IS NULL) = (delegation_id IS NULL))
+);
+COMMENT ON TABLE vouch_data.signature IS 'Signatures; rows are only ever added';
+COMMENT ON COLUMN vouch_data.signature.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.signature.artifact_no IS 'The artifact';
+COMMENT ON COLUMN vouch_data.signature.version_no IS 'The version';
+COMMENT ON COLUMN vouch_data.signature.round IS 'The round that it belongs to';
+COMMENT ON COLUMN vouch_data.signature.signature_no IS 'Number in the round: 1, 2, …';
+COMMENT ON COLUMN vouch_data.signature.stage_no IS 'Stage of the policy';
+COMMENT ON COLUMN vouch_data.signature.rule_no IS 'Rule of the stage';
+COMMENT ON COLUMN vouch_data.signature.role IS 'Role in which it was given; differs from the rule''s after an escalation';
+COMMENT ON COLUMN vouch_data.signature.for_group IS 'Group that it counts for; null where the rule has none';
+COMMENT ON COLUMN vouch_data.signature.verdict IS 'approve, reject or needs_changes';
+COMMENT ON COLUMN vouch_data.signature.signer IS 'Who signed';
+COMMENT ON COLUMN vouch_data.signature.acting_for IS 'For whom, under a delegation';
+COMMENT ON COLUMN vouch_data.signature.delegation_id IS 'The delegation';
+COMMENT ON COLUMN vouch_data.signature.meaning IS 'What the signature means, by the policy';
+COMMENT ON COLUMN vouch_data.signature.comment IS 'What the signer said';
+COMMENT ON COLUMN vouch_data.signature.content_digest IS 'Digest of content and verdicts as signed; while the version''s is another one, the signature does not count';
+COMMENT ON COLUMN vouch_data.signature.db_user IS 'Role that the session had logged in as';
+COMMENT ON COLUMN vouch_data.signature.signed_at IS 'When';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.signature', '');
+
+-- What is written by our C only, and what is only ever added to.
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.approval_request
+	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard();
+ALTER TABLE vouch_data.approval_request ENABLE ALWAYS TRIGGER guard;
+DO $$
+DECLARE
+	t text;
+BEGIN
+	FOREACH t IN ARRAY ARRAY['policy', 'policy_stage', 'policy_rule', 'signature'] LOOP
+		EXECUTE format('CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.%I
+			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard(''append-only'')', t);
+		EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER guard', t);
+	END LOOP;
+END
+$$;
+
+-- A version is withdrawn by the folder below; its request goes with it.
+CREATE FUNCTION vouch_data.withdraw_request() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	UPDATE vouch_data.approval_request r
+	SET state = 'withdrawn', closed_by = NEW.closed_by, closed_at = NEW.closed_at
+	WHERE r.bucket = NEW.bucket AND r.artifact_no = NEW.artifact_no AND r.version_no = NEW.version_no
+		AND r.state = 'open';
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.withdraw_request() IS
+'Trigger: closes the request of a version that is withdrawn (rule A060)';
+CREATE TRIGGER withdraw_request AFTER UPDATE OF state ON vouch_data.version
+	FOR EACH ROW WHEN (NEW.state = 'withdrawn' AND OLD.state = 'pending_approval')
+	EXECUTE FUNCTION vouch_data.withdraw_request();
+ALTER TABLE vouch_data.version ENABLE ALWAYS TRIGGER withdraw_request;
+
+-- Roles: functions ------------------------------------------------------------
+
+CREATE FUNCTION vouch_data.check_role(role text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM vouch_data.role r WHERE r.role = check_role.role) THEN
+		RAISE EXCEPTION 'no role is named "%"', role USING ERRCODE = 'VO502',
+			DETAIL = 'The roles are ' || (SELECT string_agg(r.role, ', ' ORDER BY r.role) FROM vouch_data.role r) || '.',
+			HINT = 'Add a role with vouch.define_role().';
+	END IF;
+	RETURN role;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.check_role(text) IS 'The role when there is one of this name, else VO502 with the names that there are';
+
+CREATE FUNCTION vouch.define_role(role text, about text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF role IS NULL OR role !~ '^[a-z][a-z0-9_]*$' OR coalesce(about, '') = '' THEN
+		RAISE EXCEPTION 'a role needs a name of lower case letters, digits and underscores, and a description'
+			USING ERRCODE = 'VO502', HINT = 'For example: vouch.define_role(''model_validator'', ''Checks models before they are used'').';
+	END IF;
+	INSERT INTO vouch_data.role VALUES (role, about) ON CONFLICT DO NOTHING;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION vouch.define_role(text, text) IS
+'Adds a role that policies may name and people may hold; false when it is there already. VO502 when name or description will not do';
+
+CREATE FUNCTION vouch.grant_role(actor text, role text, scope text DEFAULT '') RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF coalesce(actor, '') = '' THEN
+		RAISE EXCEPTION 'a role must be granted to somebody' USING ERRCODE = 'VO502',
+			HINT = 'Pass the name as vouch.actor() shows it in that person''s session.';
+	END IF;
+	INSERT INTO vouch_data.role_grant (actor, role, scope, granted_by, granted_at)
+	VALUES (actor, vouch_data.check_role(role), coalesce(scope, ''), vouch.actor(), clock_timestamp())
+	ON CONFLICT DO NOTHING;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION vouch.grant_role(text, text, text) IS
+'Gives a person (a name as vouch.actor() shows it) a role, for one line of business or, with the empty scope, for all; false when they hold it already. VO502 when there is no such role';
+
+CREATE FUNCTION vouch.revoke_role(actor text, role text, scope text DEFAULT '') RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	UPDATE vouch_data.role_grant g
+	SET revoked_by = vouch.actor(), revoked_at = clock_timestamp()
+	WHERE g.actor = revoke_role.actor AND g.role = vouch_data.check_role(revoke_role.role)
+		AND g.scope = coalesce(revoke_role.scope, '') AND g.revoked_at IS NULL;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION vouch.revoke_role(text, text, text) IS
+'Takes a role back; true when it was held. Signatures given before stay good; delegations of it end. VO502 when there is no such role';
+
+-- Delegation: functions -------------------------------------------------------
+
+CREATE FUNCTION vouch.delegate(to_actor text, role text, scope text DEFAULT '',
+	valid_from timestamptz DEFAULT NULL, valid_to timestamptz DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	me text := vouch.actor();
+	id uuid := vouch_data.event_id(vouch.bucket(me));
+	starts timestamptz := coalesce(valid_from, clock_timestamp());
+	ends timestamptz := coalesce(valid_to, 'infinity');
+BEGIN
+	IF coalesce(to_actor, '') = '' OR to_actor = me THEN
+		RAISE EXCEPTION 'a delegation must be to somebody else' USING ERRCODE = 'VO005',
+			DETAIL = format('You are "%s".', me), HINT = 'Pass the name of who is to act for you.';
+	END IF;
+	IF coalesce(btrim(reason), '') = '' THEN
+		RAISE EXCEPTION 'a delegation needs a reason' USING ERRCODE = 'VO502',
+			HINT = 'For example: reason => ''on leave until 5 January''.';
+	END IF;
+	IF ends <= starts OR ends <= clock_timestamp() THEN
+		RAISE EXCEPTION 'the delegation would never be valid' USING ERRCODE = 'VO502',
+			DETAIL = 'It would end before it begins, or has ended already.', HINT = 'Check valid_from and valid_to.';
+	END IF;
+	PERFORM vouch_data.check_role(role);
+	IF NOT EXISTS (SELECT FROM vouch_data.role_grant g
+			WHERE g.actor = me AND g.role = delegate.role AND g.revoked_at IS NULL
+				AND (coalesce(delegate.scope, '') = '' OR g.scope IN ('', delegate.scope))) THEN
+		RAISE EXCEPTION '"%" cannot delegate role %', me, role USING ERRCODE = 'VO002',
+			DETAIL = 'Only a role that was granted to oneself can be delegated; what was delegated cannot be passed on.',
+			HINT = format('Ask a holder of the role, or have an administrator call vouch.grant_role(%L, %L).', me, role);
+	END IF;
+	INSERT INTO vouch_data.delegation (delegation_id, from_actor, to_actor, role, scope, valid_from, valid_to, reason, created_at)
+	VALUES (id, me, to_actor, role, coalesce(scope, ''), starts, ends, reason, clock_timestamp());
+	RETURN id;
+END
+$$;
+COMMENT ON FUNCTION vouch.delegate(text, text, text, timestamptz, timestamptz, text) IS
+'Lets somebody sign for you, in a role that you hold, from valid_from (default: now) until before valid_to (default: until revoked); returns the delegation''s id. Both names are recorded with each signature, and neither of you may have had a part in what is signed. VO005 when it is to yourself, VO002 when you do not hold the role, VO502 without a reason or a time in which it would be valid';
+
+CREATE FUNCTION vouch.revoke_delegation(delegation_id uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	me text := vouch.actor();
+	d vouch_data.delegation;
+BEGIN
+	SELECT * INTO d FROM vouch_data.delegation x
+	WHERE x.delegation_id = revoke_delegation.delegation_id FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no delegation "%"', delegation_id USING ERRCODE = 'VO005',
+			HINT = 'SELECT * FROM vouch.delegations shows them.';
+	END IF;
+	IF me NOT IN (d.from_actor, d.to_actor) AND NOT pg_has_role(session_user, 'vouch_admin', 'MEMBER') THEN
+		RAISE EXCEPTION '"%" cannot revoke this delegation', me USING ERRCODE = 'VO005',
+			DETAIL = format('It is from "%s" to "%s".', d.from_actor, d.to_actor),
+			HINT = 'Ask one of them, or an administrator.';
+	END IF;
+	UPDATE vouch_data.delegation x SET revoked_by = me, revoked_at = clock_timestamp()
+	WHERE x.delegation_id = d.delegation_id AND x.revoked_at IS NULL;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION vouch.revoke_delegation(uuid) IS
+'Ends a delegation; true when it had not been ended before. Signatures given under it stay good. For who gave it, who has it, and administrators; VO005 for others';
+
+-- Policies: functions ----------------------------------------------------------
+
+CREATE FUNCTION vouch.define_policy(name text, definition jsonb) RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_define_policy';
+COMMENT ON FUNCTION vouch.define_policy(text, jsonb) IS
+'Defines an approval policy and returns its revision: a new one only when it differs from the current one. definition: {"description", "items": none | decided | all_approved, "allow_empty", "stages": [{"name", "after": [names], "on_reject": reject | return, "due", "escalate_after", "escalate_to", "rules": [{"role", "quorum", "groups", "meaning", "exclude": [creator, contributors, submitter, other_signers], "reauth_max_age", "delegable", "veto"}]}]}; docs/approval.md has the defaults. Requests that are open keep their revision. VO205 with the place of what is wrong, VO503 for what is not supported';
+
+CREATE FUNCTION vouch.set_policy(phase text, policy text, scope text DEFAULT '', maker_role text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	phase_key text;
+	before vouch_data.phase_policy;
+BEGIN
+	SELECT p.phase INTO phase_key FROM vouch_data.phase p
+	WHERE lower(set_policy.phase) IN (p.phase, lower(p.label)) AND p.versioned;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'no phase "%" has versions', phase USING ERRCODE = 'VO101',
+			DETAIL = 'The phases are ' || (SELECT string_agg(p.phase, ', ' ORDER BY p.phase_no) FROM vouch_data.phase p WHERE p.versioned) || '.',
+			HINT = 'Pass one of these.';
+	END IF;
+	IF policy IS NOT NULL AND NOT EXISTS (SELECT FROM vouch_data.policy p WHERE p.policy = set_policy.policy) THEN
+		RAISE EXCEPTION 'no policy is named "%"', policy USING ERRCODE = 'VO207',
+			DETAIL = 'The policies are ' || (SELECT string_agg(DISTINCT p.policy, ', ' ORDER BY p.policy) FROM vouch_data.policy p) || '.',
+			HINT = 'Define it first with vouch.define_policy().';
+	END IF;
+	IF policy IS NULL AND coalesce(scope, '') = '' THEN
+		RAISE EXCEPTION 'phase "%" must have a policy', phase_key USING ERRCODE = 'VO207',
+			DETAIL = 'Only the policy of one scope can be taken away; that of all scopes is in force then.',
+			HINT = 'Pass the name of a policy.';
+	END IF;
+	IF maker_role IS NOT NULL THEN
+		PERFORM vouch_data.check_role(maker_role);
+	END IF;
+	LOCK TABLE vouch_data.phase_policy IN SHARE ROW EXCLUSIVE MODE;
+	SELECT * INTO before FROM vouch_data.phase_policy p
+	WHERE p.phase = phase_key AND p.scope IN (coalesce(set_policy.scope, ''), '')
+	ORDER BY p.scope DESC, p.set_no DESC LIMIT 1;
+	INSERT INTO vouch_data.phase_policy (phase, scope, set_no, policy, maker_role, set_by, set_at)
+	SELECT phase_key, coalesce(set_policy.scope, ''), coalesce(max(p.set_no), 0) + 1, set_policy.policy,
+		coalesce(set_policy.maker_role, before.maker_role), vouch.actor(), clock_timestamp()
+	FROM vouch_data.phase_policy p
+	WHERE p.phase = phase_key AND p.scope = coalesce(set_policy.scope, '');
+END
+$$;
+COMMENT ON FUNCTION vouch.set_policy(text, text, text, text) IS
+'Sets the policy by which versions of a phase (key or label) are approved, for one line of business or, with the empty scope, for all that have none of their own; policy NULL takes that of a scope away. maker_role is the role that who submits must hold; NULL leaves it. Versions submitted before keep theirs. VO101, VO207 or VO502 when there is no such phase, policy or role';
+
+-- Submitting, deciding, signing -------------------------------------------------
+
+CREATE FUNCTION vouch.submit_version(version_id uuid, user_id text DEFAULT NULL, notes text DEFAULT NULL) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_submit_version';
+COMMENT ON FUNCTION vouch.submit_version(uuid, text, text) IS
+'Submits a draft for approval by its phase''s policy; what is signed by rule is signed at once. Returns what vouch.sign_off() returns. VO106 when it is no draft, VO002 without the role that makes versions of the phase, VO201 when it has no items, VO202 when nobody could satisfy the policy, VO207 when there is none';
+
+CREATE FUNCTION vouch.what_if_submit(version_id uuid) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_what_if_submit';
+COMMENT ON FUNCTION vouch.what_if_submit(uuid) IS
+'What would happen if you submitted a draft now: {can_submit, policy, policy_revision, problems: [{code, problem, message, detail, hint}], signers: [{stage, role, needed, could_sign: [names], could_not: [{actor, why}]}]}. Changes nothing';
+
+CREATE FUNCTION vouch.sign_off(version_id uuid, role text, approved boolean, comments text DEFAULT NULL,
+	on_behalf_of text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_sign_off';
+COMMENT ON FUNCTION vouch.sign_off(uuid, text, boolean, text, text, text) IS
+'Signs a pending version in a role, for or against it. Returns {version_id, version_number, phase, state, policy, policy_revision, round, signed: [roles], missing: [roles], signatures: [{stage, role, verdict, signer, on_behalf_of, signed_at, stale}], waiting_for: [{stage, role, needed, have, open, who}]}. The last signature that the policy needs approves the version in the same transaction. VO106 when it is not pending, VO002 without the role, VO003 for one''s own work or a second role, VO005 without a delegation from on_behalf_of, VO006 when the login is too old, VO201 and VO206 when items stand in the way, VO203 when signed already, VO204 when the stage is not open or complete';
+
+CREATE FUNCTION vouch.approve_version(version_id uuid, notes text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_approve_version';
+COMMENT ON FUNCTION vouch.approve_version(uuid, text, text) IS
+'Signs a pending version in every role that you hold and that its open stages want, as vouch.sign_off() does; an error that says who can when there is none';
+
+CREATE FUNCTION vouch.reject_version(version_id uuid, reason text, user_id text DEFAULT NULL) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_reject_version';
+COMMENT ON FUNCTION vouch.reject_version(uuid, text, text) IS
+'Signs against a pending version in the role that you hold and that an open stage wants, which rejects it unless the rule has no veto; a reason is required (VO502). Otherwise as vouch.sign_off()';
+
+CREATE FUNCTION vouch.return_version(version_id uuid, reason text, user_id text DEFAULT NULL) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_return_version';
+COMMENT ON FUNCTION vouch.return_version(uuid, text, text) IS
+'Sends a pending version back to its makers as a draft, where the stage''s on_reject is return (else VO106); it is signed anew when it is submitted again. A reason is required (VO502). Otherwise as vouch.sign_off()';
+
+CREATE FUNCTION vouch.decide(version_id uuid, decisions jsonb, user_id text DEFAULT NULL) RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_decide';
+COMMENT ON FUNCTION vouch.decide(uuid, jsonb, text) IS
+'Enters verdicts on items of a pending version, all or none, and returns how many. decisions: [{"item_key" or the phase''s key field or "decision_id", "decision": approved | rejected | needs_changes | pending, "notes"}], or {"<key>": "approved"}. For people who may sign an open stage of the version: VO002 without the role, VO003 for who had a part in the version, VO106 when it is not pending, VO103 to VO108 when an item or a verdict is wrong. Signatures given before turn stale';
+
+CREATE FUNCTION vouch.decide_where(version_id uuid, status text, filter jsonb DEFAULT NULL, notes text DEFAULT NULL,
+	user_id text DEFAULT NULL, only_undecided boolean DEFAULT true) RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_decide_where';
+COMMENT ON FUNCTION vouch.decide_where(uuid, text, jsonb, text, text, boolean) IS
+'Gives all items of a pending version that match a filter one verdict: approved, rejected or needs_changes; returns how many. filter: an object that the payload must contain, or a string with a jsonpath that must find something in the payload or be true of it; NULL: all. Items approved or rejected already are left as they are unless only_undecided is false. The same people may as with vouch.decide(), with the same errors; VO502 for a filter that is neither';
+
+-- Explaining ---------------------------------------------------------------------
+
+CREATE FUNCTION vouch.explain_approval(version_id uuid, OUT stage int, OUT stage_name text, OUT role text,
+	OUT needed int, OUT have int, OUT actor text, OUT can_sign boolean, OUT why text, OUT signed_at timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_explain_approval';
+COMMENT ON FUNCTION vouch.explain_approval(uuid) IS
+'Who can sign a version, who cannot, and why: for each stage and role of its policy, how many signatures it needs and has (needed, have), and a row per person who holds the role or a delegation of it, or has signed; actor is NULL when nobody does. For a draft, as if it were submitted now';
+
+CREATE FUNCTION vouch_data.pending_rules(for_actor text DEFAULT NULL, in_bucket int DEFAULT NULL,
+	OUT bucket int, OUT artifact_no int, OUT version_no int, OUT round int, OUT policy text,
+	OUT stage_no int, OUT stage text, OUT role text, OUT needed int, OUT have int, OUT who text[],
+	OUT acting_for text, OUT undecided bigint, OUT since timestamptz, OUT due timestamptz, OUT escalated boolean)
+RETURNS SETOF record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_pending_rules';
+COMMENT ON FUNCTION vouch_data.pending_rules(text, int) IS
+'The signatures that open requests wait for, in stages that are open: who can give them now, and since when; only those that for_actor can give, for acting_for under a delegation; only those of one bucket';
+
+CREATE FUNCTION vouch_data.version_digest(bucket int, artifact_no int, version_no int) RETURNS bytea
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_version_digest';
+COMMENT ON FUNCTION vouch_data.version_digest(int, int, int) IS 'Digest of a version''s content and verdicts as they stand: what a signature now would be over';
+
+CREATE FUNCTION vouch_data.recheck_request(version_id uuid) RETURNS text
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_recheck_request';
+COMMENT ON FUNCTION vouch_data.recheck_request(uuid) IS
+'Derives a version''s state anew, from its policy''s pinned revision and its signatures alone, and compares it with what is stored; NULL when all agrees, else what does not';
+
+CREATE VIEW vouch.pending_approvals WITH (security_invoker = true) AS
+SELECT p.label AS phase, a.subject, a.scope, r.version_no AS version, r.stage, r.role, r.needed, r.have,
+	array_to_string(r.who, ', ') AS who, r.undecided, r.since, r.due, r.due < now() AS overdue,
+	a.phase AS phase_key, vouch_data.version_id(r.bucket, r.artifact_no, r.version_no) AS version_id
+FROM vouch_data.pending_rules() r
+JOIN vouch_data.artifact a ON a.bucket = r.bucket AND a.artifact_no = r.artifact_no
+JOIN vouch_data.phase p ON p.phase = a.phase;
+COMMENT ON VIEW vouch.pending_approvals IS 'The signatures that submitted versions wait for now';
+COMMENT ON COLUMN vouch.pending_approvals.phase IS 'Phase, as people call it';
+COMMENT ON COLUMN vouch.pending_approvals.subject IS 'What it is about';
+COMMENT ON COLUMN vouch.pending_approvals.scope IS 'Line of business, or empty';
+COMMENT ON COLUMN vouch.pending_approvals.version IS 'Number of the version';
+COMMENT ON COLUMN vouch.pending_approvals.stage IS 'Stage of the policy';
+COMMENT ON COLUMN vouch.pending_approvals.role IS 'Role whose signature is missing';
+COMMENT ON COLUMN vouch.pending_approvals.needed IS 'How many signatures of the role are needed';
+COMMENT ON COLUMN vouch.pending_approvals.have IS 'How many there are';
+COMMENT ON COLUMN vouch.pending_approvals.who IS 'Who can sign now, separated by commas';
+COMMENT ON COLUMN vouch.pending_approvals.undecided IS 'How many items need a verdict first';
+COMMENT ON COLUMN vouch.pending_approvals.since IS 'Since when the stage is open';
+COMMENT ON COLUMN vouch.pending_approvals.due IS 'When it is due; null: no date';
+COMMENT ON COLUMN vouch.pending_approvals.overdue IS 'True when that is past';
+COMMENT ON COLUMN vouch.pending_approvals.phase_key IS 'Key of the phase';
+COMMENT ON COLUMN vouch.pending_approvals.version_id IS 'Id of the version';
+
+CREATE FUNCTION vouch.my_tasks(actor text DEFAULT NULL)
+RETURNS TABLE (phase text, subject text, scope text, version int, what text, since timestamptz, due timestamptz, version_id uuid)
+LANGUAGE sql VOLATILE AS $$
+	SELECT p.label, a.subject, a.scope, r.version_no,
+		CASE WHEN r.undecided = 0 THEN '' WHEN r.undecided = 1 THEN 'decide 1 item, then '
+			ELSE 'decide ' || r.undecided || ' items, then ' END
+		|| 'sign as ' || r.role || coalesce(' for ' || r.acting_for, ''),
+		r.since, r.due, vouch_data.version_id(r.bucket, r.artifact_no, r.version_no)
+	FROM vouch_data.pending_rules(coalesce(my_tasks.actor, vouch.actor())) r
+	JOIN vouch_data.artifact a ON a.bucket = r.bucket AND a.artifact_no = r.artifact_no
+	JOIN vouch_data.phase p ON p.phase = a.phase
+	UNION ALL
+	SELECT p.label, a.subject, a.scope, v.version_no, 'finish the draft and submit it', v.created_at, NULL,
+		vouch_data.version_id(v.bucket, v.artifact_no, v.version_no)
+	FROM vouch_data.version v
+	JOIN vouch_data.artifact a ON a.bucket = v.bucket AND a.artifact_no = v.artifact_no
+	JOIN vouch_data.phase p ON p.phase = a.phase
+	WHERE v.state = 'draft' AND v.created_by = coalesce(my_tasks.actor, vouch.actor())
+	ORDER BY 7 NULLS LAST, 6, 2, 1
+$$;
+COMMENT ON FUNCTION vouch.my_tasks(text) IS
+'Everything that waits for a person (default: who acts), most urgent first: versions to decide and sign, in their own right or for somebody, and drafts of theirs to finish. since: when it began to wait; due: NULL when the policy sets no date';
+
+CREATE VIEW vouch.signatures WITH (security_invoker = true) AS
+SELECT p.label AS phase, a.subject, a.scope, s.version_no AS version, s.round, s.signature_no, t.name AS stage, s.role,
+	s.verdict, s.signer, s.acting_for, s.meaning, s.comment, s.signed_at,
+	s.content_digest IS DISTINCT FROM d.digest AS stale,
+	s.db_user, s.for_group, s.delegation_id, r.policy, r.policy_revision, s.content_digest, a.phase AS phase_key,
+	vouch_data.version_id(s.bucket, s.artifact_no, s.version_no) AS version_id
+FROM vouch_data.signature s
+JOIN vouch_data.approval_request r
+	ON r.bucket = s.bucket AND r.artifact_no = s.artifact_no AND r.version_no = s.version_no AND r.round = s.round
+JOIN vouch_data.policy_stage t ON t.policy = r.policy AND t.revision = r.policy_revision AND t.stage_no = s.stage_no
+JOIN vouch_data.artifact a ON a.bucket = s.bucket AND a.artifact_no = s.artifact_no
+JOIN vouch_data.phase p ON p.phase = a.phase
+CROSS JOIN LATERAL (SELECT CASE WHEN r.state = 'open'
+	THEN vouch_data.version_digest(s.bucket, s.artifact_no, s.version_no) ELSE coalesce(r.closing_digest, s.content_digest) END AS digest) d;
+COMMENT ON VIEW vouch.signatures IS 'All signatures; stale is worked out, which for a version that is still pending means reading its items';
+COMMENT ON COLUMN vouch.signatures.phase IS 'Phase, as people call it';
+COMMENT ON COLUMN vouch.signatures.subject IS 'What it is about';
+COMMENT ON COLUMN vouch.signatures.scope IS 'Line of business, or empty';
+COMMENT ON COLUMN vouch.signatures.version IS 'Number of the version';
+COMMENT ON COLUMN vouch.signatures.round IS 'The how manieth submission of the version';
+COMMENT ON COLUMN vouch.signatures.signature_no IS 'Number in the round';
+COMMENT ON COLUMN vouch.signatures.stage IS 'Stage of the policy';
+COMMENT ON COLUMN vouch.signatures.role IS 'Role in which it was given';
+COMMENT ON COLUMN vouch.signatures.verdict IS 'approve, reject or needs_changes';
+COMMENT ON COLUMN vouch.signatures.signer IS 'Who signed';
+COMMENT ON COLUMN vouch.signatures.acting_for IS 'For whom, under a delegation';
+COMMENT ON COLUMN vouch.signatures.meaning IS 'What it means, by the policy';
+COMMENT ON COLUMN vouch.signatures.comment IS 'What the signer said';
+COMMENT ON COLUMN vouch.signatures.signed_at IS 'When';
+COMMENT ON COLUMN vouch.signatures.stale IS 'True when verdicts were changed after it, so that it does not count';
+COMMENT ON COLUMN vouch.signatures.db_user IS 'Role that the session had logged in as';
+COMMENT ON COLUMN vouch.signatures.for_group IS 'Group that it counts for';
+COMMENT ON COLUMN vouch.signatures.delegation_id IS 'The delegation under which it was given';
+COMMENT ON COLUMN vouch.signatures.policy IS 'Policy of the request';
+COMMENT ON COLUMN vouch.signatures.policy_revision IS 'Its revision';
+COMMENT ON COLUMN vouch.signatures.content_digest IS 'Digest of content and verdicts as signed';
+COMMENT ON COLUMN vouch.signatures.phase_key IS 'Key of the phase';
+COMMENT ON COLUMN vouch.signatures.version_id IS 'Id of the version';
+
+CREATE VIEW vouch.delegations WITH (security_invoker = true) AS
+SELECT d.delegation_id, d.from_actor, d.to_actor, d.role, d.scope, d.valid_from, d.valid_to, d.reason,
+	d.revoked_at IS NULL AND d.valid_from <= now() AND d.valid_to > now() AS valid_now, d.revoked_by, d.revoked_at
+FROM vouch_data.delegation d;
+COMMENT ON VIEW vouch.delegations IS 'Who may sign for whom, and might once';
+COMMENT ON COLUMN vouch.delegations.delegation_id IS 'Id, for vouch.revoke_delegation()';
+COMMENT ON COLUMN vouch.delegations.from_actor IS 'Who delegated';
+COMMENT ON COLUMN vouch.delegations.to_actor IS 'Who may act for them';
+COMMENT ON COLUMN vouch.delegations.role IS 'In which role';
+COMMENT ON COLUMN vouch.delegations.scope IS 'For which line of business; empty: all';
+COMMENT ON COLUMN vouch.delegations.valid_from IS 'From when on';
+COMMENT ON COLUMN vouch.delegations.valid_to IS 'Until before when';
+COMMENT ON COLUMN vouch.delegations.reason IS 'Why';
+COMMENT ON COLUMN vouch.delegations.valid_now IS 'True when it can be used now';
+COMMENT ON COLUMN vouch.delegations.revoked_by IS 'Who ended it early';
+COMMENT ON COLUMN vouch.delegations.revoked_at IS 'When it was ended early';
+
+CREATE VIEW vouch.policies WITH (security_invoker = true) AS
+SELECT p.policy, p.revision, p.revision = max(p.revision) OVER (PARTITION BY p.policy) AS is_current,
+	p.description, p.items, p.definition, p.created_by, p.created_at
+FROM vouch_data.policy p;
+COMMENT ON VIEW vouch.policies IS 'All revisions of all policies';
+COMMENT ON COLUMN vouch.policies.policy IS 'Name';
+COMMENT ON COLUMN vouch.policies.revision IS 'Revision';
+COMMENT ON COLUMN vouch.policies.is_current IS 'True for the revision under which versions are submitted now';
+COMMENT ON COLUMN vouch.policies.description IS 'What it asks for';
+COMMENT ON COLUMN vouch.policies.items IS 'none, decided or all_approved';
+COMMENT ON COLUMN vouch.policies.definition IS 'The whole of it, as vouch.define_policy() takes it';
+COMMENT ON COLUMN vouch.policies.created_by IS 'Who defined it';
+COMMENT ON COLUMN vouch.policies.created_at IS 'When';
+
+-- The shipped policies -------------------------------------------------------------
+
+SELECT vouch.define_policy('own_plan', '{
+	"description": "Approved as submitted, by rule, in the name of who submits it",
+	"items": "none",
+	"stages": [{"name": "by rule", "rules": [{"role": "@auto", "meaning": "own plan, by rule"}]}]}');
+SELECT vouch.define_policy('report_owner_review', '{
+	"description": "Every item decided, then signed by a report owner who had no part in it",
+	"items": "decided",
+	"stages": [{"name": "review", "rules": [
+		{"role": "report_owner", "meaning": "reviewed and approved", "exclude": ["creator", "contributors", "submitter"]}]}]}');
+SELECT vouch.define_policy('report_owner_all_approved', '{
+	"description": "Every item approved, then signed by a report owner who had no part in it",
+	"items": "all_approved",
+	"stages": [{"name": "review", "rules": [
+		{"role": "report_owner", "meaning": "reviewed and approved", "exclude": ["creator", "contributors", "submitter"]}]}]}');
+SELECT vouch.define_policy('report_sign_off', '{
+	"description": "Signed by a test lead, a test executive and a report owner, in any order: three different people who had no part in it",
+	"items": "none",
+	"stages": [{"name": "sign-off", "rules": [
+		{"role": "test_lead", "meaning": "tested as reported", "exclude": ["creator", "contributors", "submitter", "other_signers"]},
+		{"role": "test_executive", "meaning": "responsible for the testing", "exclude": ["creator", "contributors", "submitter", "other_signers"]},
+		{"role": "report_owner", "meaning": "accepts the results", "exclude": ["creator", "contributors", "submitter", "other_signers"]}]}]}');
+
+INSERT INTO vouch_data.phase_policy (phase, scope, set_no, policy, maker_role, set_by, set_at, shipped)
+SELECT v.phase, '', 0, v.policy, 'tester', 'vouch', now(), true
+FROM (VALUES
+	('planning', 'own_plan'),
+	('data_profiling', 'report_owner_review'),
+	('scoping', 'report_owner_review'),
+	('sample_selection', 'report_owner_review'),
+	('observation_management', 'report_owner_all_approved'),
+	('finalize_test_report', 'report_sign_off')) AS v(phase, policy);
+
+-- Rights ------------------------------------------------------------------------------
+
+GRANT EXECUTE ON FUNCTION vouch.what_if_submit(uuid), vouch.explain_approval(uuid), vouch.my_tasks(text),
+	vouch_data.pending_rules(text, int), vouch_data.version_digest(int, int, int), vouch_data.recheck_request(uuid)
+	TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch.submit_version(uuid, text, text), vouch.decide(uuid, jsonb, text),
+	vouch.decide_where(uuid, text, jsonb, text, text, boolean),
+	vouch.sign_off(uuid, text, boolean, text, text, text), vouch.approve_version(uuid, text, text),
+	vouch.reject_version(uuid, text, text), vouch.return_version(uuid, text, text),
+	vouch.delegate(text, text, text, timestamptz, timestamptz, text), vouch.revoke_delegation(uuid)
+	TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch.define_role(text, text), vouch.grant_role(text, text, text),
+	vouch.revoke_role(text, text, text), vouch.define_policy(text, jsonb), vouch.set_policy(text, text, text, text)
+	TO vouch_admin;

@@ -1,0 +1,222 @@
+/*
+ * evaluate.h
+ *	  What a policy says of a version: who may sign, what is missing, and what
+ *	  the signatures amount to.  Pure: rows and one "now" in, a decision out;
+ *	  no relation is opened, no setting read, no clock asked.
+ */
+#ifndef VOUCH_APPROVAL_EVALUATE_H
+#define VOUCH_APPROVAL_EVALUATE_H
+
+#include "core/digest.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define VOUCH_ROLE_AUTO "@auto"
+
+/* ---- the policy ---------------------------------------------------------- */
+
+/* What must be said of the items before somebody may approve. */
+typedef enum VouchItemRule
+{
+	VOUCH_ITEMS_NONE,			/* nothing */
+	VOUCH_ITEMS_DECIDED,		/* each is approved or rejected */
+	VOUCH_ITEMS_ALL_APPROVED
+} VouchItemRule;
+
+typedef struct VouchRule
+{
+	int			rule_no;
+	const char *role;			/* or VOUCH_ROLE_AUTO */
+	int			quorum;			/* people, from each group */
+	int			ngroups;
+	const char **groups;		/* scopes of the role; none: the version's own scope */
+	const char *meaning;
+	bool		not_creator;
+	bool		not_contributors;
+	bool		not_submitter;
+	bool		not_other_signers;	/* nobody who signs another rule of the version */
+	int64		reauth_max_age; /* microseconds since the login; -1: any */
+	bool		delegable;
+	bool		veto;			/* one rejection ends it; else it takes quorum of them */
+} VouchRule;
+
+typedef struct VouchStage
+{
+	int			stage_no;
+	const char *name;
+	int			nafter;
+	int		   *after;			/* stages that come first, by number */
+	bool		may_return;		/* reviewers may send the version back */
+	int64		due;			/* microseconds from its opening; -1: none */
+	int64		escalate_after; /* likewise */
+	const char *escalate_to;	/* role that may sign then, too; or NULL */
+	int			nrules;
+	VouchRule  *rules;
+} VouchStage;
+
+typedef struct VouchPolicy
+{
+	const char *name;
+	int			revision;
+	const char *description;
+	VouchItemRule items;
+	bool		allow_empty;	/* a version without items may be submitted */
+	int			nstages;
+	VouchStage *stages;			/* a stage comes after stages before it in the array only */
+} VouchPolicy;
+
+/* ---- what it is held against ---------------------------------------------- */
+
+typedef enum VouchSignVerdict
+{
+	VOUCH_SIGN_APPROVE,
+	VOUCH_SIGN_REJECT,
+	VOUCH_SIGN_NEEDS_CHANGES
+} VouchSignVerdict;
+
+typedef struct VouchSigned
+{
+	int			signature_no;
+	int			stage_no;
+	int			rule_no;
+	const char *role;			/* as which it was given */
+	const char *group;			/* or NULL */
+	VouchSignVerdict verdict;
+	const char *signer;
+	const char *acting_for;		/* or NULL */
+	TimestampTz signed_at;
+	VouchDigest digest;			/* of content and verdicts as signed */
+	bool		stale;			/* set by the evaluation: verdicts changed since */
+	bool		counts;			/* set by the evaluation */
+} VouchSigned;
+
+/* A role that somebody holds. */
+typedef struct VouchHolder
+{
+	const char *actor;
+	const char *role;
+	const char *scope;			/* '': all */
+} VouchHolder;
+
+/* A delegation that is valid now. */
+typedef struct VouchDelegate
+{
+	pg_uuid_t	id;
+	const char *from_actor;
+	const char *to_actor;
+	const char *role;
+	const char *scope;			/* '': all that from_actor holds */
+} VouchDelegate;
+
+typedef struct VouchCase
+{
+	const VouchPolicy *policy;
+	const char *scope;			/* of the artifact */
+	const char *creator;
+	const char *submitter;		/* or NULL */
+	int			ncontributors;
+	const char **contributors;
+	int			nsigned;
+	VouchSigned *signatures;	/* of this round, in order */
+	VouchDigest digest;			/* of content and verdicts now */
+	int			nholders;
+	const VouchHolder *holders;
+	int			ndelegates;
+	const VouchDelegate *delegates;
+	bool		open;			/* is the request open? */
+	const char *closed_because; /* else: "the version is a draft" */
+	TimestampTz opened_at;
+	TimestampTz now;
+} VouchCase;
+
+/* ---- what comes out -------------------------------------------------------- */
+
+typedef enum VouchWhy
+{
+	VOUCH_WHY_CAN,				/* may sign now */
+	/* never, as things are: */
+	VOUCH_WHY_SCOPE,			/* holds the role elsewhere */
+	VOUCH_WHY_NOT_DELEGABLE,
+	VOUCH_WHY_PRINCIPAL,		/* who delegated does not hold the role */
+	VOUCH_WHY_DUTIES,			/* made what is to be signed */
+	VOUCH_WHY_ROLE,				/* no longer holds the role that they signed for */
+	/* not (or not again): */
+	VOUCH_WHY_SIGNED,
+	VOUCH_WHY_SIGNED_FOR,		/* delegate and principal count as one */
+	VOUCH_WHY_OTHER_SIGNER,		/* signed another rule, and different people are asked for */
+	VOUCH_WHY_CLOSED,			/* the request is not open */
+	VOUCH_WHY_STAGE,			/* the stage is not open yet */
+	VOUCH_WHY_SATISFIED			/* the rule has all its signatures */
+} VouchWhy;
+
+typedef struct VouchCandidate
+{
+	const char *actor;
+	const char *acting_for;		/* or NULL */
+	const VouchDelegate *delegation;	/* or NULL */
+	const char *role;			/* as which */
+	const char *group;			/* that the signature would count for, or NULL */
+	bool		eligible;		/* holds the role, and is kept out by no duty */
+	VouchWhy	why;
+	const char *text;			/* the same in words: "created the version" */
+	const VouchSigned *signature;	/* the last one on this rule, or NULL */
+} VouchCandidate;
+
+typedef struct VouchRuleResult
+{
+	const VouchRule *rule;
+	int			needed;			/* quorum times groups */
+	int			have;
+	int			rejections;
+	bool		satisfied;
+	int			ncandidates;
+	VouchCandidate *candidates; /* sorted by actor, own right before delegations */
+} VouchRuleResult;
+
+typedef struct VouchStageResult
+{
+	const VouchStage *stage;
+	bool		open;			/* what comes first is satisfied */
+	bool		satisfied;
+	bool		escalated;
+	TimestampTz opened_at;		/* valid when open */
+	TimestampTz due_at;			/* 0: none, or not open */
+	VouchRuleResult *rules;
+} VouchStageResult;
+
+typedef enum VouchOutcome
+{
+	VOUCH_OUTCOME_OPEN,
+	VOUCH_OUTCOME_SATISFIED,
+	VOUCH_OUTCOME_REJECTED,
+	VOUCH_OUTCOME_RETURNED
+} VouchOutcome;
+
+typedef struct VouchEvaluation
+{
+	VouchOutcome outcome;
+	VouchStageResult *stages;	/* as many as the policy has */
+} VouchEvaluation;
+
+/*
+ * Evaluates a case.  Marks the case's signatures as stale and counting.  The
+ * result is palloc'd and points into the case.
+ */
+extern VouchEvaluation *vouch_evaluate(VouchCase *input);
+
+/*
+ * Could the people who hold the roles now sign all that is missing?  When not,
+ * *problem is one sentence on what is missing and *detail says of each person
+ * why not.
+ */
+extern bool vouch_evaluate_satisfiable(const VouchCase *input,
+									   const VouchEvaluation *evaluation,
+									   char **problem, char **detail);
+
+/* "ann, raj (for kim)": who may sign this rule now, or ever; "" if nobody. */
+extern char *vouch_evaluate_who(const VouchRuleResult *rule, bool now);
+
+/* Is a holder's scope good for a needed one? */
+extern bool vouch_scope_covers(const char *held, const char *needed);
+
+#endif							/* VOUCH_APPROVAL_EVALUATE_H */

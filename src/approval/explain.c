@@ -1,0 +1,325 @@
+/*
+ * explain.c
+ *	  Says who can act, who cannot and why, and what waits for whom: the
+ *	  evaluation, shown.
+ */
+#include "postgres.h"
+
+#include "approval/request.h"
+#include "catalog/pg_type.h"
+#include "core/actor.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/id.h"
+#include "core/stmt.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+VOUCH_FUNCTION(vouch_sql_explain_approval);
+VOUCH_FUNCTION(vouch_sql_pending_rules);
+VOUCH_FUNCTION(vouch_sql_version_digest);
+VOUCH_FUNCTION(vouch_sql_recheck_request);
+
+/* ---- explain_approval ------------------------------------------------------------ */
+
+static void
+put_row(ReturnSetInfo *rsinfo, const VouchStageResult *stage, const VouchRuleResult *rule,
+		const char *actor, bool can_sign, const char *why, const VouchSigned *signature)
+{
+	Datum		values[9];
+	bool		nulls[9] = {false};
+
+	values[0] = Int32GetDatum(stage->stage->stage_no);
+	values[1] = CStringGetTextDatum(stage->stage->name);
+	values[2] = CStringGetTextDatum(rule->rule->role);
+	values[3] = Int32GetDatum(rule->needed);
+	values[4] = Int32GetDatum(rule->have);
+	nulls[5] = actor == NULL;
+	values[5] = actor ? CStringGetTextDatum(actor) : (Datum) 0;
+	values[6] = BoolGetDatum(can_sign);
+	values[7] = CStringGetTextDatum(why);
+	nulls[8] = signature == NULL;
+	values[8] = signature ? TimestampTzGetDatum(signature->signed_at) : (Datum) 0;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+explain_rule(ReturnSetInfo *rsinfo, const VouchRequest *request,
+			 const VouchStageResult *stage, const VouchRuleResult *rule)
+{
+	if (strcmp(rule->rule->role, VOUCH_ROLE_AUTO) == 0)
+	{
+		const VouchSigned *last = NULL;
+
+		for (int i = 0; i < request->input.nsigned; i++)
+			if (request->input.signatures[i].stage_no == stage->stage->stage_no &&
+				request->input.signatures[i].rule_no == rule->rule->rule_no)
+				last = &request->input.signatures[i];
+		put_row(rsinfo, stage, rule, last ? last->signer : request->input.submitter, false,
+				last == NULL ? "is signed by rule, in the name of who submits it" :
+				last->stale ? "signed by rule; verdicts have changed since" : "signed by rule", last);
+		return;
+	}
+	if (rule->ncandidates == 0)
+		put_row(rsinfo, stage, rule, NULL, false, psprintf("nobody holds %s", rule->rule->role), NULL);
+	for (int i = 0; i < rule->ncandidates; i++)
+	{
+		const VouchCandidate *c = &rule->candidates[i];
+		const char *why = c->text;
+
+		if (c->signature != NULL && c->signature->stale && c->why != VOUCH_WHY_CAN)
+			why = psprintf("%s; verdicts have changed since the signature, so it does not count", why);
+		else if (c->signature != NULL && !c->signature->counts && !c->signature->stale)
+			why = psprintf("%s; the signature does not count", why);
+		put_row(rsinfo, stage, rule,
+				c->acting_for ? psprintf("%s (for %s)", c->actor, c->acting_for) : c->actor,
+				c->why == VOUCH_WHY_CAN, why, c->signature);
+	}
+}
+
+/* vouch.explain_approval(version_id uuid) */
+Datum
+vouch_sql_explain_approval(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	VouchRequest *request;
+
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	request = vouch_request_load(vouch_version_read(PG_GETARG_UUID_P(0)), NULL, NULL,
+								 GetCurrentTimestamp());
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+		for (int r = 0; r < request->rights->policy->stages[i].nrules; r++)
+			explain_rule(rsinfo, request, &request->evaluation->stages[i],
+						 &request->evaluation->stages[i].rules[r]);
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* ---- everything that waits --------------------------------------------------------- */
+
+/* Open requests: of one bucket, and whose policy asks for a role that somebody can sign in. */
+static VouchStmt find_open = {
+	"SELECT r.bucket, r.artifact_no, r.version_no, r.policy, r.policy_revision"
+	" FROM vouch_data.approval_request r"
+	" WHERE r.state = 'open' AND ($1 IS NULL OR r.bucket = $1)"
+	" AND ($2 IS NULL OR (r.policy, r.policy_revision) IN ("
+	"  SELECT p.policy, p.revision FROM vouch_data.policy_rule p WHERE p.role = ANY ($3)"
+	"  UNION SELECT s.policy, s.revision FROM vouch_data.policy_stage s WHERE s.escalate_to = ANY ($3)))"
+	" ORDER BY r.opened_at, r.bucket, r.artifact_no",
+	SPI_OK_SELECT, 3, {INT4OID, TEXTOID, TEXTARRAYOID}
+};
+
+static VouchStmt find_roles = {
+	"SELECT coalesce(array_agg(DISTINCT role), '{}') FROM ("
+	" SELECT role FROM vouch_data.role_grant WHERE actor = $1 AND revoked_at IS NULL"
+	" UNION SELECT role FROM vouch_data.delegation WHERE to_actor = $1 AND revoked_at IS NULL"
+	"  AND valid_from <= $2 AND valid_to > $2) r",
+	SPI_OK_SELECT, 2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+typedef struct OpenRequest
+{
+	int			bucket;
+	int			artifact_no;
+	int			version_no;
+	const char *policy;
+	int			revision;
+	const VouchRights *rights;
+} OpenRequest;
+
+static void
+put_pending(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchCounts *counts,
+			const VouchStageResult *stage, const VouchRuleResult *rule, const char *actor)
+{
+	const VouchVersion *version = request->version;
+	const VouchPolicy *policy = request->rights->policy;
+	Datum		values[16];
+	bool		nulls[16] = {false};
+	const char **who = palloc(sizeof(char *) * Max(rule->ncandidates, 1));
+	const char *acting_for = NULL;
+	bool		mine = false;
+	int			n = 0;
+
+	for (int i = 0; i < rule->ncandidates; i++)
+	{
+		const VouchCandidate *c = &rule->candidates[i];
+
+		if (c->why != VOUCH_WHY_CAN)
+			continue;
+		who[n++] = c->acting_for ? psprintf("%s (for %s)", c->actor, c->acting_for) : c->actor;
+		if (actor != NULL && strcmp(c->actor, actor) == 0 && (!mine || c->acting_for == NULL))
+		{
+			mine = true;
+			acting_for = c->acting_for;
+		}
+	}
+	if (actor != NULL && !mine)
+		return;
+	values[0] = Int32GetDatum(version->bucket);
+	values[1] = Int32GetDatum(version->artifact_no);
+	values[2] = Int32GetDatum(version->version_no);
+	values[3] = Int32GetDatum(request->round);
+	values[4] = CStringGetTextDatum(policy->name);
+	values[5] = Int32GetDatum(stage->stage->stage_no);
+	values[6] = CStringGetTextDatum(stage->stage->name);
+	values[7] = CStringGetTextDatum(rule->rule->role);
+	values[8] = Int32GetDatum(rule->needed);
+	values[9] = Int32GetDatum(rule->have);
+	values[10] = vouch_text_array(who, n);
+	nulls[11] = acting_for == NULL;
+	values[11] = acting_for ? CStringGetTextDatum(acting_for) : (Datum) 0;
+	values[12] = Int64GetDatum(policy->items == VOUCH_ITEMS_NONE ? 0 : counts->pending + counts->needs_changes);
+	values[13] = TimestampTzGetDatum(stage->opened_at);
+	nulls[14] = stage->due_at == 0;
+	values[14] = TimestampTzGetDatum(stage->due_at);
+	values[15] = BoolGetDatum(stage->escalated);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* vouch_data.pending_rules(actor text, bucket int): what open requests wait for */
+Datum
+vouch_sql_pending_rules(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *actor = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	TimestampTz now = GetCurrentTimestamp();
+	OpenRequest *open;
+	uint64		n;
+	Datum		args[3];
+	char		nulls[3] = {' ', ' ', ' '};
+
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	args[0] = PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1);
+	nulls[0] = PG_ARGISNULL(1) ? 'n' : ' ';
+	args[2] = vouch_text_array(NULL, 0);
+	if (actor != NULL)
+	{
+		Datum		role_args[2];
+
+		role_args[0] = CStringGetTextDatum(actor);
+		role_args[1] = TimestampTzGetDatum(now);
+		vouch_stmt_run_one(&find_roles, role_args, NULL);
+		args[2] = vouch_stmt_get(0, 1, NULL);
+	}
+	args[1] = actor ? CStringGetTextDatum(actor) : (Datum) 0;
+	nulls[1] = actor ? ' ' : 'n';
+	n = vouch_stmt_run(&find_open, args, nulls);
+	open = palloc(sizeof(OpenRequest) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+	{
+		open[i].bucket = vouch_stmt_get_int32(i, 1, 0);
+		open[i].artifact_no = vouch_stmt_get_int32(i, 2, 0);
+		open[i].version_no = vouch_stmt_get_int32(i, 3, 0);
+		open[i].policy = vouch_stmt_get_text(i, 4);
+		open[i].revision = vouch_stmt_get_int32(i, 5, 0);
+		open[i].rights = NULL;
+	}
+	for (uint64 i = 0; i < n; i++)
+	{
+		VouchRequest *request;
+		VouchCounts counts;
+		pg_uuid_t	id;
+
+		/* There are few policies: each is loaded once. */
+		for (uint64 j = 0; j < i && open[i].rights == NULL; j++)
+			if (open[j].revision == open[i].revision && strcmp(open[j].policy, open[i].policy) == 0)
+				open[i].rights = open[j].rights;
+		if (open[i].rights == NULL)
+			open[i].rights = vouch_rights_load(open[i].policy, open[i].revision, now);
+
+		CHECK_FOR_INTERRUPTS();
+		/* A connection of its own, so that what the request needed is freed. */
+		SPI_connect();
+		vouch_id_pack_version(&id, open[i].bucket, open[i].artifact_no, open[i].version_no);
+		request = vouch_request_load(vouch_version_read(&id), NULL, open[i].rights, now);
+		if (request->input.open)
+		{
+			counts = vouch_version_counts(request->version);
+			for (int s = 0; s < request->rights->policy->nstages; s++)
+			{
+				const VouchStageResult *stage = &request->evaluation->stages[s];
+
+				for (int r = 0; stage->open && r < stage->stage->nrules; r++)
+					if (!stage->rules[r].satisfied)
+						put_pending(rsinfo, request, &counts, stage, &stage->rules[r], actor);
+			}
+		}
+		SPI_finish();
+	}
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* ---- for views and checks -------------------------------------------------------------- */
+
+/* vouch_data.version_digest(bucket, artifact_no, version_no): of content and verdicts now */
+Datum
+vouch_sql_version_digest(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t	id;
+	VouchDigest digest;
+
+	vouch_id_pack_version(&id, PG_GETARG_INT32(0) & (VOUCH_BUCKETS - 1),
+						  PG_GETARG_INT32(1), PG_GETARG_INT32(2));
+	SPI_connect();
+	vouch_version_digest(vouch_version_read(&id), &digest);
+	SPI_finish();
+	PG_RETURN_BYTEA_P(vouch_digest_to_bytea(&digest));
+}
+
+/*
+ * vouch_data.recheck_request(version_id uuid): derives the state of a version
+ * from its policy and signatures alone, and compares; NULL when all agrees,
+ * else what does not.
+ */
+Datum
+vouch_sql_recheck_request(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	VouchVersion *version;
+	VouchRequest *request;
+	VouchDigest digest;
+	text	   *result = NULL;
+	const char *derived;
+	const char *problem = NULL;
+	static const char *const outcomes[] = {"open", "satisfied", "rejected", "returned"};
+
+	SPI_connect();
+	version = vouch_version_read(PG_GETARG_UUID_P(0));
+	if (strcmp(version->state, "draft") != 0)
+	{
+		bool		approved = strcmp(version->state, "approved") == 0 ||
+			strcmp(version->state, "superseded") == 0;
+
+		request = vouch_request_load(version, NULL, NULL, GetCurrentTimestamp());
+		derived = outcomes[request->evaluation->outcome];
+		vouch_version_digest(version, &digest);
+		if (request->state == NULL)
+			problem = strcmp(version->state, "withdrawn") == 0 ? NULL :
+				psprintf("it is %s, and was never submitted", version->state);
+		else if (approved && (strcmp(request->state, "satisfied") != 0 || strcmp(derived, "satisfied") != 0))
+			problem = psprintf("it is %s, its request is %s, and its signatures make it %s",
+							   version->state, request->state, derived);
+		else if (strcmp(version->state, "rejected") == 0 &&
+				 (strcmp(request->state, "rejected") != 0 || strcmp(derived, "rejected") != 0))
+			problem = psprintf("it is rejected, its request is %s, and its signatures make it %s",
+							   request->state, derived);
+		else if (strcmp(version->state, "pending_approval") == 0 &&
+				 (strcmp(request->state, "open") != 0 || strcmp(derived, "open") != 0))
+			problem = psprintf("it is pending, its request is %s, and its signatures make it %s",
+							   request->state, derived);
+		else if (approved && memcmp(&digest, &request->input.digest, sizeof(digest)) != 0)
+			problem = "content or verdicts are not those that were signed";
+	}
+	MemoryContextSwitchTo(caller);
+	if (problem != NULL)
+		result = cstring_to_text(problem);
+	SPI_finish();
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(result);
+}

@@ -1,0 +1,687 @@
+/*
+ * sign.c
+ *	  Submitting and signing: the only ways in which a version is approved,
+ *	  rejected or sent back.
+ *
+ * Each takes the artifact's lock first and reads after that, so of two people
+ * who sign at once one is the last, and knows it.
+ */
+#include "postgres.h"
+
+#include "approval/request.h"
+#include "catalog/pg_type.h"
+#include "core/actor.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/stmt.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+VOUCH_FUNCTION(vouch_sql_submit_version);
+VOUCH_FUNCTION(vouch_sql_sign_off);
+VOUCH_FUNCTION(vouch_sql_approve_version);
+VOUCH_FUNCTION(vouch_sql_reject_version);
+VOUCH_FUNCTION(vouch_sql_return_version);
+VOUCH_FUNCTION(vouch_sql_what_if_submit);
+
+static char *
+arg_text(FunctionCallInfo fcinfo, int n)
+{
+	return PG_NARGS() <= n || PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+static pg_uuid_t *
+arg_version(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("version_id must not be null"),
+				 errhint("Pass the id that vouch.create_version() or vouch.version_history() returned.")));
+	return PG_GETARG_UUID_P(0);
+}
+
+/* The result as a datum of the caller's memory; ends the SPI connection. */
+static Datum
+finish(const VouchRequest *request, MemoryContext caller)
+{
+	MemoryContext old = MemoryContextSwitchTo(caller);
+	Jsonb	   *result = vouch_request_to_json(request);
+
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	return JsonbPGetDatum(result);
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+static bool
+same_or_null(const char *a, const char *b)
+{
+	return (a == NULL && b == NULL) || same(a, b);
+}
+
+/* ---- submitting ---------------------------------------------------------------- */
+
+typedef struct Problem
+{
+	int			code;
+	const char *name;			/* for what_if_submit */
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+} Problem;
+
+#define MAX_PROBLEMS 4
+
+static char *
+holders_of(const char *role, const char *scope)
+{
+	static VouchStmt find_holders = {
+		"SELECT string_agg(DISTINCT actor, ', ' ORDER BY actor) FROM vouch_data.role_grant"
+		" WHERE role = $1 AND revoked_at IS NULL AND scope IN ('', $2)",
+		SPI_OK_SELECT, 2, {TEXTOID, TEXTOID}
+	};
+	Datum		args[2];
+
+	args[0] = CStringGetTextDatum(role);
+	args[1] = CStringGetTextDatum(scope);
+	vouch_stmt_run_one(&find_holders, args, NULL);
+	return vouch_stmt_get_text(0, 1);
+}
+
+static bool
+holds_role(const char *actor, const char *role, const char *scope)
+{
+	static VouchStmt find_holder = {
+		"SELECT FROM vouch_data.role_grant"
+		" WHERE actor = $1 AND role = $2 AND revoked_at IS NULL AND scope IN ('', $3) LIMIT 1",
+		SPI_OK_SELECT, 3, {TEXTOID, TEXTOID, TEXTOID}
+	};
+	Datum		args[3];
+
+	args[0] = CStringGetTextDatum(actor);
+	args[1] = CStringGetTextDatum(role);
+	args[2] = CStringGetTextDatum(scope);
+	return vouch_stmt_run(&find_holder, args, NULL) > 0;
+}
+
+static char *
+in_scope(const char *scope)
+{
+	return scope[0] == '\0' ? "" : psprintf(" for %s", scope);
+}
+
+/* Everything that stands in the way of submitting a draft. */
+static int
+find_problems(const VouchRequest *request, const char *actor, Problem *problems)
+{
+	const VouchVersion *version = request->version;
+	const VouchPolicy *policy = request->rights->policy;
+	VouchCounts counts = vouch_version_counts(version);
+	int			n = 0;
+	char	   *problem,
+			   *detail;
+
+	if (request->maker_role != NULL && !holds_role(actor, request->maker_role, version->scope))
+	{
+		char	   *holders = holders_of(request->maker_role, version->scope);
+
+		problems[n].code = VOUCH_ERR_ROLE_MISSING;
+		problems[n].name = "role_missing";
+		problems[n].message = psprintf("\"%s\" does not hold role %s%s, which makes versions of %s",
+									   actor, request->maker_role, in_scope(version->scope), version->phase_label);
+		problems[n].detail = holders ? psprintf("It is held by %s.", holders) : pstrdup("Nobody holds it.");
+		problems[n++].hint = psprintf("Ask one of them to submit it, or have an administrator call vouch.grant_role('%s', '%s').",
+									  actor, request->maker_role);
+	}
+	if (counts.items == 0 && !policy->allow_empty)
+	{
+		problems[n].code = VOUCH_ERR_UNDECIDED;
+		problems[n].name = "empty";
+		problems[n].message = psprintf("%s has no items", vouch_version_label(version));
+		problems[n].detail = psprintf("Policy \"%s\" does not let an empty version be submitted.", policy->name);
+		problems[n++].hint = pstrdup("Add what is to be reviewed first.");
+	}
+	if (!vouch_evaluate_satisfiable(&request->input, request->evaluation, &problem, &detail))
+	{
+		problems[n].code = VOUCH_ERR_UNSATISFIABLE;
+		problems[n].name = "unsatisfiable";
+		problems[n].message = psprintf("nobody could approve %s: %c%s", vouch_version_label(version),
+									   pg_tolower((unsigned char) problem[0]), problem + 1);
+		problems[n].detail = detail;
+		problems[n++].hint = pstrdup("Have an administrator grant the role with vouch.grant_role() to somebody who had no part in it.");
+	}
+	return n;
+}
+
+/* vouch.submit_version(version_id uuid, user_id text, notes text) returns jsonb */
+Datum
+vouch_sql_submit_version(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	pg_uuid_t  *id = arg_version(fcinfo);
+	const char *actor = vouch_actor_check(arg_text(fcinfo, 1), "user_id");
+	char	   *notes = arg_text(fcinfo, 2);
+	TimestampTz now = GetCurrentTimestamp();
+	VouchVersion *version;
+	VouchRequest *request;
+
+	SPI_connect();
+	version = vouch_version_lock(id);
+	if (strcmp(version->state, "draft") == 0)
+	{
+		Problem		problems[MAX_PROBLEMS];
+
+		request = vouch_request_load(version, actor, NULL, now);
+		if (find_problems(request, actor, problems) > 0)
+			ereport(ERROR,
+					(errcode(problems[0].code),
+					 errmsg("%s", problems[0].message),
+					 errdetail("%s", problems[0].detail),
+					 errhint("%s", problems[0].hint)));
+	}
+	else
+		request = NULL;
+	/* Raises when the version's state does not allow it. */
+	vouch_version_apply(version, "submit", actor, NULL, notes, NULL);
+	if (request == NULL)
+		elog(ERROR, "version in state \"%s\" was submitted", version->state);
+	request->version = version;
+	vouch_request_open(request, actor, notes);
+	vouch_request_settle(request, actor, NULL, notes, now);
+	PG_RETURN_DATUM(finish(request, caller));
+}
+
+/* ---- why not ---------------------------------------------------------------------- */
+
+static int
+why_code(VouchWhy why)
+{
+	switch (why)
+	{
+		case VOUCH_WHY_SCOPE:
+		case VOUCH_WHY_ROLE:
+			return VOUCH_ERR_ROLE_MISSING;
+		case VOUCH_WHY_NOT_DELEGABLE:
+		case VOUCH_WHY_PRINCIPAL:
+			return VOUCH_ERR_DELEGATION;
+		case VOUCH_WHY_DUTIES:
+		case VOUCH_WHY_OTHER_SIGNER:
+			return VOUCH_ERR_DUTIES;
+		case VOUCH_WHY_SIGNED:
+		case VOUCH_WHY_SIGNED_FOR:
+			return VOUCH_ERR_ALREADY_SIGNED;
+		case VOUCH_WHY_STAGE:
+		case VOUCH_WHY_SATISFIED:
+			return VOUCH_ERR_STAGE_CLOSED;
+		case VOUCH_WHY_CLOSED:
+			return VOUCH_ERR_VERSION_STATE;
+		case VOUCH_WHY_CAN:
+			break;
+	}
+	return VOUCH_ERR_ROLE_MISSING;
+}
+
+static char *
+who_hint(const VouchRequest *request)
+{
+	char	   *who = vouch_request_who(request);
+
+	if (who[0] == '\0')
+		return psprintf("Nobody can sign now: SELECT * FROM vouch.explain_approval('%s') says why.",
+						vouch_id_text(&request->version->id));
+	return psprintf("These can sign now: %s.", who);
+}
+
+static void
+refuse_candidate(const VouchRequest *request, const VouchCandidate *c, const char *verb)
+{
+	ereport(ERROR,
+			(errcode(why_code(c->why)),
+			 errmsg("\"%s\" cannot %s %s as %s%s%s", c->actor, verb,
+					vouch_version_label(request->version), c->role,
+					c->acting_for ? " for " : "", c->acting_for ? c->acting_for : ""),
+			 c->why == VOUCH_WHY_STAGE || c->why == VOUCH_WHY_SIGNED_FOR || c->why == VOUCH_WHY_SATISFIED ||
+			 c->why == VOUCH_WHY_PRINCIPAL || c->why == VOUCH_WHY_NOT_DELEGABLE ||
+			 (c->why == VOUCH_WHY_OTHER_SIGNER && strncmp(c->text, "has ", 4) != 0) ?
+			 errdetail("%c%s.", pg_toupper((unsigned char) c->text[0]), c->text + 1) :
+			 errdetail("\"%s\" %s.", c->actor, c->text),
+			 errhint("%s", who_hint(request))));
+}
+
+/* How near to signing: the nearest explains best why it does not work. */
+static int
+nearness(const VouchStageResult *stage, const VouchCandidate *c)
+{
+	return (c->why == VOUCH_WHY_CAN ? 1000 : 0) + (stage->open && !stage->satisfied ? 100 : 0) +
+		(c->eligible ? 10 : 0) + (c->why == VOUCH_WHY_DUTIES ? 5 : 0);
+}
+
+static const VouchCandidate *
+find_nearest(const VouchRequest *request, const char *actor, const char *role,
+			 bool any_principal, const char *on_behalf_of,
+			 const VouchStageResult **stage, const VouchRuleResult **rule)
+{
+	const VouchCandidate *best = NULL;
+	int			best_nearness = -1;
+
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+	{
+		const VouchStageResult *s = &request->evaluation->stages[i];
+
+		for (int r = 0; r < s->stage->nrules; r++)
+			for (int j = 0; j < s->rules[r].ncandidates; j++)
+			{
+				const VouchCandidate *c = &s->rules[r].candidates[j];
+
+				if (!same(c->actor, actor) || (role != NULL && !same(c->role, role)) ||
+					(!any_principal && !same_or_null(c->acting_for, on_behalf_of)))
+					continue;
+				if (nearness(s, c) > best_nearness)
+				{
+					best = c;
+					best_nearness = nearness(s, c);
+					*stage = s;
+					*rule = &s->rules[r];
+				}
+			}
+	}
+	return best;
+}
+
+/* Somebody whom the evaluation does not list: holds no role that signs, in their own right. */
+static void
+refuse_stranger(const VouchRequest *request, const char *actor, const char *role,
+				const char *on_behalf_of, const char *verb)
+{
+	const VouchStageResult *stage;
+	const VouchRuleResult *rule;
+	const VouchCandidate *delegate;
+	char	   *label = vouch_version_label(request->version);
+	char	   *holders;
+
+	if (on_behalf_of != NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_DELEGATION),
+				 errmsg("\"%s\" cannot %s %s for \"%s\"", actor, verb, label, on_behalf_of),
+				 errdetail("No delegation of %s from \"%s\" to \"%s\" is valid now.",
+						   role ? role : "a role", on_behalf_of, actor),
+				 errhint("\"%s\" can give one with vouch.delegate('%s', '%s').",
+						 on_behalf_of, actor, role ? role : "…")));
+	delegate = find_nearest(request, actor, role, true, NULL, &stage, &rule);
+	if (delegate != NULL && !delegate->eligible)
+		refuse_candidate(request, delegate, verb);
+	if (delegate != NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ROLE_MISSING),
+				 errmsg("\"%s\" cannot %s %s in their own right", actor, verb, label),
+				 errdetail("They hold a delegation of %s from \"%s\".", delegate->role, delegate->acting_for),
+				 errhint("Say for whom: vouch.sign_off(…, '%s', …, on_behalf_of => '%s').",
+						 delegate->role, delegate->acting_for)));
+	if (role == NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ROLE_MISSING),
+				 errmsg("\"%s\" cannot %s %s", actor, verb, label),
+				 errdetail("\"%s\" holds no role that policy \"%s\" asks for.", actor,
+						   request->rights->policy->name),
+				 errhint("%s", who_hint(request))));
+	holders = holders_of(role, request->version->scope);
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ROLE_MISSING),
+			 errmsg("\"%s\" does not hold role %s", actor, role),
+			 holders ? errdetail("It is held by %s.", holders) : errdetail("Nobody holds it."),
+			 errhint("Ask one of them, or have an administrator call vouch.grant_role('%s', '%s').",
+					 actor, role)));
+}
+
+void
+vouch_request_refuse(const VouchRequest *request, const char *actor, const char *verb)
+{
+	const VouchStageResult *stage;
+	const VouchRuleResult *rule;
+	const VouchCandidate *c = find_nearest(request, actor, NULL, false, NULL, &stage, &rule);
+
+	if (c == NULL)
+		refuse_stranger(request, actor, NULL, NULL, verb);
+	refuse_candidate(request, c, verb);
+}
+
+/* ---- signing ----------------------------------------------------------------------- */
+
+/* A role that no rule wants now is a mistake of its own kind. */
+static void
+check_role_wanted(const VouchRequest *request, const char *role)
+{
+	const VouchPolicy *policy = request->rights->policy;
+	StringInfoData wanted;
+
+	initStringInfo(&wanted);
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			if (same(policy->stages[i].rules[r].role, VOUCH_ROLE_AUTO))
+				continue;
+			if (same(policy->stages[i].rules[r].role, role))
+				return;
+			appendStringInfo(&wanted, "%s%s", wanted.len > 0 ? ", " : "", policy->stages[i].rules[r].role);
+		}
+		if (request->evaluation->stages[i].escalated && same(policy->stages[i].escalate_to, role))
+			return;
+	}
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ARGUMENT),
+			 errmsg("%s is not signed by role %s", vouch_version_label(request->version), role),
+			 wanted.len > 0 ?
+			 errdetail("Policy \"%s\" asks for %s.", policy->name, wanted.data) :
+			 errdetail("Policy \"%s\" asks for nobody's signature.", policy->name),
+			 errhint("SELECT * FROM vouch.explain_approval('%s') shows who signs.",
+					 vouch_id_text(&request->version->id))));
+}
+
+/*
+ * The login must be recent enough where the rule says so.  Only a session that
+ * the signer logged in to themselves says when that was.
+ */
+static void
+check_login(const VouchRequest *request, const VouchRule *rule, const char *actor, TimestampTz now)
+{
+	if (rule->reauth_max_age < 0)
+		return;
+	if (vouch_actor_acting() != NULL || strcmp(actor, vouch_actor_db_user()) != 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_REAUTH),
+				 errmsg("\"%s\" must sign %s in a session of their own", actor,
+						vouch_version_label(request->version)),
+				 errdetail("The rule for %s wants a fresh login, and an application's or a workflow's session does not show when the signer logged in.",
+						   rule->role),
+				 errhint("Log in as \"%s\" and sign there.", actor)));
+	if (now - MyStartTimestamp > rule->reauth_max_age)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_REAUTH),
+				 errmsg("the login of \"%s\" is too long ago to sign %s", actor,
+						vouch_version_label(request->version)),
+				 errdetail("The rule for %s wants a login within the last %.15g seconds.", rule->role,
+						   (double) rule->reauth_max_age / USECS_PER_SEC),
+				 errhint("Connect again and sign then.")));
+}
+
+static const char *
+verb_of(VouchSignVerdict verdict)
+{
+	switch (verdict)
+	{
+		case VOUCH_SIGN_APPROVE:
+			return "approve";
+		case VOUCH_SIGN_REJECT:
+			return "reject";
+		case VOUCH_SIGN_NEEDS_CHANGES:
+			return "return";
+	}
+	return NULL;				/* not reached */
+}
+
+static void
+give_signature(VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule,
+			   const VouchCandidate *c, VouchSignVerdict verdict, const char *comment, TimestampTz now)
+{
+	VouchSigning signing = {
+		.stage = stage->stage,
+		.rule = rule->rule,
+		.role = c->role,
+		.group = c->group,
+		.verdict = verdict,
+		.signer = c->actor,
+		.acting_for = c->acting_for,
+		.delegation = c->delegation,
+		.comment = comment
+	};
+
+	check_login(request, rule->rule, c->actor, now);
+	if (verdict == VOUCH_SIGN_NEEDS_CHANGES && !stage->stage->may_return)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_VERSION_STATE),
+				 errmsg("%s cannot be sent back", vouch_version_label(request->version)),
+				 errdetail("Stage \"%s\" of policy \"%s\" does not say \"on_reject\": \"return\".",
+						   stage->stage->name, request->rights->policy->name),
+				 errhint("Reject it with vouch.reject_version(); its maker can revise it then.")));
+	if (verdict == VOUCH_SIGN_APPROVE)
+	{
+		VouchItemsProblem problem;
+
+		vouch_request_check_items(request, &problem);
+		if (problem.code != 0)
+			ereport(ERROR,
+					(errcode(problem.code),
+					 errmsg("%s", problem.message),
+					 errdetail("%s", problem.detail),
+					 errhint("%s", problem.hint)));
+	}
+	vouch_request_sign(request, &signing, now);
+}
+
+/* vouch.sign_off(version_id, role, approved, comments, on_behalf_of, user_id) returns jsonb */
+Datum
+vouch_sql_sign_off(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	pg_uuid_t  *id = arg_version(fcinfo);
+	char	   *role = arg_text(fcinfo, 1);
+	VouchSignVerdict verdict;
+	char	   *comment = arg_text(fcinfo, 3);
+	char	   *on_behalf_of = arg_text(fcinfo, 4);
+	const char *actor = vouch_actor_check(arg_text(fcinfo, 5), "user_id");
+	TimestampTz now = GetCurrentTimestamp();
+	VouchRequest *request;
+	const VouchStageResult *stage;
+	const VouchRuleResult *rule;
+	const VouchCandidate *c;
+
+	if (role == NULL || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("sign_off needs a role and a verdict"),
+				 errhint("Call vouch.sign_off(version_id, role, approved), approved being true or false.")));
+	verdict = PG_GETARG_BOOL(2) ? VOUCH_SIGN_APPROVE : VOUCH_SIGN_REJECT;
+	if (same(on_behalf_of, actor))
+		on_behalf_of = NULL;
+
+	SPI_connect();
+	request = vouch_request_load(vouch_version_lock(id), actor, NULL, now);
+	vouch_request_require_open(request, "sign");
+	check_role_wanted(request, role);
+	c = find_nearest(request, actor, role, false, on_behalf_of, &stage, &rule);
+	if (c == NULL)
+		refuse_stranger(request, actor, role, on_behalf_of, "sign");
+	if (c->why != VOUCH_WHY_CAN)
+		refuse_candidate(request, c, "sign");
+	give_signature(request, stage, rule, c, verdict, comment, now);
+	vouch_request_settle(request, actor, c->acting_for, comment, now);
+	PG_RETURN_DATUM(finish(request, caller));
+}
+
+/*
+ * Signs in every role that the actor holds in their own right and that an open
+ * stage wants.  Stages that open by it are left for another call: what they ask
+ * for may be to look again.
+ */
+static Datum
+sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	pg_uuid_t  *id = arg_version(fcinfo);
+	char	   *comment = arg_text(fcinfo, 1);
+	const char *actor = vouch_actor_check(arg_text(fcinfo, 2), "user_id");
+	TimestampTz now = GetCurrentTimestamp();
+	VouchRequest *request;
+	bool	   *was_open;
+	int			given = 0;
+
+	if (verdict != VOUCH_SIGN_APPROVE && (comment == NULL || comment[strspn(comment, " \t\n")] == '\0'))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("a reason is needed to %s a version", verb_of(verdict)),
+				 errhint("Say what has to change, in the parameter reason.")));
+
+	SPI_connect();
+	request = vouch_request_load(vouch_version_lock(id), actor, NULL, now);
+	vouch_request_require_open(request, verb_of(verdict));
+	was_open = palloc(sizeof(bool) * request->rights->policy->nstages);
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+		was_open[i] = request->evaluation->stages[i].open;
+	for (bool again = true; again && request->evaluation->outcome == VOUCH_OUTCOME_OPEN;)
+	{
+		again = false;
+		for (int i = 0; i < request->rights->policy->nstages && !again; i++)
+		{
+			const VouchStageResult *stage = &request->evaluation->stages[i];
+
+			for (int r = 0; was_open[i] && r < stage->stage->nrules && !again; r++)
+				for (int j = 0; j < stage->rules[r].ncandidates && !again; j++)
+				{
+					const VouchCandidate *c = &stage->rules[r].candidates[j];
+
+					if (c->why != VOUCH_WHY_CAN || c->acting_for != NULL || !same(c->actor, actor))
+						continue;
+					give_signature(request, stage, &stage->rules[r], c, verdict, comment, now);
+					given++;
+					again = true;
+				}
+		}
+	}
+	if (given == 0)
+		vouch_request_refuse(request, actor, verb_of(verdict));
+	vouch_request_settle(request, actor, NULL, comment, now);
+	PG_RETURN_DATUM(finish(request, caller));
+}
+
+/* vouch.approve_version(version_id, notes, user_id) returns jsonb */
+Datum
+vouch_sql_approve_version(PG_FUNCTION_ARGS)
+{
+	return sign_as_held(fcinfo, VOUCH_SIGN_APPROVE);
+}
+
+/* vouch.reject_version(version_id, reason, user_id) returns jsonb */
+Datum
+vouch_sql_reject_version(PG_FUNCTION_ARGS)
+{
+	return sign_as_held(fcinfo, VOUCH_SIGN_REJECT);
+}
+
+/* vouch.return_version(version_id, reason, user_id) returns jsonb */
+Datum
+vouch_sql_return_version(PG_FUNCTION_ARGS)
+{
+	return sign_as_held(fcinfo, VOUCH_SIGN_NEEDS_CHANGES);
+}
+
+/* ---- what if ---------------------------------------------------------------------------- */
+
+/* Roles with who could sign and who could not, were the version submitted by the actor now. */
+static Jsonb *
+signers_to_json(const VouchRequest *request)
+{
+	const VouchPolicy *policy = request->rights->policy;
+	Jsonb	  **rules;
+	int			n = 0;
+
+	for (int i = 0; i < policy->nstages; i++)
+		n += policy->stages[i].nrules;
+	rules = palloc(sizeof(Jsonb *) * Max(n, 1));
+	n = 0;
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRuleResult *rule = &request->evaluation->stages[i].rules[r];
+			const char **can = palloc(sizeof(char *) * Max(rule->ncandidates, 1));
+			Jsonb	  **cannot = palloc(sizeof(Jsonb *) * Max(rule->ncandidates, 1));
+			int			ncan = 0,
+						ncannot = 0;
+			VouchJsonBuild build;
+
+			for (int j = 0; j < rule->ncandidates; j++)
+			{
+				const VouchCandidate *c = &rule->candidates[j];
+				char	   *name = c->acting_for ? psprintf("%s (for %s)", c->actor, c->acting_for) : pstrdup(c->actor);
+				VouchJsonBuild one;
+
+				if (c->eligible)
+				{
+					can[ncan++] = name;
+					continue;
+				}
+				vouch_json_begin(&one);
+				vouch_json_put_text(&one, "actor", name);
+				vouch_json_put_text(&one, "why", c->text);
+				cannot[ncannot++] = vouch_json_end(&one);
+			}
+			vouch_json_begin(&build);
+			vouch_json_put_text(&build, "stage", policy->stages[i].name);
+			vouch_json_put_text(&build, "role", rule->rule->role);
+			vouch_json_put_int(&build, "needed", rule->needed);
+			vouch_json_put(&build, "could_sign", vouch_json_strings(can, ncan));
+			vouch_json_put(&build, "could_not", vouch_json_array(cannot, ncannot));
+			rules[n++] = vouch_json_end(&build);
+		}
+	return vouch_json_array(rules, n);
+}
+
+/* vouch.what_if_submit(version_id uuid) returns jsonb */
+Datum
+vouch_sql_what_if_submit(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	pg_uuid_t  *id = arg_version(fcinfo);
+	const char *actor = vouch_actor_current();
+	VouchVersion *version;
+	VouchRequest *request;
+	Problem		problems[MAX_PROBLEMS + 1];
+	Jsonb	   *list[MAX_PROBLEMS + 1];
+	int			n;
+	VouchJsonBuild build;
+	Jsonb	   *result;
+
+	SPI_connect();
+	version = vouch_version_read(id);
+	request = vouch_request_load(version, actor, NULL, GetCurrentTimestamp());
+	if (strcmp(version->state, "draft") == 0)
+		n = find_problems(request, actor, problems);
+	else
+	{
+		problems[0].code = VOUCH_ERR_VERSION_STATE;
+		problems[0].name = "state";
+		problems[0].message = psprintf("%s is %s, no draft", vouch_version_label(version), version->state);
+		problems[0].detail = NULL;
+		problems[0].hint = NULL;
+		n = 1;
+	}
+	MemoryContextSwitchTo(caller);
+	for (int i = 0; i < n; i++)
+	{
+		vouch_json_begin(&build);
+		vouch_json_put_text(&build, "code", unpack_sql_state(problems[i].code));
+		vouch_json_put_text(&build, "problem", problems[i].name);
+		vouch_json_put_text(&build, "message", problems[i].message);
+		vouch_json_put_text(&build, "detail", problems[i].detail);
+		vouch_json_put_text(&build, "hint", problems[i].hint);
+		list[i] = vouch_json_end(&build);
+	}
+	vouch_json_begin(&build);
+	vouch_json_put_bool(&build, "can_submit", n == 0);
+	vouch_json_put_text(&build, "policy", request->rights->policy->name);
+	vouch_json_put_int(&build, "policy_revision", request->rights->policy->revision);
+	vouch_json_put(&build, "problems", vouch_json_array(list, n));
+	vouch_json_put(&build, "signers", signers_to_json(request));
+	result = vouch_json_end(&build);
+	SPI_finish();
+	PG_RETURN_JSONB_P(result);
+}
