@@ -57,4 +57,12 @@ extern VouchAdvanceOutcome vouch_engine_advance(int bucket, const pg_uuid_t *exe
 extern void vouch_engine_fail_crashed(int bucket, const pg_uuid_t *execution_id,
 									  const char *cause);
 
+/*
+ * How many sql: activities an advance runs before it leaves the rest to the
+ * next one; 0: no limit.  A worker that looks for the step that crashed the
+ * server sets 1 and commits after each advance, so that the one it names is
+ * the one that vouch_engine_fail_crashed() fails.
+ */
+extern int	vouch_engine_activity_limit;
+
 #endif							/* VOUCH_ENGINE_ENGINE_H */

@@ -1,0 +1,90 @@
+/*
+ * advance.h
+ *	  One advance of one execution: what its parts share.
+ */
+#ifndef VOUCH_ENGINE_ADVANCE_H
+#define VOUCH_ENGINE_ADVANCE_H
+
+#include "engine/history.h"
+#include "engine/store.h"
+
+typedef struct VouchAdvance
+{
+	VouchExecution execution;
+	VouchAdvanceMode mode;
+	const VouchProgram *program;
+	MemoryContext context;
+	TimestampTz started;
+
+	VouchBranch **branches;		/* in order of their numbers; removed ones stay until the end */
+	int			nbranches;
+	int			maxbranches;
+
+	VouchBranch **queue;		/* ready ones, first in, first out */
+	int			queue_head;
+	int			queue_tail;
+	int			queue_size;
+
+	int64		steps;			/* states left */
+	int			activities;		/* sql: activities run */
+	bool		changed;		/* something is to be written */
+	bool		counters_changed;
+	bool		closed;
+	bool		yielded;		/* work is left, for another advance */
+	bool		left_ready;		/* work is left that this session may not do */
+	const char *crash;			/* fail the first activity with this cause */
+
+	const AslValue *context_execution;	/* "$$".Execution and others, once made */
+	const AslValue *context_machine;
+	const AslValue *context_input;
+
+	VouchHistory history;
+
+	/* the stack of executions that this backend is in */
+	int			nest_level;
+	struct VouchAdvance *outer;
+} VouchAdvance;
+
+/* advance.c */
+extern VouchBranch *vouch_advance_new_branch(VouchAdvance *adv, VouchBranch *parent, int place,
+											 const AslMachine *machine, const AslValue *input);
+extern void vouch_advance_ready(VouchAdvance *adv, VouchBranch *branch, VouchResume resume);
+extern void vouch_advance_park(VouchAdvance *adv, VouchBranch *branch, VouchWaitKind kind,
+							   TimestampTz due_at);
+extern void vouch_advance_finish(VouchAdvance *adv, VouchBranch *branch,
+								 const AslEntry *entry, const AslValue *result);
+extern void vouch_advance_fail(VouchAdvance *adv, VouchBranch *branch, const AslError *error);
+extern void vouch_advance_close(VouchAdvance *adv, const char *event, const AslValue *output,
+								const AslError *error);
+/* Is this backend in the execution (NULL: in any)?  The innermost one, or NULL. */
+extern VouchAdvance *vouch_advance_running(const pg_uuid_t *execution_id);
+
+/* Claims, with or without waiting, and closes as event says. */
+extern void vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait,
+										const char *event, const char *reason, bool *busy);
+
+/* join.c: Parallel and Map */
+extern void vouch_join_open(VouchAdvance *adv, VouchBranch *branch, const AslEntry *entry);
+extern void vouch_join_child_ended(VouchAdvance *adv, VouchBranch *child, const AslValue *output);
+extern void vouch_join_child_failed(VouchAdvance *adv, VouchBranch *child, const AslError *error);
+extern void vouch_join_finish(VouchAdvance *adv, VouchBranch *branch);
+extern void vouch_join_began(VouchAdvance *adv, VouchBranch *child);
+
+/* wait.c: timers, signals, reviews */
+extern void vouch_wait_wake(VouchAdvance *adv);
+extern void vouch_wait_signal(VouchAdvance *adv, VouchBranch *branch, const AslEntry *entry);
+extern void vouch_wait_review(VouchAdvance *adv, VouchBranch *branch, const AslEntry *entry);
+
+/* child.c */
+extern void vouch_child_start(VouchAdvance *adv, VouchBranch *branch, const AslEntry *entry,
+							  bool sync);
+extern void vouch_child_wake(VouchAdvance *adv);
+extern void vouch_child_close_all(VouchAdvance *adv, const int *branches, int nbranches);
+extern bool vouch_child_parent_closed(VouchAdvance *adv, const char **event);
+extern void vouch_child_tell_parent(VouchAdvance *adv);
+
+/* activity_sql.c */
+extern const AslValue *vouch_activity_run(VouchAdvance *adv, VouchBranch *branch,
+										  const AslEntry *entry, AslError *error);
+
+#endif							/* VOUCH_ENGINE_ADVANCE_H */

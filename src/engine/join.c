@@ -1,0 +1,245 @@
+/*
+ * join.c
+ *	  Parallel and Map: opens the branches, and joins them.
+ *
+ * The branch that stands in the Parallel or Map waits; its row counts those
+ * that are still open.  What has ended keeps its output in its own row until
+ * the last one is there, so that the end of one costs the same however many
+ * there are.
+ */
+#include "postgres.h"
+
+#include "core/guc.h"
+#include "engine/advance.h"
+#include "miscadmin.h"
+
+static bool
+is_inline_map(const VouchBranch *b)
+{
+	return b->state->type == ASL_MAP && !b->state->distributed;
+}
+
+/* Begins iterations as far as MaxConcurrency allows. */
+static void
+begin_next(VouchAdvance *adv, VouchBranch *parent)
+{
+	VouchJoin  *join = parent->join;
+
+	while (join->next < join->total &&
+		   (join->max_concurrency <= 0 || join->running < join->max_concurrency))
+	{
+		int			place = join->next++;
+		VouchBranch *child;
+
+		if (join->items != NULL)
+		{
+			child = vouch_advance_new_branch(adv, parent, place, parent->state->branches[0],
+											 join->items[place]);
+			child->item_value = join->item_values ? join->item_values[place] : NULL;
+		}
+		else
+		{
+			VouchBranch **found;
+
+			if (vouch_store_load_children(adv, parent, VOUCH_BRANCH_PENDING, place, 1, &found) != 1 ||
+				found[0]->place != place)
+				elog(ERROR, "iteration %d of branch %d is missing", place, parent->no);
+			child = found[0];
+			child->previous_event = parent->previous_event;
+			vouch_store_add(adv, child);
+		}
+		join->running++;
+		parent->join_dirty = true;
+		vouch_advance_ready(adv, child, VOUCH_RESUME_ENTER);
+	}
+}
+
+void
+vouch_join_open(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
+{
+	VouchJoin  *join = palloc0(sizeof(VouchJoin));
+	bool		map = b->state->type == ASL_MAP;
+	size_t		total = map ? entry->nitems : b->state->nbranches;
+
+	if (total + adv->nbranches > (size_t) vouch_guc_max_branches && total > 1)
+	{
+		AslError	error;
+
+		error.error = "Vouch.TooManyBranches";
+		error.cause = psprintf("%zu more branches would pass vouch.max_branches, which is %d",
+							   total, vouch_guc_max_branches);
+		vouch_advance_fail(adv, b, &error);
+		return;
+	}
+	join->total = join->open = (int) total;
+	join->tolerated_count = entry->tolerated_count;
+	join->tolerated_percentage = entry->tolerated_percentage;
+	b->join = join;
+	if (map)
+	{
+		vouch_history_add(adv, b, VOUCH_EV_MAP_STARTED, NULL,
+						  asl_object_put(asl_object(), "length", asl_int(total)), NULL);
+		if (b->state->distributed)
+			vouch_history_add(adv, b, VOUCH_EV_MAP_RUN_STARTED, NULL, NULL, NULL);
+		join->max_concurrency = (int) Min(entry->max_concurrency, PG_INT32_MAX);
+		join->items = entry->items;
+		join->item_values = entry->item_values;
+	}
+	else
+		vouch_history_add(adv, b, VOUCH_EV_PARALLEL_STARTED, NULL, NULL, NULL);
+	if (total == 0)
+	{
+		b->resume = VOUCH_RESUME_JOINED;	/* it is being run, and goes on */
+		return;
+	}
+	vouch_advance_park(adv, b, VOUCH_WAIT_JOIN, 0);
+	if (map)
+		begin_next(adv, b);
+	else
+		for (int i = 0; i < b->state->nbranches; i++)
+		{
+			join->next++;
+			join->running++;
+			vouch_advance_ready(adv,
+								vouch_advance_new_branch(adv, b, i, b->state->branches[i], entry->payload),
+								VOUCH_RESUME_ENTER);
+		}
+}
+
+/* An iteration runs for the first time. */
+void
+vouch_join_began(VouchAdvance *adv, VouchBranch *child)
+{
+	if (is_inline_map(child->parent))
+		vouch_history_add(adv, child, VOUCH_EV_ITERATION_STARTED, child->parent->state->name,
+						  asl_int(child->place), NULL);
+}
+
+static void
+child_done(VouchAdvance *adv, VouchBranch *child, const AslValue *output)
+{
+	VouchBranch *parent = child->parent;
+	VouchJoin  *join = parent->join;
+
+	child->status = VOUCH_BRANCH_DONE;
+	child->output = output;
+	child->dirty = true;
+	join->running--;
+	join->open--;
+	parent->join_dirty = true;
+	if (join->open > 0)
+	{
+		begin_next(adv, parent);
+		return;
+	}
+	if (!child->silent)
+		parent->previous_event = child->previous_event;
+	/* whoever brought the last one to its end brought the join about */
+	parent->actor = child->actor;
+	vouch_advance_ready(adv, parent, VOUCH_RESUME_JOINED);
+}
+
+void
+vouch_join_child_ended(VouchAdvance *adv, VouchBranch *child, const AslValue *output)
+{
+	if (is_inline_map(child->parent))
+		vouch_history_add(adv, child, VOUCH_EV_ITERATION_SUCCEEDED, child->parent->state->name,
+						  asl_int(child->place), NULL);
+	child_done(adv, child, output);
+}
+
+/* Takes away everything below a branch; collects who waited for a child execution. */
+static void
+remove_below(VouchAdvance *adv, VouchBranch *b, VouchBranch *culprit, int **waiting, int *nwaiting)
+{
+	check_stack_depth();
+	for (VouchBranch *child = b->join->first; child != NULL; child = child->sibling)
+	{
+		if (child->removed)
+			continue;
+		child->removed = true;
+		if (child->status == VOUCH_BRANCH_DONE)
+			continue;
+		if (child->wait == VOUCH_WAIT_CHILD)
+		{
+			*waiting = *waiting ? repalloc(*waiting, sizeof(int) * (*nwaiting + 1)) : palloc(sizeof(int));
+			(*waiting)[(*nwaiting)++] = child->no;
+		}
+		if (child->wait == VOUCH_WAIT_JOIN && child->join != NULL)
+			remove_below(adv, child, culprit, waiting, nwaiting);
+		if (child != culprit && child->state != NULL && is_inline_map(b))
+			vouch_history_add(adv, child, VOUCH_EV_ITERATION_ABORTED, b->state->name,
+							  asl_int(child->place), NULL);
+	}
+	b->join_gone |= b->join->stored;
+}
+
+void
+vouch_join_child_failed(VouchAdvance *adv, VouchBranch *child, const AslError *error)
+{
+	VouchBranch *parent = child->parent;
+	VouchJoin  *join = parent->join;
+	int		   *waiting = NULL;
+	int			nwaiting = 0;
+
+	join->failed++;
+	if (parent->state->type == ASL_MAP)
+	{
+		AslEntry	entry;
+
+		if (is_inline_map(parent))
+			vouch_history_add(adv, child, VOUCH_EV_ITERATION_FAILED, parent->state->name,
+							  asl_int(child->place), NULL);
+		memset(&entry, 0, sizeof(entry));
+		entry.tolerated_count = join->tolerated_count;
+		entry.tolerated_percentage = join->tolerated_percentage;
+		if (!asl_map_exceeded(&entry, join->failed, join->total))
+		{
+			child_done(adv, child, NULL);
+			return;
+		}
+	}
+	remove_below(adv, parent, child, &waiting, &nwaiting);
+	if (nwaiting > 0)
+		vouch_child_close_all(adv, waiting, nwaiting);
+	if (!child->silent)
+		parent->previous_event = child->previous_event;
+	parent->actor = child->actor;
+	parent->failure = *error;
+	if (parent->state->distributed)
+	{
+		vouch_history_add(adv, parent, VOUCH_EV_MAP_RUN_FAILED, NULL, NULL, NULL);
+		parent->failure = asl_map_error();
+	}
+	vouch_advance_ready(adv, parent, VOUCH_RESUME_FAILURE);
+}
+
+/* All have ended: the outputs become the result. */
+void
+vouch_join_finish(VouchAdvance *adv, VouchBranch *b)
+{
+	VouchJoin  *join = b->join;
+	const AslValue **outputs = palloc0(sizeof(AslValue *) * Max(join->total, 1));
+	const AslValue *result;
+
+	if (join->stored)
+	{
+		VouchBranch **done;
+
+		(void) vouch_store_load_children(adv, b, VOUCH_BRANCH_DONE, 0, 0, &done);
+		b->join_gone = true;
+	}
+	for (VouchBranch *child = join->first; child != NULL; child = child->sibling)
+	{
+		outputs[child->place] = child->output;
+		child->removed = true;
+	}
+	result = asl_join(b->state, outputs, join->total);
+	if (b->state->type == ASL_MAP)
+	{
+		if (b->state->distributed)
+			vouch_history_add(adv, b, VOUCH_EV_MAP_RUN_SUCCEEDED, NULL, NULL, NULL);
+		vouch_history_add(adv, b, VOUCH_EV_MAP_SUCCEEDED, NULL, NULL, NULL);
+	}
+	vouch_advance_finish(adv, b, NULL, result);
+}

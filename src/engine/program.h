@@ -1,0 +1,33 @@
+/*
+ * program.h
+ *	  Compiled definitions, kept for the session.
+ */
+#ifndef VOUCH_ENGINE_PROGRAM_H
+#define VOUCH_ENGINE_PROGRAM_H
+
+#include "asl/asl.h"
+#include "utils/jsonb.h"
+
+typedef struct VouchProgram
+{
+	const char *workflow;
+	int			revision;
+	const char *run_as;
+	AslProgram *asl;
+	bool		uses_context;	/* some text of it mentions "$$" */
+	bool		uses_uuid;		/* … States.UUID */
+} VouchProgram;
+
+/*
+ * A revision, compiled; 0 is the newest one.  Raises VO402 when there is none.
+ * Lives as long as the session.  Needs SPI_connect().
+ */
+extern const VouchProgram *vouch_program_get(const char *workflow, int revision);
+
+/* The same, or NULL when there is none and missing_ok. */
+extern const VouchProgram *vouch_program_find(const char *workflow, int revision, bool missing_ok);
+
+/* What is wrong with a definition, as text "error at /a/b: …" lines; for VO401. */
+extern char *vouch_program_problems(const AslProblem *problems, int *nerrors);
+
+#endif							/* VOUCH_ENGINE_PROGRAM_H */

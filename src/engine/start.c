@@ -1,0 +1,193 @@
+/*
+ * start.c
+ *	  vouch.start_workflow() and what starts children.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "core/actor.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/stmt.h"
+#include "engine/advance.h"
+#include "engine/start.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+VOUCH_FUNCTION(vouch_sql_start_workflow);
+
+#define WORKFLOW_ID_MAX 500
+
+static VouchStmt insert_execution = {
+	"INSERT INTO vouch_data.execution (bucket, execution_id, workflow_id, workflow, revision, run_as, starter,"
+	" parent_id, parent_branch, close_policy, started_at, deadline)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+	" ON CONFLICT (bucket, workflow_id) WHERE status = 'running' DO NOTHING",
+	SPI_OK_INSERT, 12,
+	{INT4OID, UUIDOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, UUIDOID, INT4OID, TEXTOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static VouchStmt insert_input = {
+	"INSERT INTO vouch_data.execution_input (bucket, execution_id, input) VALUES ($1, $2, $3)",
+	SPI_OK_INSERT, 3, {INT4OID, UUIDOID, JSONBOID}
+};
+
+/* The main line; its input is the execution's, so it keeps none of its own. */
+static VouchStmt insert_main = {
+	"INSERT INTO vouch_data.branch (bucket, execution_id, branch_no, run_as, machine_no, status, actor)"
+	" VALUES ($1, $2, 0, $3, 0, 'ready', $4)",
+	SPI_OK_INSERT, 4, {INT4OID, UUIDOID, TEXTOID, TEXTOID}
+};
+
+bool
+vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
+{
+	const VouchProgram *program = start->program;
+	int			bucket = vouch_id_workflow_bucket(start->workflow_id);
+	TimestampTz now = GetCurrentTimestamp();
+	int64		timeout = program->asl->machines[0]->timeout_seconds;
+	Datum		args[12];
+	char		nulls[13] = "            ";
+
+	if (!OidIsValid(get_role_oid(program->run_as, true)))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_RUN_AS),
+				 errmsg("role \"%s\", which workflow \"%s\" runs as, does not exist",
+						program->run_as, program->workflow),
+				 errhint("Define a new revision with another run_as.")));
+	vouch_id_make(id, VOUCH_ID_EXECUTION, bucket);
+	args[0] = Int32GetDatum(bucket);
+	args[1] = UUIDPGetDatum(id);
+	args[2] = CStringGetTextDatum(start->workflow_id);
+	args[3] = CStringGetTextDatum(program->workflow);
+	args[4] = Int32GetDatum(program->revision);
+	args[5] = CStringGetTextDatum(program->run_as);
+	args[6] = CStringGetTextDatum(start->starter);
+	if (start->parent_id != NULL)
+		args[7] = UUIDPGetDatum(start->parent_id);
+	else
+		nulls[7] = 'n';
+	if (start->parent_branch >= 0)
+		args[8] = Int32GetDatum(start->parent_branch);
+	else
+		nulls[8] = 'n';
+	if (start->close_policy != NULL)
+		args[9] = CStringGetTextDatum(start->close_policy);
+	else
+		nulls[9] = 'n';
+	args[10] = TimestampTzGetDatum(now);
+	if (timeout > 0)
+		args[11] = TimestampTzGetDatum(now + timeout * USECS_PER_SEC);
+	else
+		nulls[11] = 'n';
+	if (vouch_stmt_run(&insert_execution, args, nulls) == 0)
+		return false;
+	args[2] = JsonbPGetDatum(start->input);
+	vouch_stmt_run(&insert_input, args, NULL);
+	args[2] = CStringGetTextDatum(program->run_as);
+	args[3] = CStringGetTextDatum(start->starter);
+	vouch_stmt_run(&insert_main, args, NULL);
+	vouch_store_wake(program->run_as, bucket, id, 0);
+	return true;
+}
+
+static pg_noinline void
+already_started(const char *workflow_id)
+{
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ALREADY_STARTED),
+			 errmsg("workflow \"%s\" is running already", workflow_id),
+			 errhint("Take another workflow_id, or call with on_conflict => 'use_existing' or 'terminate_existing'.")));
+}
+
+static void
+check_arguments(const char *workflow_id, Jsonb *input, const char *on_conflict)
+{
+	if (workflow_id[0] == '\0' || workflow_id[0] == '/' || strlen(workflow_id) > WORKFLOW_ID_MAX)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
+				 errdetail("A workflow_id has 1 to %d bytes and does not begin with \"/\".", WORKFLOW_ID_MAX),
+				 errhint("Name it after its subject, like cycle-7-report-3.")));
+	if (VARSIZE(input) / 1024 > vouch_guc_max_payload)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_LIMIT),
+				 errmsg("the input of workflow \"%s\" is larger than vouch.max_payload", workflow_id),
+				 errdetail("It has %zu kB, %d are allowed.", (size_t) VARSIZE(input) / 1024, vouch_guc_max_payload),
+				 errhint("Keep large data in a table and pass its key.")));
+	if (strcmp(on_conflict, "error") != 0 && strcmp(on_conflict, "use_existing") != 0 &&
+		strcmp(on_conflict, "terminate_existing") != 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("on_conflict cannot be \"%s\"", on_conflict),
+				 errhint("It is error, use_existing, or terminate_existing.")));
+}
+
+/*
+ * vouch.start_workflow(workflow text, input jsonb, workflow_id text,
+ * revision int, on_conflict text) returns the workflow_id
+ */
+Datum
+vouch_sql_start_workflow(PG_FUNCTION_ARGS)
+{
+	char	   *workflow;
+	Jsonb	   *input;
+	char	   *workflow_id;
+	char	   *on_conflict;
+	MemoryContext own = CurrentMemoryContext;
+	VouchStart	start;
+	pg_uuid_t	id;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("a workflow cannot be started without its name"),
+				 errhint("Pass the name that it was defined under.")));
+	workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	input = PG_ARGISNULL(1) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(1);
+	if (PG_ARGISNULL(2))
+	{
+		/* an id of its own: the chance in it is enough for a name */
+		vouch_id_make(&id, VOUCH_ID_EXECUTION, 0);
+		workflow_id = psprintf("%s-%s", workflow, vouch_id_text(&id));
+	}
+	else
+		workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	on_conflict = PG_ARGISNULL(4) ? "error" : text_to_cstring(PG_GETARG_TEXT_PP(4));
+	check_arguments(workflow_id, input, on_conflict);
+
+	SPI_connect();
+	MemoryContextSwitchTo(own);
+	memset(&start, 0, sizeof(start));
+	start.program = vouch_program_get(workflow, PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3));
+	start.workflow_id = workflow_id;
+	start.input = input;
+	start.starter = vouch_actor_current();
+	start.parent_branch = -1;
+	for (int attempt = 0; !vouch_start_execution(&start, &id); attempt++)
+	{
+		pg_uuid_t	other;
+		char	   *run_as;
+		bool		busy;
+
+		if (strcmp(on_conflict, "use_existing") == 0)
+			break;
+		if (strcmp(on_conflict, "error") == 0 || attempt > 10)
+			already_started(workflow_id);
+		if (vouch_store_find_open(vouch_id_workflow_bucket(workflow_id), workflow_id, &other, &run_as))
+		{
+			/* without wait first: an error would say that it closed meanwhile */
+			vouch_advance_end_execution(vouch_id_workflow_bucket(workflow_id), &other, true, "terminate",
+										"another one was started under its workflow_id", &busy);
+			if (busy)
+				already_started(workflow_id);
+		}
+	}
+	SPI_finish();
+	PG_RETURN_TEXT_P(cstring_to_text(workflow_id));
+}

@@ -1,0 +1,28 @@
+/*
+ * start.h
+ *	  Makes executions.
+ */
+#ifndef VOUCH_ENGINE_START_H
+#define VOUCH_ENGINE_START_H
+
+#include "engine/program.h"
+#include "utils/uuid.h"
+
+typedef struct VouchStart
+{
+	const VouchProgram *program;
+	const char *workflow_id;
+	Jsonb	   *input;
+	const char *starter;
+	const pg_uuid_t *parent_id; /* or NULL */
+	int			parent_branch;	/* -1: nobody waits */
+	const char *close_policy;	/* or NULL */
+} VouchStart;
+
+/*
+ * Writes the rows of a new execution and wakes a worker after commit.  False
+ * when an open one has the workflow_id.  Needs SPI_connect().
+ */
+extern bool vouch_start_execution(const VouchStart *start, pg_uuid_t *id);
+
+#endif							/* VOUCH_ENGINE_START_H */

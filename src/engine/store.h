@@ -1,0 +1,170 @@
+/*
+ * store.h
+ *	  Executions and branches in memory, and their way from and to rows.
+ */
+#ifndef VOUCH_ENGINE_STORE_H
+#define VOUCH_ENGINE_STORE_H
+
+#include "engine/engine.h"
+#include "engine/program.h"
+
+typedef struct VouchExecution
+{
+	int			bucket;
+	pg_uuid_t	id;
+	const char *workflow_id;
+	const char *workflow;
+	int			revision;
+	const char *run_as;
+	const char *starter;
+	const char *status;
+	bool		paused;
+	bool		has_parent;
+	pg_uuid_t	parent_id;
+	int			parent_branch;	/* -1: nobody waits for it */
+	const char *close_policy;
+	TimestampTz started_at;
+	TimestampTz deadline;		/* 0: none */
+	int32		next_branch;
+	int64		next_event;
+} VouchExecution;
+
+typedef enum VouchBranchStatus
+{
+	VOUCH_BRANCH_READY,
+	VOUCH_BRANCH_WAITING,
+	VOUCH_BRANCH_PENDING,
+	VOUCH_BRANCH_DONE
+} VouchBranchStatus;
+
+typedef enum VouchWaitKind
+{
+	VOUCH_WAIT_NONE,
+	VOUCH_WAIT_TIMER,
+	VOUCH_WAIT_RETRY,
+	VOUCH_WAIT_SIGNAL,
+	VOUCH_WAIT_REVIEW,
+	VOUCH_WAIT_CHILD,
+	VOUCH_WAIT_JOIN
+} VouchWaitKind;
+
+/* How a ready branch goes on. */
+typedef enum VouchResume
+{
+	VOUCH_RESUME_ENTER,			/* enter the state */
+	VOUCH_RESUME_RETRY,			/* enter it again, counts kept */
+	VOUCH_RESUME_TIMER,			/* a Wait is over */
+	/* within one advance only, never stored: */
+	VOUCH_RESUME_RESULT,		/* result is there */
+	VOUCH_RESUME_FAILURE,		/* failure is there */
+	VOUCH_RESUME_JOINED			/* all branches or iterations ended */
+} VouchResume;
+
+typedef struct VouchBranch VouchBranch;
+
+/* A Parallel or Map that is open. */
+typedef struct VouchJoin
+{
+	int			total;
+	int			open;			/* not ended yet, begun or not */
+	int			running;		/* begun and not ended; in memory only, see join.c */
+	int			failed;
+	int			next;			/* iterations begun */
+	int			max_concurrency;	/* 0: no limit */
+	int64		tolerated_count;
+	double		tolerated_percentage;
+	bool		stored;			/* some of its children may have rows */
+	/* while it began in this advance */
+	const AslValue **items;
+	const AslValue **item_values;
+	VouchBranch *first;			/* children in memory, a list by sibling */
+} VouchJoin;
+
+struct VouchBranch
+{
+	int			no;
+	VouchBranch *parent;		/* NULL: the main line */
+	int			place;
+	const AslMachine *machine;
+	const AslState *state;		/* NULL: not begun */
+	VouchBranchStatus status;
+	VouchResume resume;
+	VouchWaitKind wait;
+	const char *wait_name;
+	bool		has_wait_id;
+	pg_uuid_t	wait_id;
+	TimestampTz due_at;			/* 0: none */
+	TimestampTz entered_at;
+	const char *actor;
+	int64		previous_event;
+
+	/* data: there when loaded */
+	bool		loaded;
+	const AslValue *input;		/* raw input of the state */
+	const AslValue *vars;		/* an object, or NULL */
+	int		   *counts;			/* of the state's Retry entries, or NULL */
+	int			attempt;		/* from 0 */
+	const AslValue *item_value; /* $$.Map.Item.Value, or NULL */
+	const AslValue *output;		/* done; NULL: a tolerated failure */
+	AslScope	scope;
+	VouchJoin  *join;
+	VouchBranch *sibling;
+
+	/* what resume needs */
+	const AslValue *result;
+	AslError	failure;
+	const char *result_actor;	/* for the history */
+
+	/* bookkeeping */
+	bool		stored;			/* has a row */
+	bool		dirty;			/* its row differs */
+	bool		join_dirty;		/* only the counters do */
+	bool		removed;
+	bool		join_gone;		/* its join closed: no child row may stay */
+	bool		silent;			/* iterations of a DISTRIBUTED Map show no events */
+};
+
+struct VouchAdvance;
+
+/* ------------------------------------------------------------------ rows */
+
+/* Claims the row; false when it is not there, or somebody has it (then *busy). */
+extern bool vouch_store_claim(int bucket, const pg_uuid_t *id, bool wait,
+							  VouchExecution *execution, bool *busy);
+
+/* The open execution of a workflow_id; false when there is none.  No lock. */
+extern bool vouch_store_find_open(int bucket, const char *workflow_id, pg_uuid_t *id,
+								  char **run_as);
+
+/* Deletes the nudges that this statement sees and says how many. */
+extern int	vouch_store_take_nudges(int bucket, const pg_uuid_t *id);
+extern void vouch_store_nudge(int bucket, const pg_uuid_t *id, const char *run_as);
+
+/* Hands a hint to the workers after commit. */
+extern void vouch_store_wake(const char *run_as, int bucket, const pg_uuid_t *id,
+							 TimestampTz due_at);
+
+/* Branches that are ready, waiting: into adv->branches, in order of their numbers. */
+extern void vouch_store_load(struct VouchAdvance *adv);
+
+/* Reads what load left out: inputs and so on. */
+extern void vouch_store_load_data(struct VouchAdvance *adv, VouchBranch *branch);
+
+/* The input of the execution. */
+extern const AslValue *vouch_store_input(struct VouchAdvance *adv);
+
+extern void vouch_store_add(struct VouchAdvance *adv, VouchBranch *branch);
+extern void vouch_store_adopt(VouchBranch *branch, VouchBranch *parent);
+extern int	vouch_store_load_children(struct VouchAdvance *adv, VouchBranch *parent,
+									  VouchBranchStatus status, int place, int max,
+									  VouchBranch ***children);
+
+/* Writes branches, the execution's counters and the history back. */
+extern void vouch_store_flush(struct VouchAdvance *adv);
+
+/* Closes the row, writes the outcome and deletes the branches. */
+extern void vouch_store_close(struct VouchAdvance *adv, const char *event, const AslValue *output,
+							  const char *error, const char *cause);
+
+
+#endif							/* VOUCH_ENGINE_STORE_H */

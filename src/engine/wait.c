@@ -1,0 +1,267 @@
+/*
+ * wait.c
+ *	  Timers, signals and reviews: who waits, and whose wait is over.
+ */
+#include "postgres.h"
+
+#include "asl/jsonb.h"
+#include "catalog/pg_type.h"
+#include "core/errors.h"
+#include "core/event.h"
+#include "core/id.h"
+#include "core/stmt.h"
+#include "engine/advance.h"
+#include "utils/builtins.h"
+#include "utils/uuid.h"
+
+static VouchStmt signal_names = {
+	"SELECT DISTINCT name FROM vouch_data.signal"
+	" WHERE bucket = $1 AND execution_id = $2 AND NOT consumed",
+	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+};
+
+static VouchStmt consume_signal = {
+	"UPDATE vouch_data.signal SET consumed = true"
+	" WHERE bucket = $1 AND execution_id = $2 AND signal_id ="
+	" (SELECT s.signal_id FROM vouch_data.signal s WHERE s.bucket = $1 AND s.execution_id = $2"
+	"  AND s.name = $3 AND NOT s.consumed ORDER BY s.signal_id LIMIT 1)"
+	" RETURNING payload, sender",
+	SPI_OK_UPDATE_RETURNING, 3, {INT4OID, UUIDOID, TEXTOID}
+};
+
+static VouchStmt lock_artifact = {
+	"SELECT 1 FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+};
+
+static VouchStmt read_version = {
+	"SELECT v.state::text, coalesce(v.closed_by, v.submitted_by, v.created_by), a.phase"
+	" FROM vouch_data.version v JOIN vouch_data.artifact a ON a.bucket = v.bucket AND a.artifact_no = v.artifact_no"
+	" WHERE v.bucket = $1 AND v.artifact_no = $2 AND v.version_no = $3 AND a.bucket = $1",
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}
+};
+
+/* Takes the oldest signal of that name for a branch; false when there is none. */
+static bool
+take_signal(VouchAdvance *adv, VouchBranch *b, const char *name)
+{
+	Datum		args[3];
+
+	args[0] = Int32GetDatum(adv->execution.bucket);
+	args[1] = UUIDPGetDatum(&adv->execution.id);
+	args[2] = CStringGetTextDatum(name);
+	if (vouch_stmt_run(&consume_signal, args, NULL) == 0)
+		return false;
+	b->result = asl_from_jsonb(DatumGetJsonbPCopy(vouch_stmt_get(0, 1, NULL)));
+	b->actor = b->result_actor = vouch_stmt_get_text(0, 2);
+	SPI_freetuptable(SPI_tuptable);
+	return true;
+}
+
+/*
+ * Looks at the version of a review.  1: decided, the result is set; 0: open;
+ * -1: there is no such version.
+ */
+static int
+look_at_version(VouchBranch *b, const pg_uuid_t *id)
+{
+	int			bucket,
+				artifact_no,
+				version_no;
+	Datum		args[3];
+	char	   *state;
+	char	   *phase;
+	const AslValue *result;
+
+	if (!vouch_id_unpack_version(id, &bucket, &artifact_no, &version_no))
+		return -1;
+	args[0] = Int32GetDatum(bucket);
+	args[1] = Int32GetDatum(artifact_no);
+	args[2] = Int32GetDatum(version_no);
+	if (vouch_stmt_run(&read_version, args, NULL) == 0)
+		return -1;
+	state = vouch_stmt_get_text(0, 1);
+	if (strcmp(state, "draft") == 0 || strcmp(state, "pending_approval") == 0)
+		return 0;
+	b->actor = b->result_actor = vouch_stmt_get_text(0, 2);
+	phase = vouch_stmt_get_text(0, 3);
+	SPI_freetuptable(SPI_tuptable);
+	result = asl_object_put(asl_object(), "version_id", asl_string(vouch_id_text(id)));
+	result = asl_object_put(result, "version_number", asl_int(version_no));
+	result = asl_object_put(result, "phase", asl_string(phase));
+	result = asl_object_put(result, "state", asl_string(state));
+	b->result = asl_object_put(result, "decided_by", asl_string(b->actor));
+	return 1;
+}
+
+static TimestampTz
+timeout_at(const AslEntry *entry)
+{
+	return entry->timeout_seconds > 0
+		? GetCurrentTimestamp() + entry->timeout_seconds * USECS_PER_SEC : 0;
+}
+
+static const char *
+text_of(const AslValue *payload, const char *key)
+{
+	const AslValue *v = asl_get(payload, key);
+
+	return v != NULL && v->type == ASL_STRING ? v->u.string.data : NULL;
+}
+
+static void
+bad_parameters(VouchBranch *b, const char *cause)
+{
+	b->failure.error = "Vouch.BadParameters";
+	b->failure.cause = cause;
+	b->resume = VOUCH_RESUME_FAILURE;
+}
+
+/* vouch:signal.  The branch is being run: a result makes it go on at once. */
+void
+vouch_wait_signal(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
+{
+	const char *name = text_of(entry->payload, "Signal");
+
+	if (name == NULL)
+		name = text_of(entry->payload, "SignalName");
+	if (name == NULL)
+		bad_parameters(b, "vouch:signal needs the name of the signal: \"Parameters\": {\"Signal\": \"name\"}");
+	else if (take_signal(adv, b, name))
+		b->resume = VOUCH_RESUME_RESULT;
+	else
+	{
+		b->wait_name = name;
+		vouch_advance_park(adv, b, VOUCH_WAIT_SIGNAL, timeout_at(entry));
+	}
+}
+
+/*
+ * vouch:review.  The artifact's lock makes sure that whoever decides the
+ * version either did so before we look, or sees that we wait.
+ */
+void
+vouch_wait_review(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
+{
+	const char *signal = text_of(entry->payload, "Signal");
+	const char *text = text_of(entry->payload, "VersionId");
+	pg_uuid_t	id;
+	int			bucket,
+				artifact_no,
+				version_no;
+	Datum		args[2];
+	int			found = -1;
+
+	if (text != NULL && strspn(text, "0123456789abcdefABCDEF-") == strlen(text) && strlen(text) == 36)
+	{
+		id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+		if (vouch_id_unpack_version(&id, &bucket, &artifact_no, &version_no))
+		{
+			args[0] = Int32GetDatum(bucket);
+			args[1] = Int32GetDatum(artifact_no);
+			vouch_stmt_run(&lock_artifact, args, NULL);
+			found = look_at_version(b, &id);
+		}
+	}
+	if (found < 0)
+		bad_parameters(b, text == NULL
+					   ? "vouch:review needs the id of a version: \"Parameters\": {\"VersionId.$\": \"$.version_id\"}"
+					   : psprintf("there is no version \"%s\"", text));
+	else if (found > 0 || (signal != NULL && take_signal(adv, b, signal)))
+		b->resume = VOUCH_RESUME_RESULT;
+	else
+	{
+		b->wait_name = signal;
+		b->wait_id = id;
+		b->has_wait_id = true;
+		vouch_advance_park(adv, b, VOUCH_WAIT_REVIEW, timeout_at(entry));
+	}
+}
+
+/* Names of the signals that nobody has taken yet. */
+static int
+waiting_signals(VouchAdvance *adv, char ***names)
+{
+	Datum		args[2];
+	uint64		n;
+
+	args[0] = Int32GetDatum(adv->execution.bucket);
+	args[1] = UUIDPGetDatum(&adv->execution.id);
+	n = vouch_stmt_run(&signal_names, args, NULL);
+	*names = palloc(sizeof(char *) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+		(*names)[i] = vouch_stmt_get_text(i, 1);
+	return (int) n;
+}
+
+static bool
+is_among(char **names, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Finds the branches whose wait is over.  What is there wins over a timeout
+ * that is due as well.
+ */
+void
+vouch_wait_wake(VouchAdvance *adv)
+{
+	int			n = adv->nbranches;
+	bool		any_child = false;
+	int			nnames = -1;
+	char	  **names = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		VouchBranch *b = adv->branches[i];
+
+		if (b->status != VOUCH_BRANCH_WAITING)
+			continue;
+		any_child |= b->wait == VOUCH_WAIT_CHILD;
+		if (b->wait_name != NULL)
+		{
+			if (nnames < 0)
+				nnames = waiting_signals(adv, &names);
+			if (is_among(names, nnames, b->wait_name) && take_signal(adv, b, b->wait_name))
+			{
+				vouch_advance_ready(adv, b, VOUCH_RESUME_RESULT);
+				continue;
+			}
+		}
+		if (b->wait == VOUCH_WAIT_REVIEW && look_at_version(b, &b->wait_id) > 0)
+			vouch_advance_ready(adv, b, VOUCH_RESUME_RESULT);
+	}
+	if (any_child)
+		vouch_child_wake(adv);
+	for (int i = 0; i < n; i++)
+	{
+		VouchBranch *b = adv->branches[i];
+
+		if (b->status != VOUCH_BRANCH_WAITING || b->due_at == 0 || b->due_at > adv->started)
+			continue;
+		switch (b->wait)
+		{
+			case VOUCH_WAIT_TIMER:
+				vouch_advance_ready(adv, b, VOUCH_RESUME_TIMER);
+				break;
+			case VOUCH_WAIT_RETRY:
+				vouch_advance_ready(adv, b, VOUCH_RESUME_RETRY);
+				break;
+			case VOUCH_WAIT_CHILD:
+				vouch_child_close_all(adv, &b->no, 1);
+				/* FALLTHROUGH */
+			case VOUCH_WAIT_SIGNAL:
+			case VOUCH_WAIT_REVIEW:
+				b->failure = asl_timeout_error(false);
+				vouch_advance_ready(adv, b, VOUCH_RESUME_FAILURE);
+				break;
+			case VOUCH_WAIT_JOIN:
+			case VOUCH_WAIT_NONE:
+				break;
+		}
+	}
+}
