@@ -31,6 +31,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/regproc.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 
@@ -516,7 +517,7 @@ call_function(VouchAdvance *adv, const char *resource, const AslValue *input)
 
 /* The error of the workflow that an error of the server is. */
 static void
-translate(ErrorData *edata, AslError *error)
+translate_error(ErrorData *edata, AslError *error)
 {
 	error->cause = edata->message ? edata->message : "";
 	if (edata->sqlerrcode == VOUCH_ERR_RAISED && edata->constraint_name != NULL)
@@ -571,7 +572,7 @@ const AslValue *
 vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, AslError *error)
 {
 	const char *resource = b->state->resource;
-	const AslValue *result = NULL;
+	const AslValue *volatile result = NULL;
 	VouchActing acting;
 	bool		timed = entry->timeout_seconds > 0 && MyBackendType == B_BG_WORKER;
 	TimestampTz begun = GetCurrentTimestamp();
@@ -641,7 +642,7 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 		if (ours)
 			*error = asl_timeout_error(false);
 		else
-			translate(edata, error);
+			translate_error(edata, error);
 	}
 	PG_END_TRY();
 	return result;

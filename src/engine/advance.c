@@ -4,7 +4,7 @@
  *
  * The row lock of the execution is the claim.  Branches, signals, versions
  * and children are read after it, in statements of their own; then all is
- * decided in memory, and what changed is written once (store.c).
+ * decided in memory, and what changed is written once (rows.c).
  */
 #include "postgres.h"
 
@@ -104,8 +104,8 @@ vouch_advance_new_branch(VouchAdvance *adv, VouchBranch *parent, int place,
 	b->previous_event = parent->previous_event;
 	b->input = input;
 	b->loaded = true;
-	vouch_store_adopt(b, parent);
-	vouch_store_add(adv, b);
+	vouch_rows_adopt(b, parent);
+	vouch_rows_add(adv, b);
 	return b;
 }
 
@@ -157,7 +157,7 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 	if (adv->context_execution == NULL)
 	{
 		v = asl_object_put(asl_object(), "Id", asl_string(vouch_id_text(&e->id)));
-		v = asl_object_put(v, "Input", vouch_store_input(adv));
+		v = asl_object_put(v, "Input", vouch_rows_input(adv));
 		v = asl_object_put(v, "Name", asl_string(e->workflow_id));
 		v = asl_object_put(v, "RedriveCount", asl_int(0));
 		adv->context_execution = asl_object_put(v, "StartTime", time_value(e->started_at));
@@ -169,7 +169,7 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 	for (VouchBranch *x = b; x->parent != NULL; x = x->parent)
 		if (x->parent->state->type == ASL_MAP)
 		{
-			vouch_store_load_data(adv, x);
+			vouch_rows_load_data(adv, x);
 			v = asl_object_put(asl_object(), "Index", asl_int(x->place));
 			v = asl_object_put(v, "Value", x->item_value ? x->item_value : asl_null());
 			context = asl_object_put(context, "Map", asl_object_put(asl_object(), "Item", v));
@@ -295,7 +295,8 @@ leave(VouchAdvance *adv, VouchBranch *b, const AslExit *exit)
 		}
 		b->vars = b->scope.vars = vars;
 	}
-	vouch_history_add(adv, b, exited_event(b->state->type), NULL, exit->output, NULL);
+	vouch_history_add(adv, b, exited_event(b->state->type),
+					  b->state->branches != NULL ? b->state->name : NULL, exit->output, NULL);
 	adv->steps++;
 	clear_visit(b);
 	b->status = VOUCH_BRANCH_READY;
@@ -353,9 +354,9 @@ vouch_advance_fail(VouchAdvance *adv, VouchBranch *b, const AslError *error)
 		return;
 	}
 	if (b->state->type == ASL_PARALLEL)
-		vouch_history_add(adv, b, VOUCH_EV_PARALLEL_FAILED, NULL, vouch_history_error(error), NULL);
+		vouch_history_add(adv, b, VOUCH_EV_PARALLEL_FAILED, b->state->name, vouch_history_error(error), NULL);
 	else if (b->state->type == ASL_MAP && b->join != NULL)
-		vouch_history_add(adv, b, VOUCH_EV_MAP_FAILED, NULL, vouch_history_error(error), NULL);
+		vouch_history_add(adv, b, VOUCH_EV_MAP_FAILED, b->state->name, vouch_history_error(error), NULL);
 	if (failure.verdict == ASL_CAUGHT && failure.exit.error.error == NULL)
 		leave(adv, b, &failure.exit);
 	else
@@ -382,7 +383,7 @@ vouch_advance_close(VouchAdvance *adv, const char *event, const AslValue *output
 		type = VOUCH_EV_EXECUTION_ABORTED;
 	vouch_history_add(adv, main, type, NULL, error ? vouch_history_error(error) : output, NULL);
 	adv->closed = true;
-	vouch_store_close(adv, event, output, error ? error->error : NULL, error ? error->cause : NULL);
+	vouch_rows_close(adv, event, output, error ? error->error : NULL, error ? error->cause : NULL);
 	vouch_child_close_all(adv, NULL, -1);
 	vouch_child_tell_parent(adv);
 }
@@ -504,7 +505,7 @@ enter(VouchAdvance *adv, VouchBranch *b)
 			if (b->state->type == ASL_FAIL)
 				adv->steps++;
 			else if (entry.map_started)
-				vouch_history_add(adv, b, VOUCH_EV_MAP_STARTED, NULL, NULL, NULL);
+				vouch_history_add(adv, b, VOUCH_EV_MAP_STARTED, b->state->name, NULL, NULL);
 			vouch_advance_fail(adv, b, &entry.error);
 			break;
 	}
@@ -523,7 +524,7 @@ run_branch(VouchAdvance *adv, VouchBranch *b)
 	while (b->status == VOUCH_BRANCH_READY && !b->removed && !adv->closed)
 	{
 		CHECK_FOR_INTERRUPTS();
-		vouch_store_load_data(adv, b);
+		vouch_rows_load_data(adv, b);
 		if (b->resume <= VOUCH_RESUME_TIMER)
 		{
 			if (must_yield(adv))
@@ -589,11 +590,11 @@ advance_claimed(VouchAdvance *adv, bool nudged)
 	const char *event;
 
 	adv->program = vouch_program_get(e->workflow, e->revision);
-	vouch_store_load(adv);
+	vouch_rows_load(adv);
 	vouch_history_begin(adv);
 	if (e->next_event == 1 && adv->nbranches > 0)
 		vouch_history_add(adv, adv->branches[0], VOUCH_EV_EXECUTION_STARTED, NULL,
-						  vouch_store_input(adv), e->starter);
+						  vouch_rows_input(adv), e->starter);
 	if (nudged && e->has_parent && vouch_child_parent_closed(adv, &event))
 	{
 		AslError	error = {NULL, "its parent closed"};
@@ -614,7 +615,7 @@ advance_claimed(VouchAdvance *adv, bool nudged)
 			adv->branches[i]->resume <= VOUCH_RESUME_TIMER && !adv->branches[i]->dirty)
 			enqueue(adv, adv->branches[i]);
 	run_queue(adv);
-	vouch_store_flush(adv);
+	vouch_rows_flush(adv);
 }
 
 static VouchAdvanceOutcome
@@ -638,11 +639,11 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 	adv->context = context;
 	adv->mode = mode;
 	adv->crash = crash;
-	if (!vouch_store_claim(bucket, id, false, &adv->execution, &busy))
+	if (!vouch_rows_claim(bucket, id, false, &adv->execution, &busy))
 		outcome = busy ? VOUCH_ADVANCE_BUSY : VOUCH_ADVANCE_IDLE;
 	else
 	{
-		int			nudges = vouch_store_take_nudges(bucket, id);
+		int			nudges = vouch_rows_take_nudges(bucket, id);
 
 		/* what happened up to now counts: the lock is ours */
 		adv->started = GetCurrentTimestamp();
@@ -696,7 +697,7 @@ vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait, const ch
 	MemoryContextSwitchTo(context);
 	adv = palloc0(sizeof(VouchAdvance));
 	adv->context = context;
-	if (vouch_store_claim(bucket, id, wait, &adv->execution, busy))
+	if (vouch_rows_claim(bucket, id, wait, &adv->execution, busy))
 	{
 		AslError	error = {NULL, reason};
 
@@ -705,11 +706,11 @@ vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait, const ch
 		{
 			push_running(adv);
 			adv->program = vouch_program_get(adv->execution.workflow, adv->execution.revision);
-			vouch_store_load(adv);
+			vouch_rows_load(adv);
 			vouch_history_begin(adv);
 			if (adv->execution.next_event == 1 && adv->nbranches > 0)
 				vouch_history_add(adv, adv->branches[0], VOUCH_EV_EXECUTION_STARTED, NULL,
-								  vouch_store_input(adv), adv->execution.starter);
+								  vouch_rows_input(adv), adv->execution.starter);
 			vouch_advance_close(adv, event, NULL, &error);
 			running = adv->outer;
 		}

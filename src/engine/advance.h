@@ -6,7 +6,7 @@
 #define VOUCH_ENGINE_ADVANCE_H
 
 #include "engine/history.h"
-#include "engine/store.h"
+#include "engine/rows.h"
 
 typedef struct VouchAdvance
 {

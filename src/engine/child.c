@@ -239,7 +239,7 @@ vouch_child_close_all(VouchAdvance *adv, const int *branches, int nbranches)
 		vouch_advance_end_execution(adv->execution.bucket, &ids[i], false, policies[i],
 									"its parent closed", &busy);
 		if (busy)
-			vouch_store_nudge(adv->execution.bucket, &ids[i], roles[i]);
+			vouch_rows_nudge(adv->execution.bucket, &ids[i], roles[i]);
 	}
 }
 
@@ -294,5 +294,5 @@ vouch_child_tell_parent(VouchAdvance *adv)
 	if (parent != NULL && parent->closed)
 		return;
 	if (look_at_parent(adv, &run_as, &open, &waits) && open)
-		vouch_store_nudge(adv->execution.bucket, &adv->execution.parent_id, run_as);
+		vouch_rows_nudge(adv->execution.bucket, &adv->execution.parent_id, run_as);
 }

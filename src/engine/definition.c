@@ -112,10 +112,10 @@ check_run_as(const char *run_as)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_RUN_AS),
 				 errmsg("role \"%s\" may not define a workflow that runs as \"%s\"",
-						vouch_actor_db_user(), run_as),
+						GetUserNameFromId(GetSessionUserId(), false), run_as),
 				 errdetail("Whoever defines a workflow must be a member of the role that it runs as."),
 				 errhint("GRANT %s TO %s, or name another role in run_as.", quote_identifier(run_as),
-						 quote_identifier(vouch_actor_db_user()))));
+						 quote_identifier(GetUserNameFromId(GetSessionUserId(), false)))));
 	if (!login)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_RUN_AS),
@@ -147,8 +147,7 @@ report_problems(const char *name, const AslProblem *problems)
 			only_unsupported = false;
 	ereport(ERROR,
 			(errcode(only_unsupported ? VOUCH_ERR_NOT_SUPPORTED : VOUCH_ERR_BAD_DEFINITION),
-			 errmsg_plural("the definition of workflow \"%s\" has an error",
-						   "the definition of workflow \"%s\" has %d errors", nerrors, name, nerrors),
+			 errmsg("the definition of workflow \"%s\" has %d error%s", name, nerrors, nerrors == 1 ? "" : "s"),
 			 errdetail("%s", text),
 			 only_unsupported ?
 			 errhint("Use a function of the database (sql:schema.function), or wait for a signal (vouch:signal).") :
@@ -227,7 +226,7 @@ vouch_sql_define_workflow(PG_FUNCTION_ARGS)
 				 errhint("Pass both, the definition in Amazon States Language.")));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	definition = PG_GETARG_JSONB_P(1);
-	run_as = PG_ARGISNULL(2) ? vouch_actor_db_user() : NameStr(*PG_GETARG_NAME(2));
+	run_as = PG_ARGISNULL(2) ? GetUserNameFromId(GetSessionUserId(), false) : NameStr(*PG_GETARG_NAME(2));
 	description = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	SPI_connect();
 	MemoryContextSwitchTo(own);
@@ -254,7 +253,7 @@ vouch_sql_ship_workflow(PG_FUNCTION_ARGS)
 	SPI_connect();
 	MemoryContextSwitchTo(own);
 	revision = define(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1),
-					  vouch_actor_db_user(), "Ships with Vouch", true);
+					  GetUserNameFromId(GetSessionUserId(), false), "Ships with Vouch", true);
 	SPI_finish();
 	PG_RETURN_INT32(revision);
 }

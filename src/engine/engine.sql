@@ -182,3 +182,213 @@ SELECT pg_catalog.pg_extension_config_dump('vouch_data.branch', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.signal', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.nudge', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.history', '');
+
+-- Defining ------------------------------------------------------------------
+
+CREATE FUNCTION vouch.define_workflow(name text, definition jsonb, run_as name DEFAULT NULL, description text DEFAULT NULL)
+RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_define_workflow';
+COMMENT ON FUNCTION vouch.define_workflow(text, jsonb, name, text) IS
+'Defines a workflow in Amazon States Language (JSONPath) and returns its revision; the same definition and role again make no new one. run_as: login role as which its sql: activities run (the session''s own by default); whoever defines must be a member of it. VO401 lists every problem with its place; VO407 when run_as cannot be; VO503 for what is not supported';
+
+CREATE FUNCTION vouch_data.ship_workflow(name text, definition jsonb) RETURNS int
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_ship_workflow';
+COMMENT ON FUNCTION vouch_data.ship_workflow(text, jsonb) IS
+'Defines a workflow that comes with the extension; only its script may call it';
+
+CREATE FUNCTION vouch.validate_definition(definition jsonb, run_as name DEFAULT NULL,
+	OUT severity text, OUT location text, OUT code text, OUT message text)
+RETURNS SETOF record
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_validate_definition';
+COMMENT ON FUNCTION vouch.validate_definition(jsonb, name) IS
+'What is wrong with a definition, without defining it: severity error or warning, location as a JSON pointer, a stable code, a sentence. run_as: role whose rights are checked (the session''s own by default)';
+
+CREATE VIEW vouch.workflows AS
+SELECT r.workflow, r.revision, r.run_as, r.description, r.shipped, r.defined_by, r.defined_at,
+	r.revision = max(r.revision) OVER (PARTITION BY r.workflow) AS is_newest, r.definition
+FROM vouch_data.workflow_revision r;
+COMMENT ON VIEW vouch.workflows IS 'All revisions of all workflows';
+COMMENT ON COLUMN vouch.workflows.workflow IS 'Name';
+COMMENT ON COLUMN vouch.workflows.revision IS 'Number of the revision, from 1';
+COMMENT ON COLUMN vouch.workflows.run_as IS 'Login role as which its sql: activities run';
+COMMENT ON COLUMN vouch.workflows.description IS 'What the definer said of it';
+COMMENT ON COLUMN vouch.workflows.shipped IS 'Came with the extension';
+COMMENT ON COLUMN vouch.workflows.defined_by IS 'Actor who defined it';
+COMMENT ON COLUMN vouch.workflows.defined_at IS 'When';
+COMMENT ON COLUMN vouch.workflows.is_newest IS 'New executions take this revision';
+COMMENT ON COLUMN vouch.workflows.definition IS 'The definition, in Amazon States Language';
+
+GRANT EXECUTE ON FUNCTION vouch.define_workflow(text, jsonb, name, text) TO vouch_admin;
+GRANT EXECUTE ON FUNCTION vouch.validate_definition(jsonb, name) TO vouch_user;
+
+-- Running -------------------------------------------------------------------
+
+CREATE FUNCTION vouch.start_workflow(workflow text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL,
+	revision int DEFAULT NULL, on_conflict text DEFAULT 'error')
+RETURNS text
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_start_workflow';
+COMMENT ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text) IS
+'Starts a workflow and returns its workflow_id (made up when NULL). revision: the newest by default. on_conflict says what to do when an open execution has the workflow_id: error (VO404), use_existing, or terminate_existing. VO402 when there is no such workflow';
+
+CREATE FUNCTION vouch.signal_workflow(workflow_id text, signal text, payload jsonb DEFAULT '{}', dedup_key text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_signal_workflow';
+COMMENT ON FUNCTION vouch.signal_workflow(text, text, jsonb, text) IS
+'Sends a signal to an open execution, which goes on in this transaction up to its next wait or sql: activity. Signals wait in order until a vouch:signal state takes them. A second one with the same name and dedup_key is ignored. VO403 when there is no such workflow_id, VO405 when it is closed';
+
+CREATE FUNCTION vouch.signal_with_start(workflow text, workflow_id text, signal text, payload jsonb DEFAULT '{}',
+	input jsonb DEFAULT '{}', dedup_key text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_signal_with_start';
+COMMENT ON FUNCTION vouch.signal_with_start(text, text, text, jsonb, jsonb, text) IS
+'Sends a signal, and starts the workflow first when no execution with the workflow_id is open; true when it was started';
+
+CREATE FUNCTION vouch.cancel_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_cancel_workflow';
+COMMENT ON FUNCTION vouch.cancel_workflow(text, text) IS
+'Closes an execution as canceled; its children as their ParentClosePolicy says';
+
+CREATE FUNCTION vouch.terminate_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_terminate_workflow';
+COMMENT ON FUNCTION vouch.terminate_workflow(text, text) IS
+'Closes an execution as terminated; its children as their ParentClosePolicy says';
+
+CREATE FUNCTION vouch.pause_workflow(workflow_id text) RETURNS int
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_pause_workflow';
+COMMENT ON FUNCTION vouch.pause_workflow(text) IS
+'Holds an execution and its descendants where they are; signals and decisions are kept, timers wait. Returns how many executions it paused';
+
+CREATE FUNCTION vouch.resume_workflow(workflow_id text) RETURNS int
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_resume_workflow';
+COMMENT ON FUNCTION vouch.resume_workflow(text) IS
+'Lets paused executions go on, descendants too; timers that came due meanwhile fire at once. Returns how many executions it resumed';
+
+CREATE FUNCTION vouch.wait_for_workflow(workflow_id text, timeout interval DEFAULT '30 s') RETURNS text
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_wait_for_workflow';
+COMMENT ON FUNCTION vouch.wait_for_workflow(text, interval) IS
+'Waits until an execution is closed and returns its status, or running when the timeout is over first. Only in READ COMMITTED';
+
+CREATE FUNCTION vouch.advance(max int DEFAULT 100) RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_advance';
+COMMENT ON FUNCTION vouch.advance(int) IS
+'Does the work of the background workers in this session, for the workflows that run as its login role, and returns how many states were left. max: stop after about so many. A notice says when work is left for other roles';
+
+CREATE FUNCTION vouch.fail(error text, cause text DEFAULT '') RETURNS void
+LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_fail';
+COMMENT ON FUNCTION vouch.fail(text, text) IS
+'Ends an activity with an error of its own name, which Retry and Catch of the state can match (VO408)';
+
+GRANT EXECUTE ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text),
+	vouch.signal_workflow(text, text, jsonb, text), vouch.signal_with_start(text, text, text, jsonb, jsonb, text),
+	vouch.cancel_workflow(text, text), vouch.advance(int), vouch.fail(text, text) TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch.terminate_workflow(text, text), vouch.pause_workflow(text),
+	vouch.resume_workflow(text) TO vouch_admin;
+GRANT EXECUTE ON FUNCTION vouch.wait_for_workflow(text, interval) TO vouch_reader;
+
+-- Looking -------------------------------------------------------------------
+
+CREATE FUNCTION vouch.workflow_history(workflow_id text, OUT event_id bigint, OUT previous_event_id bigint,
+	OUT at timestamptz, OUT type text, OUT state text, OUT detail jsonb)
+RETURNS SETOF record
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_workflow_history';
+COMMENT ON FUNCTION vouch.workflow_history(text) IS
+'Events of the newest execution of a workflow_id, with the types of AWS Step Functions. detail: input, output, parameters, error and cause, actor; truncated where a payload is larger than vouch.history_payload_limit. VO403 when there is no such workflow_id';
+
+CREATE FUNCTION vouch_data.waiting_for(bucket int, execution_id uuid)
+RETURNS TABLE (branch int, state text, kind text, name text, since timestamptz, deadline timestamptz,
+	version_id uuid, child text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT b.branch_no, b.state,
+		CASE WHEN b.status = 'ready' THEN 'worker' ELSE b.wait_kind END,
+		b.wait_name, b.entered_at, b.due_at,
+		CASE WHEN b.wait_kind = 'review' THEN b.wait_id END,
+		CASE WHEN b.wait_kind = 'child' THEN
+			(SELECT e.workflow_id FROM vouch_data.execution e
+			 WHERE e.bucket = b.bucket AND e.execution_id = b.wait_id) END
+	FROM vouch_data.branch b
+	WHERE b.bucket = $1 AND b.execution_id = $2
+	AND (b.status = 'ready' OR (b.status = 'waiting' AND b.wait_kind <> 'join'))
+	ORDER BY b.branch_no
+$$;
+COMMENT ON FUNCTION vouch_data.waiting_for(int, uuid) IS
+'What the branches of an execution wait for; kind is worker, timer, retry, signal, review, or child';
+
+CREATE VIEW vouch.executions AS
+SELECT e.workflow_id, e.workflow, e.revision, e.status, e.paused, e.starter, e.started_at, e.closed_at,
+	(SELECT string_agg(coalesce(w.state, 'start') || ': ' || w.kind || coalesce(' ' || w.name, ''), ', ' ORDER BY w.branch)
+	 FROM vouch_data.waiting_for(e.bucket, e.execution_id) w) AS waiting_for,
+	r.error, p.workflow_id AS parent, e.run_as, e.execution_id, e.bucket
+FROM vouch_data.execution e
+LEFT JOIN vouch_data.execution_result r ON r.bucket = e.bucket AND r.execution_id = e.execution_id
+LEFT JOIN vouch_data.execution p ON p.bucket = e.bucket AND p.execution_id = e.parent_id;
+COMMENT ON VIEW vouch.executions IS 'All executions, open and closed';
+COMMENT ON COLUMN vouch.executions.workflow_id IS 'Id that the caller chose; unique among open executions';
+COMMENT ON COLUMN vouch.executions.workflow IS 'Name of the workflow';
+COMMENT ON COLUMN vouch.executions.revision IS 'Revision that it is pinned to';
+COMMENT ON COLUMN vouch.executions.status IS 'running, succeeded, failed, canceled, terminated, or timed_out';
+COMMENT ON COLUMN vouch.executions.paused IS 'Held until it is resumed';
+COMMENT ON COLUMN vouch.executions.starter IS 'Actor who started it';
+COMMENT ON COLUMN vouch.executions.started_at IS 'When it was started';
+COMMENT ON COLUMN vouch.executions.closed_at IS 'When it closed';
+COMMENT ON COLUMN vouch.executions.waiting_for IS 'State and kind of wait of each of its branches';
+COMMENT ON COLUMN vouch.executions.error IS 'Name of the error that it failed with';
+COMMENT ON COLUMN vouch.executions.parent IS 'workflow_id of the execution that started it';
+COMMENT ON COLUMN vouch.executions.run_as IS 'Login role as which its sql: activities run';
+COMMENT ON COLUMN vouch.executions.execution_id IS 'Id of this run';
+COMMENT ON COLUMN vouch.executions.bucket IS 'Bucket of its subject';
+
+CREATE FUNCTION vouch_data.newest_execution(workflow_id text) RETURNS vouch_data.execution
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	result vouch_data.execution;
+BEGIN
+	SELECT * INTO result FROM vouch_data.execution e
+	WHERE e.bucket = vouch.bucket(split_part(newest_execution.workflow_id, '/', 1))
+	AND e.workflow_id = newest_execution.workflow_id
+	ORDER BY e.execution_id DESC LIMIT 1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no workflow with id "%"', workflow_id
+			USING ERRCODE = 'VO403', HINT = 'Look at vouch.executions for the ids that exist.';
+	END IF;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.newest_execution(text) IS 'Newest execution of a workflow_id, open or closed; VO403 when there is none';
+
+CREATE FUNCTION vouch_data.who_may_act(kind text, version_id uuid, run_as text) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT CASE kind
+		WHEN 'signal' THEN '["vouch_user"]'::jsonb
+		WHEN 'worker' THEN jsonb_build_array(run_as)
+		ELSE '[]'::jsonb END
+$$;
+COMMENT ON FUNCTION vouch_data.who_may_act(text, uuid, text) IS 'Who can end a wait: roles, or for a review the people who can sign';
+
+CREATE FUNCTION vouch.describe_workflow(workflow_id text) RETURNS jsonb
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	SELECT jsonb_build_object(
+		'workflow_id', e.workflow_id, 'execution_id', e.execution_id,
+		'workflow', e.workflow, 'revision', e.revision, 'run_as', e.run_as,
+		'status', e.status, 'paused', e.paused, 'started_by', e.starter,
+		'input', (SELECT i.input FROM vouch_data.execution_input i
+			WHERE i.bucket = e.bucket AND i.execution_id = e.execution_id),
+		'output', r.output, 'error', r.error, 'cause', r.cause,
+		'started_at', e.started_at, 'closed_at', e.closed_at, 'deadline', e.deadline,
+		'parent', (SELECT p.workflow_id FROM vouch_data.execution p
+			WHERE p.bucket = e.bucket AND p.execution_id = e.parent_id),
+		'children', (SELECT coalesce(jsonb_agg(c.workflow_id ORDER BY c.execution_id), '[]')
+			FROM vouch_data.execution c WHERE c.bucket = e.bucket AND c.parent_id = e.execution_id),
+		'attributes', '{}'::jsonb,
+		'waiting_for', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+				'branch', w.branch, 'state', w.state, 'kind', w.kind, 'name', coalesce(w.name, w.child),
+				'version_id', w.version_id, 'since', w.since, 'deadline', w.deadline,
+				'who', vouch_data.who_may_act(w.kind, w.version_id, e.run_as)) ORDER BY w.branch), '[]')
+			FROM vouch_data.waiting_for(e.bucket, e.execution_id) w))
+	FROM vouch_data.newest_execution(workflow_id) e
+	LEFT JOIN vouch_data.execution_result r ON r.bucket = e.bucket AND r.execution_id = e.execution_id
+$$;
+COMMENT ON FUNCTION vouch.describe_workflow(text) IS
+'The newest execution of a workflow_id: workflow_id, execution_id, workflow, revision, run_as, status, paused, started_by, input, output, error, cause, started_at, closed_at, deadline, parent, children, attributes, and waiting_for, an array of branch, state, kind (worker, timer, retry, signal, review, child), name, version_id, since, deadline, who (may act). VO403 when there is no such workflow_id';
+
+GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
+	vouch_data.who_may_act(text, uuid, text), vouch.describe_workflow(text) TO vouch_reader;

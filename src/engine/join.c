@@ -41,12 +41,12 @@ begin_next(VouchAdvance *adv, VouchBranch *parent)
 		{
 			VouchBranch **found;
 
-			if (vouch_store_load_children(adv, parent, VOUCH_BRANCH_PENDING, place, 1, &found) != 1 ||
+			if (vouch_rows_load_children(adv, parent, VOUCH_BRANCH_PENDING, place, 1, &found) != 1 ||
 				found[0]->place != place)
 				elog(ERROR, "iteration %d of branch %d is missing", place, parent->no);
 			child = found[0];
 			child->previous_event = parent->previous_event;
-			vouch_store_add(adv, child);
+			vouch_rows_add(adv, child);
 		}
 		join->running++;
 		parent->join_dirty = true;
@@ -208,7 +208,7 @@ vouch_join_child_failed(VouchAdvance *adv, VouchBranch *child, const AslError *e
 	parent->failure = *error;
 	if (parent->state->distributed)
 	{
-		vouch_history_add(adv, parent, VOUCH_EV_MAP_RUN_FAILED, NULL, NULL, NULL);
+		vouch_history_add(adv, parent, VOUCH_EV_MAP_RUN_FAILED, parent->state->name, NULL, NULL);
 		parent->failure = asl_map_error();
 	}
 	vouch_advance_ready(adv, parent, VOUCH_RESUME_FAILURE);
@@ -226,7 +226,7 @@ vouch_join_finish(VouchAdvance *adv, VouchBranch *b)
 	{
 		VouchBranch **done;
 
-		(void) vouch_store_load_children(adv, b, VOUCH_BRANCH_DONE, 0, 0, &done);
+		(void) vouch_rows_load_children(adv, b, VOUCH_BRANCH_DONE, 0, 0, &done);
 		b->join_gone = true;
 	}
 	for (VouchBranch *child = join->first; child != NULL; child = child->sibling)
@@ -238,8 +238,8 @@ vouch_join_finish(VouchAdvance *adv, VouchBranch *b)
 	if (b->state->type == ASL_MAP)
 	{
 		if (b->state->distributed)
-			vouch_history_add(adv, b, VOUCH_EV_MAP_RUN_SUCCEEDED, NULL, NULL, NULL);
-		vouch_history_add(adv, b, VOUCH_EV_MAP_SUCCEEDED, NULL, NULL, NULL);
+			vouch_history_add(adv, b, VOUCH_EV_MAP_RUN_SUCCEEDED, b->state->name, NULL, NULL);
+		vouch_history_add(adv, b, VOUCH_EV_MAP_SUCCEEDED, b->state->name, NULL, NULL);
 	}
 	vouch_advance_finish(adv, b, NULL, result);
 }

@@ -92,7 +92,7 @@ vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
 	args[2] = CStringGetTextDatum(program->run_as);
 	args[3] = CStringGetTextDatum(start->starter);
 	vouch_stmt_run(&insert_main, args, NULL);
-	vouch_store_wake(program->run_as, bucket, id, 0);
+	vouch_rows_wake(program->run_as, bucket, id, 0);
 	return true;
 }
 
@@ -105,8 +105,8 @@ already_started(const char *workflow_id)
 			 errhint("Take another workflow_id, or call with on_conflict => 'use_existing' or 'terminate_existing'.")));
 }
 
-static void
-check_arguments(const char *workflow_id, Jsonb *input, const char *on_conflict)
+void
+vouch_start_check(const char *workflow_id, Jsonb *input)
 {
 	if (workflow_id[0] == '\0' || workflow_id[0] == '/' || strlen(workflow_id) > WORKFLOW_ID_MAX)
 		ereport(ERROR,
@@ -114,12 +114,17 @@ check_arguments(const char *workflow_id, Jsonb *input, const char *on_conflict)
 				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
 				 errdetail("A workflow_id has 1 to %d bytes and does not begin with \"/\".", WORKFLOW_ID_MAX),
 				 errhint("Name it after its subject, like cycle-7-report-3.")));
-	if (VARSIZE(input) / 1024 > vouch_guc_max_payload)
+	if (input != NULL && VARSIZE(input) / 1024 > vouch_guc_max_payload)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_LIMIT),
 				 errmsg("the input of workflow \"%s\" is larger than vouch.max_payload", workflow_id),
 				 errdetail("It has %zu kB, %d are allowed.", (size_t) VARSIZE(input) / 1024, vouch_guc_max_payload),
 				 errhint("Keep large data in a table and pass its key.")));
+}
+
+static void
+check_on_conflict(const char *on_conflict)
+{
 	if (strcmp(on_conflict, "error") != 0 && strcmp(on_conflict, "use_existing") != 0 &&
 		strcmp(on_conflict, "terminate_existing") != 0)
 		ereport(ERROR,
@@ -159,7 +164,8 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 	else
 		workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	on_conflict = PG_ARGISNULL(4) ? "error" : text_to_cstring(PG_GETARG_TEXT_PP(4));
-	check_arguments(workflow_id, input, on_conflict);
+	vouch_start_check(workflow_id, input);
+	check_on_conflict(on_conflict);
 
 	SPI_connect();
 	MemoryContextSwitchTo(own);
@@ -179,7 +185,7 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 			break;
 		if (strcmp(on_conflict, "error") == 0 || attempt > 10)
 			already_started(workflow_id);
-		if (vouch_store_find_open(vouch_id_workflow_bucket(workflow_id), workflow_id, &other, &run_as))
+		if (vouch_rows_find_open(vouch_id_workflow_bucket(workflow_id), workflow_id, &other, &run_as))
 		{
 			/* without wait first: an error would say that it closed meanwhile */
 			vouch_advance_end_execution(vouch_id_workflow_bucket(workflow_id), &other, true, "terminate",

@@ -19,6 +19,9 @@ typedef struct VouchStart
 	const char *close_policy;	/* or NULL */
 } VouchStart;
 
+/* Raises VO502 or VO501 for a workflow_id or an input (or NULL) that cannot be. */
+extern void vouch_start_check(const char *workflow_id, Jsonb *input);
+
 /*
  * Writes the rows of a new execution and wakes a worker after commit.  False
  * when an open one has the workflow_id.  Needs SPI_connect().

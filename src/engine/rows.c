@@ -1,5 +1,5 @@
 /*
- * store.c
+ * rows.c
  *	  Executions and branches: rows into structs, and structs into rows.
  *
  * Everything that an advance does happens in memory; what is different at
@@ -150,7 +150,7 @@ static VouchStmt insert_result = {
 /* ------------------------------------------------------------- executions */
 
 bool
-vouch_store_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e, bool *busy)
+vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e, bool *busy)
 {
 	Datum		args[2];
 	bool		isnull;
@@ -189,7 +189,7 @@ vouch_store_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e,
 }
 
 bool
-vouch_store_find_open(int bucket, const char *workflow_id, pg_uuid_t *id, char **run_as)
+vouch_rows_find_open(int bucket, const char *workflow_id, pg_uuid_t *id, char **run_as)
 {
 	Datum		args[2];
 
@@ -203,7 +203,7 @@ vouch_store_find_open(int bucket, const char *workflow_id, pg_uuid_t *id, char *
 }
 
 int
-vouch_store_take_nudges(int bucket, const pg_uuid_t *id)
+vouch_rows_take_nudges(int bucket, const pg_uuid_t *id)
 {
 	Datum		args[2];
 
@@ -213,7 +213,7 @@ vouch_store_take_nudges(int bucket, const pg_uuid_t *id)
 }
 
 void
-vouch_store_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
+vouch_rows_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
 {
 	Datum		args[4];
 	pg_uuid_t	nudge_id;
@@ -224,11 +224,11 @@ vouch_store_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
 	args[2] = UUIDPGetDatum(&nudge_id);
 	args[3] = CStringGetTextDatum(run_as);
 	vouch_stmt_run(&insert_nudge, args, NULL);
-	vouch_store_wake(run_as, bucket, id, 0);
+	vouch_rows_wake(run_as, bucket, id, 0);
 }
 
 void
-vouch_store_wake(const char *run_as, int bucket, const pg_uuid_t *id, TimestampTz due_at)
+vouch_rows_wake(const char *run_as, int bucket, const pg_uuid_t *id, TimestampTz due_at)
 {
 	Oid			role = get_role_oid(run_as, true);
 
@@ -282,7 +282,7 @@ read_data(VouchBranch *b, const char *text)
 }
 
 void
-vouch_store_load_data(VouchAdvance *adv, VouchBranch *b)
+vouch_rows_load_data(VouchAdvance *adv, VouchBranch *b)
 {
 	Datum		args[3];
 	char	   *text;
@@ -298,12 +298,12 @@ vouch_store_load_data(VouchAdvance *adv, VouchBranch *b)
 	if (text != NULL)
 		read_data(b, text);
 	if (b->input == NULL)
-		b->input = vouch_store_input(adv);
+		b->input = vouch_rows_input(adv);
 	b->loaded = true;
 }
 
 const AslValue *
-vouch_store_input(VouchAdvance *adv)
+vouch_rows_input(VouchAdvance *adv)
 {
 	if (adv->context_input == NULL)
 	{
@@ -340,7 +340,7 @@ find_branch(VouchAdvance *adv, int no)
 }
 
 void
-vouch_store_add(VouchAdvance *adv, VouchBranch *b)
+vouch_rows_add(VouchAdvance *adv, VouchBranch *b)
 {
 	if (adv->nbranches == adv->maxbranches)
 	{
@@ -354,7 +354,7 @@ vouch_store_add(VouchAdvance *adv, VouchBranch *b)
 
 /* What hangs on the parent: scope, silence. */
 void
-vouch_store_adopt(VouchBranch *b, VouchBranch *parent)
+vouch_rows_adopt(VouchBranch *b, VouchBranch *parent)
 {
 	b->parent = parent;
 	b->scope.vars = b->vars ? b->vars : asl_object();
@@ -391,7 +391,7 @@ read_join(VouchBranch *b, int row, const char *limits)
 }
 
 void
-vouch_store_load(VouchAdvance *adv)
+vouch_rows_load(VouchAdvance *adv)
 {
 	const AslProgram *asl = adv->program->asl;
 	Datum		args[3];
@@ -449,7 +449,7 @@ vouch_store_load(VouchAdvance *adv)
 		if (text != NULL)
 			read_data(b, text);
 		b->stored = true;
-		vouch_store_add(adv, b);
+		vouch_rows_add(adv, b);
 		/* vouch_stmt_get reads SPI_tuptable, which nothing here replaces */
 		Assert(SPI_tuptable == table);
 	}
@@ -459,7 +459,7 @@ vouch_store_load(VouchAdvance *adv)
 		VouchBranch *b = adv->branches[i];
 
 		/* a parent has the lower number, so it comes first */
-		vouch_store_adopt(b, parents[i] >= 0 ? find_branch(adv, parents[i]) : NULL);
+		vouch_rows_adopt(b, parents[i] >= 0 ? find_branch(adv, parents[i]) : NULL);
 		if (b->parent != NULL)
 			b->parent->join->running++;
 	}
@@ -470,7 +470,7 @@ vouch_store_load(VouchAdvance *adv)
  * place on (at most max), or those that are done.
  */
 int
-vouch_store_load_children(VouchAdvance *adv, VouchBranch *parent, VouchBranchStatus status,
+vouch_rows_load_children(VouchAdvance *adv, VouchBranch *parent, VouchBranchStatus status,
 						  int place, int max, VouchBranch ***children)
 {
 	Datum		args[5];
@@ -497,7 +497,7 @@ vouch_store_load_children(VouchAdvance *adv, VouchBranch *parent, VouchBranchSta
 		if (text != NULL)
 			read_data(b, text);
 		b->loaded = true;
-		vouch_store_adopt(b, parent);
+		vouch_rows_adopt(b, parent);
 		(*children)[row] = b;
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -558,7 +558,7 @@ write_branch(VouchAdvance *adv, VouchBranch *b)
 
 	/* an update that takes what was never read along must read it first */
 	if (b->stored && !b->loaded)
-		vouch_store_load_data(adv, b);
+		vouch_rows_load_data(adv, b);
 
 	memset(nulls, ' ', sizeof(nulls));
 #define PUT(i, isnull_, datum_) \
@@ -656,7 +656,7 @@ delete_removed(VouchAdvance *adv)
 }
 
 void
-vouch_store_flush(VouchAdvance *adv)
+vouch_rows_flush(VouchAdvance *adv)
 {
 	VouchExecution *e = &adv->execution;
 	TimestampTz soonest = 0;
@@ -705,13 +705,13 @@ vouch_store_flush(VouchAdvance *adv)
 		vouch_stmt_run_one(&update_counters, args, NULL);
 	}
 	if (ready)
-		vouch_store_wake(e->run_as, e->bucket, &e->id, 0);
+		vouch_rows_wake(e->run_as, e->bucket, &e->id, 0);
 	else if (soonest != 0)
-		vouch_store_wake(e->run_as, e->bucket, &e->id, soonest);
+		vouch_rows_wake(e->run_as, e->bucket, &e->id, soonest);
 }
 
 void
-vouch_store_close(VouchAdvance *adv, const char *event, const AslValue *output,
+vouch_rows_close(VouchAdvance *adv, const char *event, const AslValue *output,
 				  const char *error, const char *cause)
 {
 	VouchExecution *e = &adv->execution;

@@ -1,9 +1,9 @@
 /*
- * store.h
+ * rows.h
  *	  Executions and branches in memory, and their way from and to rows.
  */
-#ifndef VOUCH_ENGINE_STORE_H
-#define VOUCH_ENGINE_STORE_H
+#ifndef VOUCH_ENGINE_ROWS_H
+#define VOUCH_ENGINE_ROWS_H
 
 #include "engine/engine.h"
 #include "engine/program.h"
@@ -129,42 +129,42 @@ struct VouchAdvance;
 /* ------------------------------------------------------------------ rows */
 
 /* Claims the row; false when it is not there, or somebody has it (then *busy). */
-extern bool vouch_store_claim(int bucket, const pg_uuid_t *id, bool wait,
+extern bool vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait,
 							  VouchExecution *execution, bool *busy);
 
 /* The open execution of a workflow_id; false when there is none.  No lock. */
-extern bool vouch_store_find_open(int bucket, const char *workflow_id, pg_uuid_t *id,
+extern bool vouch_rows_find_open(int bucket, const char *workflow_id, pg_uuid_t *id,
 								  char **run_as);
 
 /* Deletes the nudges that this statement sees and says how many. */
-extern int	vouch_store_take_nudges(int bucket, const pg_uuid_t *id);
-extern void vouch_store_nudge(int bucket, const pg_uuid_t *id, const char *run_as);
+extern int	vouch_rows_take_nudges(int bucket, const pg_uuid_t *id);
+extern void vouch_rows_nudge(int bucket, const pg_uuid_t *id, const char *run_as);
 
 /* Hands a hint to the workers after commit. */
-extern void vouch_store_wake(const char *run_as, int bucket, const pg_uuid_t *id,
+extern void vouch_rows_wake(const char *run_as, int bucket, const pg_uuid_t *id,
 							 TimestampTz due_at);
 
 /* Branches that are ready, waiting: into adv->branches, in order of their numbers. */
-extern void vouch_store_load(struct VouchAdvance *adv);
+extern void vouch_rows_load(struct VouchAdvance *adv);
 
 /* Reads what load left out: inputs and so on. */
-extern void vouch_store_load_data(struct VouchAdvance *adv, VouchBranch *branch);
+extern void vouch_rows_load_data(struct VouchAdvance *adv, VouchBranch *branch);
 
 /* The input of the execution. */
-extern const AslValue *vouch_store_input(struct VouchAdvance *adv);
+extern const AslValue *vouch_rows_input(struct VouchAdvance *adv);
 
-extern void vouch_store_add(struct VouchAdvance *adv, VouchBranch *branch);
-extern void vouch_store_adopt(VouchBranch *branch, VouchBranch *parent);
-extern int	vouch_store_load_children(struct VouchAdvance *adv, VouchBranch *parent,
+extern void vouch_rows_add(struct VouchAdvance *adv, VouchBranch *branch);
+extern void vouch_rows_adopt(VouchBranch *branch, VouchBranch *parent);
+extern int	vouch_rows_load_children(struct VouchAdvance *adv, VouchBranch *parent,
 									  VouchBranchStatus status, int place, int max,
 									  VouchBranch ***children);
 
 /* Writes branches, the execution's counters and the history back. */
-extern void vouch_store_flush(struct VouchAdvance *adv);
+extern void vouch_rows_flush(struct VouchAdvance *adv);
 
 /* Closes the row, writes the outcome and deletes the branches. */
-extern void vouch_store_close(struct VouchAdvance *adv, const char *event, const AslValue *output,
+extern void vouch_rows_close(struct VouchAdvance *adv, const char *event, const AslValue *output,
 							  const char *error, const char *cause);
 
 
-#endif							/* VOUCH_ENGINE_STORE_H */
+#endif							/* VOUCH_ENGINE_ROWS_H */
