@@ -28,7 +28,7 @@ static VouchStmt find_work = {
 	" (SELECT bucket, execution_id, run_as FROM vouch_data.execution"
 	"  WHERE status = 'running' AND deadline <= $2 AND NOT paused AND ($1 IS NULL OR run_as = $1)"
 	"  ORDER BY deadline LIMIT $3)"
-	") AS w LIMIT $3",
+	") AS w ORDER BY w.execution_id LIMIT $3",
 	SPI_OK_SELECT, 3, {TEXTOID, TIMESTAMPTZOID, INT8OID}
 };
 
