@@ -28,6 +28,7 @@ static const VouchTransition transitions[] = {
 	{"pending_approval", "decide", "pending_approval", "V050", "A reviewer enters verdicts on items."},
 	{"pending_approval", "approve", "approved", "V060", "Signatures satisfy the policy."},
 	{"pending_approval", "reject", "rejected", "V070", "A reviewer's signature rejects the version."},
+	{"pending_approval", "return", "draft", "V075", "A reviewer's signature sends it back: its makers go on with it, and submit it again."},
 	{"pending_approval", "withdraw", "withdrawn", "V080", "Its maker takes it back before it is decided."},
 	{"approved", "supersede", "superseded", "V090", "A later version of the artifact is approved."},
 	{NULL, NULL, NULL, NULL, NULL}
@@ -73,6 +74,13 @@ static VouchStmt set_closed = {
 	"UPDATE vouch_data.version SET state = $4::vouch.version_state, closed_by = $5, closed_at = $6, close_reason = $7"
 	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3",
 	SPI_OK_UPDATE, 7, {INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt set_returned = {
+	"UPDATE vouch_data.version SET state = 'draft', content_digest = NULL"
+	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3",
+	SPI_OK_UPDATE, 3, {INT4OID, INT4OID, INT4OID},
 	.indexed = true, .guarded = true
 };
 
@@ -348,6 +356,13 @@ vouch_version_apply(VouchVersion *version, const char *event,
 		args[6] = reason == NULL ? (Datum) 0 : CStringGetTextDatum(reason);
 		nulls[6] = reason == NULL ? 'n' : ' ';
 		vouch_stmt_run_one(&set_closed, args, nulls);
+	}
+	else if (strcmp(event, "return") == 0)
+	{
+		/* what the reviewers saw and said */
+		vouch_version_digest(version, &root);
+		vouch_stmt_run_one(&set_returned, args, NULL);
+		version->has_digest = false;
 	}
 	else
 		elog(ERROR, "vouch_version_apply() does not do \"%s\"", event);

@@ -76,7 +76,7 @@ extern const VouchTransition *vouch_version_rule(const VouchVersion *version, co
  * acts; detail goes to the log, reason to the log and to close_reason.
  * Brings *version up to date.  Needs SPI_connect() and the artifact's lock.
  *
- * Events: submit, approve, reject, withdraw, supersede.
+ * Events: submit, approve, reject, return, withdraw, supersede.
  */
 extern void vouch_version_apply(VouchVersion *version, const char *event,
 								const char *actor, const char *on_behalf_of,
