@@ -33,11 +33,17 @@ static VouchStmt find_last = {
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
 };
 
+/*
+ * The artifact's lock makes the number a new one; only in REPEATABLE READ it may
+ * be taken by what the snapshot does not show.  ON CONFLICT makes that the
+ * serialization failure that it is, which applications know to try again.
+ */
 static VouchStmt insert_operation = {
 	"INSERT INTO vouch_data.operation"
 	" (bucket, artifact_no, op_no, version_no, operation, rule, actor, on_behalf_of, db_user,"
 	"  at, xid, workflow_id, execution_id, activity, attempt, items, items_root, detail, error, prev, leaf)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
+	" ON CONFLICT DO NOTHING",
 	SPI_OK_INSERT, 21,
 	{INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 	TIMESTAMPTZOID, XID8OID, TEXTOID, UUIDOID, TEXTOID, INT4OID, INT8OID, BYTEAOID, JSONBOID,
