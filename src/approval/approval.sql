@@ -593,7 +593,7 @@ COMMENT ON COLUMN vouch.pending_approvals.version_id IS 'Id of the version';
 
 CREATE FUNCTION vouch.my_tasks(actor text DEFAULT NULL)
 RETURNS TABLE (phase text, subject text, scope text, version int, what text, since timestamptz, due timestamptz, version_id uuid)
-LANGUAGE sql VOLATILE AS $$
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT p.label, a.subject, a.scope, r.version_no,
 		CASE WHEN r.undecided = 0 THEN '' WHEN r.undecided = 1 THEN 'decide 1 item, then '
 			ELSE 'decide ' || r.undecided || ' items, then ' END

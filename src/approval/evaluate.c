@@ -256,14 +256,14 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 	if (c->acting_for != NULL && c->delegation == NULL)
 	{
 		c->why = VOUCH_WHY_PRINCIPAL;
-		c->text = psprintf("no delegation by %s is valid now", c->acting_for);
+		c->text = psprintf("no delegation by \"%s\" is valid now", c->acting_for);
 		return;
 	}
 	if (!holds_anywhere(input, c->acting_for != NULL ? c->acting_for : c->actor, c->role))
 	{
 		c->why = c->acting_for != NULL ? VOUCH_WHY_PRINCIPAL : VOUCH_WHY_ROLE;
 		c->text = c->acting_for != NULL ?
-			psprintf("%s does not hold %s", c->acting_for, c->role) :
+			psprintf("\"%s\" does not hold %s", c->acting_for, c->role) :
 			psprintf("does not hold %s now", c->role);
 		return;
 	}
@@ -287,7 +287,7 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 	if ((did = duty(input, rule, c->acting_for)) != NULL)
 	{
 		c->why = VOUCH_WHY_DUTIES;
-		c->text = psprintf("would act for %s, who %s", c->acting_for, did);
+		c->text = psprintf("would act for \"%s\", who %s", c->acting_for, did);
 		return;
 	}
 	c->eligible = true;
@@ -354,8 +354,8 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 			{
 				c->why = VOUCH_WHY_SIGNED_FOR;
 				c->text = s->acting_for != NULL ?
-					psprintf("%s has signed for %s", s->signer, s->acting_for) :
-					psprintf("%s has signed", s->signer);
+					psprintf("\"%s\" has signed for \"%s\"", s->signer, s->acting_for) :
+					psprintf("\"%s\" has signed", s->signer);
 			}
 			return;
 		}
@@ -364,7 +364,7 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 			c->why = VOUCH_WHY_OTHER_SIGNER;
 			c->text = same(s->signer, c->actor) ?
 				psprintf("has signed as %s, and different people must sign", s->role) :
-				psprintf("%s has signed as %s, and different people must sign",
+				psprintf("\"%s\" has signed as %s, and different people must sign",
 						 s->signer, s->role);
 			return;
 		}
@@ -579,6 +579,17 @@ vouch_evaluate(VouchCase *input)
 	return evaluation;
 }
 
+/* "ann, raj (for kim)" */
+static void
+append_name(StringInfo buf, const VouchCandidate *c)
+{
+	if (buf->len > 0)
+		appendStringInfoString(buf, ", ");
+	appendStringInfoString(buf, c->actor);
+	if (c->acting_for != NULL)
+		appendStringInfo(buf, " (for %s)", c->acting_for);
+}
+
 char *
 vouch_evaluate_who(const VouchRuleResult *rule, bool now)
 {
@@ -589,13 +600,8 @@ vouch_evaluate_who(const VouchRuleResult *rule, bool now)
 	{
 		const VouchCandidate *c = &rule->candidates[i];
 
-		if (now ? c->why != VOUCH_WHY_CAN : !c->eligible)
-			continue;
-		if (buf.len > 0)
-			appendStringInfoString(&buf, ", ");
-		appendStringInfoString(&buf, c->actor);
-		if (c->acting_for != NULL)
-			appendStringInfo(&buf, " (for %s)", c->acting_for);
+		if (now ? c->why == VOUCH_WHY_CAN : c->eligible)
+			append_name(&buf, c);
 	}
 	return buf.data;
 }
@@ -688,6 +694,17 @@ list_reasons(const VouchStageResult *stage, const VouchRuleResult *rule)
 	return buf.data;
 }
 
+static char *
+list_choices(const VouchCandidate **choices, int n)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < n; i++)
+		append_name(&buf, choices[i]);
+	return buf.data;
+}
+
 bool
 vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evaluation,
 						   char **problem, char **detail)
@@ -745,8 +762,9 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 					slot->chosen = NULL;
 				}
 				if (missing > 0)
-					appendStringInfo(&roles, "%s%s: %s", roles.len > 0 ? "; " : "",
-									 rule->rule->role, vouch_evaluate_who(rule, false));
+					appendStringInfo(&roles, "%s%s%s%s: %s", roles.len > 0 ? "; " : "",
+									 rule->rule->role, group ? " for " : "", group ? group : "",
+									 list_choices(choices, nchoices));
 			}
 		}
 	}

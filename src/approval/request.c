@@ -200,6 +200,13 @@ evaluate(VouchRequest *request, TimestampTz now)
 	request->evaluation = vouch_evaluate(input);
 }
 
+static const char *
+closed_because(const VouchVersion *version)
+{
+	return strcmp(version->state, "draft") == 0 ? "the version is a draft" :
+		psprintf("the version is %s", version->state);
+}
+
 VouchRequest *
 vouch_request_load(VouchVersion *version, const char *submitter,
 				   const VouchRights *rights, TimestampTz now)
@@ -213,7 +220,7 @@ vouch_request_load(VouchVersion *version, const char *submitter,
 	input->scope = version->scope;
 	input->creator = version->created_by;
 	input->open = false;
-	input->closed_because = psprintf("the version is %s", pending ? "pending" : version->state);
+	input->closed_because = closed_because(version);
 
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
@@ -533,7 +540,7 @@ vouch_request_settle(VouchRequest *request, const char *actor, const char *actin
 	/* The engine may have gone on from here already: read what is so now. */
 	request->version = vouch_version_read(&request->version->id);
 	request->input.open = false;
-	request->input.closed_because = psprintf("the version is %s", request->version->state);
+	request->input.closed_because = closed_because(request->version);
 	vouch_request_refresh(request, now);
 }
 
@@ -556,7 +563,8 @@ vouch_request_require_open(const VouchRequest *request, const char *verb)
 		return;
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_VERSION_STATE),
-			 errmsg("cannot %s %s: it is %s", verb, vouch_version_label(version), version->state),
+			 errmsg("cannot %s %s: it is %s%s", verb, vouch_version_label(version),
+					strcmp(version->state, "draft") == 0 ? "a " : "", version->state),
 			 errdetail("Only a version that is pending_approval is decided and signed."),
 			 strcmp(version->state, "draft") == 0 ?
 			 errhint("Submit it first: SELECT vouch.submit_version('%s').", vouch_id_text(&version->id)) :
