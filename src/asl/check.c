@@ -5,7 +5,7 @@
  */
 #include "asl/port.h"
 
-#include "asl/compile.h"
+#include "asl/check.h"
 
 /* Is shown each transition of a state: its target and the place under the state. */
 typedef void (*EdgeSeen) (const AslState *state, const char *target, const char *place,

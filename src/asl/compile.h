@@ -6,7 +6,7 @@
 #ifndef ASL_COMPILE_H
 #define ASL_COMPILE_H
 
-#include "asl/program.h"
+#include "asl/body.h"
 
 /* A reference to a variable, or the assignment of one. */
 typedef struct AslVariableUse
@@ -86,21 +86,5 @@ extern void asl_member_text(AslCompiler *compiler, const AslValue *object, const
 /* Notes the variables that a path or expression reads. */
 extern void asl_note_path(AslCompiler *compiler, const AslPath *path);
 extern void asl_note_expr(AslCompiler *compiler, const AslExpr *expr);
-
-/* states.c */
-extern void asl_compile_state(AslCompiler *compiler, AslState *state, const AslValue *value);
-
-/* rules.c */
-extern void asl_compile_choices(AslCompiler *compiler, AslState *state, const AslValue *value);
-
-/* errors.c */
-extern void asl_compile_errors(AslCompiler *compiler, AslState *state, const AslValue *value);
-
-/* program.c */
-extern AslMachine *asl_compile_machine(AslCompiler *compiler, const AslValue *value,
-									   AslState *owner, int depth);
-
-/* check.c */
-extern void asl_check_program(AslCompiler *compiler);
 
 #endif							/* ASL_COMPILE_H */

@@ -4,7 +4,7 @@
  */
 #include "asl/port.h"
 
-#include "asl/compile.h"
+#include "asl/errors.h"
 
 /* The error names that the language reserves. */
 static const char *const reserved[] =

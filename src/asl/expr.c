@@ -293,33 +293,17 @@ asl_expr_parse(const char *text, size_t len, const char **problem)
 
 /* ------------------------------------------------------------ evaluation */
 
-/* Shortens a payload for a cause. */
-static const char *
-excerpt(const AslValue *value)
-{
-	char	   *text;
-	size_t		len = 4000;
-
-	if (!asl_exceeds(value, len))
-		return asl_print(value);
-	if (asl_exceeds(value, 1024 * 1024))
-		return "...";
-	text = asl_print(value);
-	/* cut between characters */
-	while (len > 0 && ((unsigned char) text[len] & 0xC0) == 0x80)
-		len--;
-	return asl_printf("%.*s...", (int) len, text);
-}
-
 const char *
 asl_missing_cause(const AslPath *path, const char *field, AslEnv *env)
 {
 	if (path->root == ASL_ROOT_VARIABLE)
 		return asl_printf("The variable reference '%s' specified for the field '%s' could not be resolved",
 						  path->text, field);
+	if (path->root == ASL_ROOT_INPUT && env->input->type == ASL_NULL)
+		return "Unable to apply Path transformation to null or empty input.";
 	return asl_printf("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
 					  path->text, field,
-					  excerpt(path->root == ASL_ROOT_CONTEXT ? env->context : env->input));
+					  asl_excerpt(path->root == ASL_ROOT_CONTEXT ? env->context : env->input));
 }
 
 static const AslValue *
@@ -357,7 +341,9 @@ asl_expr_eval(const AslExpr *expr, AslEnv *env, const char *field, AslError *err
 		case ASL_EXPR_LITERAL:
 			return expr->literal;
 		case ASL_EXPR_PATH:
-			value = asl_path_eval(expr->path, env, &missing);
+			/* the service takes no path, not even "$", from a null */
+			if (expr->path->root != ASL_ROOT_INPUT || env->input->type != ASL_NULL)
+				value = asl_path_eval(expr->path, env, &missing);
 			if (value == NULL)
 			{
 				error->error = "States.Runtime";

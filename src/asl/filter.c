@@ -11,6 +11,7 @@
 #include "asl/filter.h"
 #include "asl/json.h"
 #include "asl/number.h"
+#include "asl/regex.h"
 
 typedef enum FilterKind
 {
@@ -18,7 +19,8 @@ typedef enum FilterKind
 	FILTER_AND,
 	FILTER_NOT,
 	FILTER_EXISTS,
-	FILTER_COMPARE
+	FILTER_COMPARE,
+	FILTER_REGEX
 } FilterKind;
 
 typedef enum Comparison
@@ -48,9 +50,10 @@ struct AslFilter
 	FilterKind	kind;
 	AslFilter  *left;			/* OR, AND, NOT */
 	AslFilter  *right;			/* OR, AND */
-	Operand		a;				/* EXISTS, COMPARE */
+	Operand		a;				/* EXISTS, COMPARE, REGEX */
 	Operand		b;				/* COMPARE */
 	Comparison	comparison;
+	AslRegex   *regex;
 };
 
 static const struct
@@ -219,6 +222,32 @@ read_operand(Reader *reader, Operand *operand)
 	return operand->literal != NULL;
 }
 
+/* Reads /pattern/ or /pattern/i. */
+static AslFilter *
+read_regex(Reader *reader, AslFilter *filter)
+{
+	const char *pattern;
+	const char *end;
+	bool		ignore_case = false;
+
+	if (!read_text(reader, "/", false))
+		return refuse(reader, "a regular expression between slashes was expected after \"=~\"");
+	pattern = reader->at;
+	while (reader->at < reader->end && *reader->at != '/')
+		reader->at += *reader->at == '\\' && reader->at + 1 < reader->end ? 2 : 1;
+	if (reader->at == reader->end)
+		return refuse(reader, "a regular expression does not end");
+	end = reader->at++;
+	if (reader->at < reader->end && *reader->at == 'i')
+	{
+		ignore_case = true;
+		reader->at++;
+	}
+	filter->kind = FILTER_REGEX;
+	filter->regex = asl_regex_parse(pattern, end - pattern, ignore_case, &reader->problem);
+	return filter->regex == NULL ? NULL : filter;
+}
+
 static AslFilter *
 read_test(Reader *reader)
 {
@@ -249,7 +278,7 @@ read_test(Reader *reader)
 	if (!read_operand(reader, &filter->a))
 		return NULL;
 	if (read_text(reader, "=~", false))
-		return refuse(reader, "regular expressions in filters are not supported");
+		return read_regex(reader, filter);
 	for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++)
 	{
 		if (read_text(reader, comparisons[i].text, comparisons[i].word))
@@ -425,6 +454,31 @@ comparison_holds(Comparison comparison, const AslValue *a, const AslValue *b, As
 	return false;
 }
 
+/* Tells whether a value, as text, is what a regular expression describes. */
+static bool
+regex_holds(const AslRegex *regex, const AslValue *value, AslEnv *env)
+{
+	const char *text;
+
+	if (value == NULL)
+		return false;
+	switch (value->type)
+	{
+		case ASL_STRING:
+			return asl_regex_matches(regex, value->u.string.data, value->u.string.len,
+									 &env->visits);
+		case ASL_NUMBER:
+			text = value->u.number.text;
+			break;
+		case ASL_BOOL:
+			text = value->u.boolean ? "true" : "false";
+			break;
+		default:
+			return false;
+	}
+	return asl_regex_matches(regex, text, strlen(text), &env->visits);
+}
+
 /* Tells whether an item meets the condition. */
 bool
 asl_filter_holds(const AslFilter *filter, AslEnv *env, const AslValue *item)
@@ -451,6 +505,8 @@ asl_filter_holds(const AslFilter *filter, AslEnv *env, const AslValue *item)
 		case FILTER_COMPARE:
 			return comparison_holds(filter->comparison, operand_value(&filter->a, env, item),
 									operand_value(&filter->b, env, item), env);
+		case FILTER_REGEX:
+			return regex_holds(filter->regex, operand_value(&filter->a, env, item), env);
 	}
 	return false;
 }

@@ -532,6 +532,31 @@ asl_print(const AslValue *value)
 	return text.data;
 }
 
+const char *
+asl_excerpt(const AslValue *value)
+{
+	size_t		len = 4000;
+	char	   *text;
+
+	if (!asl_exceeds(value, len))
+		return asl_print(value);
+	if (asl_exceeds(value, 1024 * 1024))
+		return "...";
+	text = asl_print(value);
+	/* cut between characters */
+	while (len > 0 && ((unsigned char) text[len] & 0xC0) == 0x80)
+		len--;
+	return asl_printf("%.*s...", (int) len, text);
+}
+
+const char *
+asl_value_text(const AslValue *value)
+{
+	if (value->type == ASL_STRING && value->u.string.len <= 4000)
+		return value->u.string.data;
+	return asl_excerpt(value);
+}
+
 void
 asl_format_to(AslText *text, const AslValue *value)
 {

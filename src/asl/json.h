@@ -9,6 +9,10 @@
 
 extern void asl_print_to(AslText *text, const AslValue *value);
 
+/* Returns a value's JSON for a message, cut when it is long; the other leaves a string bare. */
+extern const char *asl_excerpt(const AslValue *value);
+extern const char *asl_value_text(const AslValue *value);
+
 /* Writes a value as the service's Format does: {Id=1, Tags=[a, b]}. */
 extern void asl_format_to(AslText *text, const AslValue *value);
 

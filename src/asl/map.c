@@ -5,8 +5,8 @@
 #include "asl/port.h"
 
 #include "asl/json.h"
+#include "asl/map.h"
 #include "asl/number.h"
-#include "asl/state.h"
 
 /* The service's own bound on a batch where none is given. */
 #define MAX_BATCH_BYTES INT64_C(262144)
@@ -73,7 +73,7 @@ read_percentage(const AslNumberField *field, AslEnv *env, double *result, AslErr
 		!(value->type == ASL_STRING && asl_parse_decimal(value->u.string.data, result)))
 	{
 		*error = asl_runtime_error(asl_printf("The ToleratedFailurePercentagePath field refers to value \"%s\" which is not a valid float: %s",
-											  asl_print(value), field->path->text));
+											  asl_value_text(value), field->path->text));
 		return false;
 	}
 	if (!(*result >= 0 && *result <= 100))

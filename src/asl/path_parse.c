@@ -104,8 +104,7 @@ read_name(Reader *reader)
 	if (len == 8 && memcmp(name, "length()", 8) == 0)
 		return add_step(reader, ASL_STEP_LENGTH) != NULL;
 	if (memchr(name, '*', len) != NULL || memchr(name, '\'', len) != NULL ||
-		memchr(name, '"', len) != NULL || memchr(name, ']', len) != NULL ||
-		memchr(name, '?', len) != NULL || memchr(name, '@', len) != NULL)
+		memchr(name, '"', len) != NULL || memchr(name, ']', len) != NULL)
 		return refuse(reader, "a name with special characters has to be written in brackets");
 	step = add_step(reader, ASL_STEP_NAME);
 	if (step == NULL)

@@ -4,8 +4,10 @@
  */
 #include "asl/port.h"
 
-#include "asl/compile.h"
+#include "asl/check.h"
 #include "asl/json.h"
+#include "asl/program.h"
+#include "asl/states.h"
 
 static int
 compare_states(const void *left, const void *right)

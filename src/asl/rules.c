@@ -4,7 +4,7 @@
  */
 #include "asl/port.h"
 
-#include "asl/compile.h"
+#include "asl/rules.h"
 #include "asl/timestamp.h"
 
 static AslRule *compile_rule(AslCompiler *compiler, const AslValue *value, int depth);

@@ -5,7 +5,7 @@
 #include "asl/port.h"
 
 #include "asl/json.h"
-#include "asl/state.h"
+#include "asl/map.h"
 #include "asl/timestamp.h"
 
 /* The longest wait of the service, in seconds. */
@@ -71,7 +71,7 @@ asl_apply_result_path(const AslPathField *field, const AslValue *input, const As
 		error->error = "States.ResultPathMatchFailure";
 		error->cause = asl_printf("Unable to apply ReferencePath %s to input %s",
 								  field->path->text,
-								  asl_exceeds(input, 4000) ? "..." : asl_print(input));
+								  asl_excerpt(input));
 	}
 	return value;
 }
@@ -128,7 +128,7 @@ asl_read_count(const AslNumberField *field, AslEnv *env, const char *name, int64
 	if (!read_long(value, result))
 	{
 		*error = asl_runtime_error(asl_printf("The %sPath field refers to value \"%s\" which is not a valid integer: %s",
-											  name, asl_print(value), field->path->text));
+											  name, asl_value_text(value), field->path->text));
 		return false;
 	}
 	if (*result < 0)
@@ -261,14 +261,11 @@ enter_wait(const AslState *state, const AslFrame *frame, AslEnv *env, AslEntry *
 		else
 			entry->error = asl_runtime_error(asl_printf("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s",
 														path->text,
-														value->type == ASL_STRING ?
-														value->u.string.data : asl_print(value)));
+														asl_value_text(value)));
 	}
 	else if (!read_long(value, &number))
 		entry->error = asl_runtime_error(asl_printf("The SecondsPath parameter cannot be parsed as a long value: %s == %s",
-													path->text,
-													value->type == ASL_STRING ?
-													value->u.string.data : asl_print(value)));
+													path->text, asl_value_text(value)));
 	else if (number < 0)
 		entry->error = asl_runtime_error(asl_printf("The SecondsPath parameter cannot be negative: %s == %lld",
 													path->text, (long long) number));

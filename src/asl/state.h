@@ -5,7 +5,7 @@
 #ifndef ASL_STATE_H
 #define ASL_STATE_H
 
-#include "asl/program.h"
+#include "asl/body.h"
 
 /* Puts "An error occurred while executing the state …" before an error's cause. */
 extern void asl_name_state(const AslState *state, const AslFrame *frame, AslError *error);
@@ -27,9 +27,5 @@ extern bool asl_too_large(const AslValue *value, const AslFrame *frame, const ch
 /* Reads a count given in the definition or by a path; false with the error. */
 extern bool asl_read_count(const AslNumberField *field, AslEnv *env, const char *name,
 						   int64_t *result, AslError *error);
-
-/* Fills a Map's entry. */
-extern void asl_enter_map(const AslState *state, const AslFrame *frame, AslEnv *env,
-						  AslEntry *entry);
 
 #endif							/* ASL_STATE_H */

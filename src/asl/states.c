@@ -4,7 +4,10 @@
  */
 #include "asl/port.h"
 
-#include "asl/compile.h"
+#include "asl/errors.h"
+#include "asl/program.h"
+#include "asl/rules.h"
+#include "asl/states.h"
 #include "asl/timestamp.h"
 
 /* State types as bits, for the table of fields. */

@@ -5,6 +5,8 @@
 #ifndef ASL_VALUE_H
 #define ASL_VALUE_H
 
+#include "asl/port.h"
+
 #include "asl/asl.h"
 
 /* A text that grows. */
