@@ -21,15 +21,10 @@
 
 VOUCH_FUNCTION(vouch_sql_actor);
 VOUCH_FUNCTION(vouch_sql_check_actor);
-VOUCH_FUNCTION(vouch_sql_assume_actor);
+VOUCH_FUNCTION(vouch_sql_acting_workflow);
 
 static VouchActing *acting_top = NULL;
 static bool callbacks_registered = false;
-
-/* Whom a function acts for by its own parameter, in the frame that it was called in. */
-static const char *assumed = NULL;
-static const VouchActing *assumed_in = NULL;
-static int	assumed_level = 0;
 
 static VouchStmt find_application = {
 	"SELECT 1 FROM vouch_data.trusted_application WHERE role_name = $1",
@@ -41,10 +36,7 @@ static void
 forget_acting(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-	{
 		acting_top = NULL;
-		assumed = NULL;
-	}
 }
 
 static void
@@ -52,16 +44,12 @@ forget_acting_sub(SubXactEvent event, SubTransactionId mysubid,
 				  SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
 		while (acting_top != NULL && acting_top->nest_level >= GetCurrentTransactionNestLevel())
 			acting_top = acting_top->outer;
-		if (assumed_level >= GetCurrentTransactionNestLevel())
-			assumed = NULL;
-	}
 }
 
-static void
-watch_transactions(void)
+void
+vouch_actor_push(VouchActing *acting)
 {
 	if (!callbacks_registered)
 	{
@@ -69,12 +57,6 @@ watch_transactions(void)
 		RegisterSubXactCallback(forget_acting_sub, NULL);
 		callbacks_registered = true;
 	}
-}
-
-void
-vouch_actor_push(VouchActing *acting)
-{
-	watch_transactions();
 	acting->nest_level = GetCurrentTransactionNestLevel();
 	acting->outer = acting_top;
 	acting_top = acting;
@@ -126,8 +108,6 @@ vouch_actor_is_application(void)
 const char *
 vouch_actor_current(void)
 {
-	if (assumed != NULL && assumed_in == acting_top)
-		return assumed;
 	if (acting_top != NULL)
 		return acting_top->actor;
 	if (vouch_guc_actor != NULL && vouch_guc_actor[0] != '\0')
@@ -187,25 +167,11 @@ vouch_sql_check_actor(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(vouch_actor_check(claimed, parameter)));
 }
 
-/*
- * vouch_data.assume_actor(claimed text, parameter text): what follows in this
- * transaction is done by claimed, checked as above; NULL ends it.  An error
- * ends it, too.
- */
+/* vouch_data.acting_workflow() */
 Datum
-vouch_sql_assume_actor(PG_FUNCTION_ARGS)
+vouch_sql_acting_workflow(PG_FUNCTION_ARGS)
 {
-	const char *name;
-
-	assumed = NULL;
-	name = vouch_actor_check(PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0)),
-							 PG_ARGISNULL(1) ? "user_id" : text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	if (!PG_ARGISNULL(0))
-	{
-		watch_transactions();
-		assumed = MemoryContextStrdup(TopTransactionContext, name);
-		assumed_in = acting_top;
-		assumed_level = GetCurrentTransactionNestLevel();
-	}
-	PG_RETURN_TEXT_P(cstring_to_text(name));
+	if (acting_top == NULL || acting_top->workflow_id == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(acting_top->workflow_id));
 }

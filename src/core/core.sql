@@ -94,10 +94,10 @@ LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'vouch_sql_check_act
 COMMENT ON FUNCTION vouch_data.check_actor(text, text) IS
 'The acting name when claimed is NULL or that name, else VO001; parameter is named in the error';
 
-CREATE FUNCTION vouch_data.assume_actor(claimed text, parameter text DEFAULT 'user_id') RETURNS text
-LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_assume_actor';
-COMMENT ON FUNCTION vouch_data.assume_actor(text, text) IS
-'Checks claimed as vouch_data.check_actor() does, and lets what follows in this transaction be done by that name: a trusted application names a person, a workflow''s activity the person who started it. NULL, or an error, ends it';
+CREATE FUNCTION vouch_data.acting_workflow() RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'vouch_sql_acting_workflow';
+COMMENT ON FUNCTION vouch_data.acting_workflow() IS
+'workflow_id of the execution whose activity runs now; NULL outside of workflows';
 
 CREATE FUNCTION vouch.register_application(role_name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -142,5 +142,5 @@ GRANT EXECUTE ON FUNCTION vouch.bucket(text), vouch.bucket_of(uuid),
 	vouch_data.version_id(int, int, int), vouch_data.version_number(uuid), vouch_data.artifact_number(uuid),
 	vouch_data.decision_id(int, int, int, int, int), vouch.actor(), vouch.state_machine(), vouch.digest(jsonb)
 	TO vouch_reader;
-GRANT EXECUTE ON FUNCTION vouch_data.check_actor(text, text), vouch_data.assume_actor(text, text), vouch_data.event_id(int) TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch_data.check_actor(text, text), vouch_data.acting_workflow(), vouch_data.event_id(int) TO vouch_user;
 GRANT EXECUTE ON FUNCTION vouch.register_application(text), vouch.unregister_application(text) TO vouch_admin;
