@@ -101,7 +101,9 @@ vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool
 	}
 	start.workflow_id = psprintf("%s/%s", adv->execution.workflow_id, name ? name : default_name(b));
 	start.input = asl_to_jsonb(input ? input : asl_object());
-	start.starter = b->actor;
+	/* whoever started the family may be named in all of it */
+	start.starter = adv->execution.starter;
+	start.actor = b->actor;
 	start.parent_id = &adv->execution.id;
 	start.parent_branch = sync ? b->no : -1;
 	start.close_policy = policy;

@@ -90,7 +90,7 @@ vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
 	args[2] = JsonbPGetDatum(start->input);
 	vouch_stmt_run(&insert_input, args, NULL);
 	args[2] = CStringGetTextDatum(program->run_as);
-	args[3] = CStringGetTextDatum(start->starter);
+	args[3] = CStringGetTextDatum(start->actor != NULL ? start->actor : start->starter);
 	vouch_stmt_run(&insert_main, args, NULL);
 	vouch_rows_wake(program->run_as, bucket, id, 0);
 	return true;

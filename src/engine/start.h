@@ -14,6 +14,7 @@ typedef struct VouchStart
 	const char *workflow_id;
 	Jsonb	   *input;
 	const char *starter;
+	const char *actor;			/* whom its main line acts for at first; NULL: starter */
 	const pg_uuid_t *parent_id; /* or NULL */
 	int			parent_branch;	/* -1: nobody waits */
 	const char *close_policy;	/* or NULL */
