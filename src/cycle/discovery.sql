@@ -239,8 +239,8 @@ BEGIN
 		END IF;
 		IF col.kind IN ('number', 'date') AND def IS NULL AND NOT col.primary_key AND rows >= 20
 			AND NOT (col.kind = 'number' AND col.name ~* '_(id|no|number|key|code)$') THEN
-			-- limits as far beyond the 0.5 % and 99.5 % quantiles as these lie apart, and never beyond what occurs
-			EXECUTE format('SELECT q[1], q[2], q[3], q[4] FROM (SELECT percentile_disc(ARRAY[0.005, 0.995, 0, 1]) WITHIN GROUP (ORDER BY x) AS q FROM (SELECT %1$s AS x FROM %2$s t WHERE t.%3$I IS NOT NULL AND %4$s) s) p',
+			-- limits as far beyond the 1 % and 99 % quantiles as these lie apart, and never beyond what occurs
+			EXECUTE format('SELECT q[1], q[2], q[3], q[4] FROM (SELECT percentile_disc(ARRAY[0.01, 0.99, 0, 1]) WITHIN GROUP (ORDER BY x) AS q FROM (SELECT %1$s AS x FROM %2$s t WHERE t.%3$I IS NOT NULL AND %4$s) s) p',
 				CASE col.kind WHEN 'date' THEN format('floor(extract(epoch FROM t.%I) / 86400)', col.name) ELSE format('t.%I::numeric', col.name) END,
 				source, col.name,
 				CASE col.kind WHEN 'date' THEN format('isfinite(t.%I)', col.name) ELSE format('t.%I::numeric NOT IN (''NaN'', ''Infinity'', ''-Infinity'')', col.name) END)

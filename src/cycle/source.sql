@@ -91,6 +91,21 @@ END
 $$;
 COMMENT ON FUNCTION vouch_data.source_table(text) IS 'The table of a schema-qualified name, else VO605';
 
+CREATE FUNCTION vouch_data.source_rows(source regclass, key_column text, keys text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1 AS $$
+DECLARE
+	result jsonb;
+BEGIN
+	EXECUTE format('SELECT coalesce(jsonb_object_agg(t.%1$I::text, to_jsonb(t)), ''{}'') FROM %2$s t WHERE t.%1$I::text = ANY ($1)',
+		vouch_data.source_column(source, key_column, 'key_column'), source)
+	INTO result USING keys;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.source_rows(regclass, text, text[]) IS
+'Rows of a source table by their keys: {key: row}. Reads with the caller''s rights';
+
 -- Planning attributes -------------------------------------------------------
 
 CREATE FUNCTION vouch.get_planning_attributes(source regclass) RETURNS jsonb
@@ -148,4 +163,4 @@ COMMENT ON FUNCTION vouch.get_planning_attributes(regclass) IS
 'Attributes to plan with, one per column of a table, in the shape that create_planning_version() takes: [{attribute_id, decision_type, reason, data: {name, type, description, mandatory, primary_key, critical_data_element, rows, null_rate, distinct_rate (0 to 1, of the values that are not null)}}]. Reads the table with the caller''s rights; VO605 when it cannot';
 
 GRANT EXECUTE ON FUNCTION vouch_data.source_columns(regclass), vouch_data.source_column(regclass, text, text),
-	vouch_data.source_table(text), vouch.get_planning_attributes(regclass) TO vouch_reader;
+	vouch_data.source_table(text), vouch_data.source_rows(regclass, text, text[]), vouch.get_planning_attributes(regclass) TO vouch_reader;
