@@ -216,8 +216,12 @@ find_functions(const char *resource)
 
 				if (f != NULL)
 				{
-					f->next = functions;
-					functions = f;
+					Function  **at = &functions;
+
+					while (*at != NULL && (*at)->oid < f->oid)
+						at = &(*at)->next;
+					f->next = *at;
+					*at = f;
 				}
 			}
 		}
