@@ -356,11 +356,21 @@ $$;
 COMMENT ON FUNCTION vouch_data.newest_execution(text) IS 'Newest execution of a workflow_id, open or closed; VO403 when there is none';
 
 CREATE FUNCTION vouch_data.who_may_act(kind text, version_id uuid, run_as text) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT CASE kind
-		WHEN 'signal' THEN '["vouch_user"]'::jsonb
-		WHEN 'worker' THEN jsonb_build_array(run_as)
-		ELSE '[]'::jsonb END
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF kind = 'signal' THEN
+		RETURN '["vouch_user"]';
+	ELSIF kind = 'worker' THEN
+		RETURN jsonb_build_array(run_as);
+	ELSIF kind = 'review' THEN
+		RETURN (SELECT coalesce(jsonb_agg(DISTINCT a.actor), '[]')
+			FROM vouch.explain_approval(version_id) a WHERE a.can_sign);
+	END IF;
+	RETURN '[]';
+EXCEPTION WHEN OTHERS THEN
+	-- the version's policy is gone: nobody can, and describing must not fail
+	RETURN '[]';
+END
 $$;
 COMMENT ON FUNCTION vouch_data.who_may_act(text, uuid, text) IS 'Who can end a wait: roles, or for a review the people who can sign';
 
@@ -389,6 +399,48 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION vouch.describe_workflow(text) IS
 'The newest execution of a workflow_id: workflow_id, execution_id, workflow, revision, run_as, status, paused, started_by, input, output, error, cause, started_at, closed_at, deadline, parent, children, attributes, and waiting_for, an array of branch, state, kind (worker, timer, retry, signal, review, child), name, version_id, since, deadline, who (may act). VO403 when there is no such workflow_id';
+
+CREATE FUNCTION vouch.explain_workflow(workflow_id text)
+RETURNS TABLE (branch int, state text, waits_for text, since timestamptz, deadline timestamptz, who text, can_act boolean, how text)
+LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	WITH e AS (SELECT * FROM vouch_data.newest_execution(explain_workflow.workflow_id)),
+	w AS (SELECT e.workflow_id AS id, e.run_as, e.paused, w.* FROM e, vouch_data.waiting_for(e.bucket, e.execution_id) w)
+	SELECT NULL::int, NULL, 'nothing: it is ' || e.status, e.closed_at, NULL::timestamptz, NULL, NULL::boolean,
+		(SELECT r.error || coalesce(': ' || r.cause, '') FROM vouch_data.execution_result r
+		 WHERE r.bucket = e.bucket AND r.execution_id = e.execution_id)
+	FROM e WHERE e.status <> 'running'
+	UNION ALL
+	SELECT NULL, NULL, 'being resumed', NULL, NULL, 'vouch_admin', true,
+		format('SELECT vouch.resume_workflow(%L)', e.workflow_id)
+	FROM e WHERE e.status = 'running' AND e.paused
+	UNION ALL
+	SELECT w.branch, w.state,
+		CASE w.kind
+			WHEN 'worker' THEN 'a worker'
+			WHEN 'timer' THEN 'its time'
+			WHEN 'retry' THEN 'its next attempt'
+			WHEN 'signal' THEN 'signal ' || w.name
+			WHEN 'child' THEN 'child ' || w.child
+			ELSE w.kind END,
+		w.since, w.deadline,
+		CASE w.kind WHEN 'worker' THEN w.run_as WHEN 'signal' THEN 'vouch_user' END,
+		CASE WHEN w.kind IN ('worker', 'signal') THEN true END,
+		CASE w.kind
+			WHEN 'worker' THEN 'a background worker, or SELECT vouch.advance() as that role'
+			WHEN 'signal' THEN format('SELECT vouch.signal_workflow(%L, %L, ...)', w.id, w.name)
+			WHEN 'child' THEN format('SELECT * FROM vouch.explain_workflow(%L)', w.child) END
+	FROM w WHERE w.kind <> 'review'
+	UNION ALL
+	SELECT w.branch, w.state, 'review of version ' || w.version_id || coalesce(', or signal ' || w.name, ''),
+		w.since, w.deadline, a.actor, a.can_sign,
+		CASE WHEN a.can_sign THEN format('SELECT vouch.sign_off(%L, %L, ...)', w.version_id, a.role)
+			ELSE a.role || ': ' || a.why END
+	FROM w LEFT JOIN LATERAL vouch.explain_approval(w.version_id) a ON true
+	WHERE w.kind = 'review'
+$$;
+COMMENT ON FUNCTION vouch.explain_workflow(text) IS
+'What the newest execution of a workflow_id waits for, since and until when, who can act, and how: a row a wait, for a review a row a person as in vouch.explain_approval(). who: a person or role. VO403 when there is no such workflow_id';
+GRANT EXECUTE ON FUNCTION vouch.explain_workflow(text) TO vouch_reader;
 
 GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
 	vouch_data.who_may_act(text, uuid, text), vouch.describe_workflow(text) TO vouch_reader;
