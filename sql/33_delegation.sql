@@ -105,6 +105,7 @@ SELECT vouch.revoke_role('regress_vouch_d_olga', 'report_owner');
 SELECT actor, can_sign, why, signed_at IS NOT NULL AS signed FROM vouch.explain_approval(:'q');
 SELECT actor, can_sign, why FROM vouch.explain_approval(:'w');
 
+SELECT vouch.revoke_delegation(:'d');
 SELECT vouch.set_policy('sample_selection', NULL, scope => 'D33');
 SELECT count(vouch.revoke_role(actor, role, scope)) FROM vouch_data.role_grant WHERE actor LIKE 'regress\_vouch\_d\_%' AND revoked_at IS NULL;
 DROP ROLE regress_vouch_d_tess, regress_vouch_d_olga, regress_vouch_d_dan, regress_vouch_d_ed, regress_vouch_d_admin;
