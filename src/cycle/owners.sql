@@ -202,8 +202,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	FROM (SELECT i.payload ->> 'lob_id' AS lob, count(*) AS n
 		FROM vouch_data.approved_items(vouch_data.cycle_subject(cycle_id, report_id), 'sample_selection') i
 		GROUP BY 1) AS s
-	LEFT JOIN vouch_data.data_owner_assignment o ON o.bucket = vouch.bucket(vouch_data.cycle_subject(cycle_id, report_id))
-		AND o.subject = vouch_data.cycle_subject(cycle_id, report_id) AND o.lob_id = s.lob
+	LEFT JOIN vouch_data.data_owner_assignment o ON o.bucket = vouch.bucket(vouch_data.cycle_subject(get_lobs_requiring_owners.cycle_id, get_lobs_requiring_owners.report_id))
+		AND o.subject = vouch_data.cycle_subject(get_lobs_requiring_owners.cycle_id, get_lobs_requiring_owners.report_id) AND o.lob_id = s.lob
 		AND o.assignment_type = 'primary' AND o.status = 'active'
 $$;
 COMMENT ON FUNCTION vouch.get_lobs_requiring_owners(bigint, bigint) IS

@@ -276,7 +276,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		FROM vouch_data.artifact a
 		JOIN vouch_data.phase p ON p.phase = a.phase
 		JOIN vouch_data.version x ON x.bucket = a.bucket AND x.artifact_no = a.artifact_no
-		WHERE a.bucket = vouch.bucket(vouch_data.cycle_subject(cycle_id, report_id)) AND a.subject = vouch_data.cycle_subject(cycle_id, report_id)),
+		WHERE a.bucket = vouch.bucket(vouch_data.cycle_subject(version_tree.cycle_id, version_tree.report_id)) AND a.subject = vouch_data.cycle_subject(version_tree.cycle_id, version_tree.report_id)),
 	c AS (SELECT v.*, s.* FROM v CROSS JOIN LATERAL (SELECT coalesce(sum(t.items), 0)::bigint AS items,
 			coalesce(sum(t.items) FILTER (WHERE t.status = 'approved'), 0)::bigint AS approved,
 			coalesce(sum(t.items) FILTER (WHERE t.status = 'rejected'), 0)::bigint AS rejected,
