@@ -17,6 +17,7 @@
 #include "version/version.h"
 
 VOUCH_FUNCTION(vouch_sql_check_item_schema);
+VOUCH_FUNCTION(vouch_sql_phase_key);
 
 static VouchStmt find_phase = {
 	"SELECT phase, label, versioned, item_key, source_key, default_source, max_revisions, item_schema"
@@ -314,4 +315,17 @@ vouch_sql_check_item_schema(PG_FUNCTION_ARGS)
 	phase.item_key = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	read_schema(&phase, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1));
 	PG_RETURN_VOID();
+}
+
+/* vouch_data.phase_key(phase text) */
+Datum
+vouch_sql_phase_key(PG_FUNCTION_ARGS)
+{
+	text	   *key;
+
+	SPI_connect();
+	key = cstring_to_text(vouch_phase_key(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	key = (text *) DatumGetPointer(SPI_datumTransfer(PointerGetDatum(key), false, -1));
+	SPI_finish();
+	PG_RETURN_TEXT_P(key);
 }

@@ -298,6 +298,12 @@ LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_check_item_s
 COMMENT ON FUNCTION vouch_data.check_item_schema(text, jsonb) IS
 'Raises VO502 when an item schema is not of the form that vouch_data.phase.item_schema has';
 
+CREATE FUNCTION vouch_data.phase_key(phase text) RETURNS text
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_phase_key';
+COMMENT ON FUNCTION vouch_data.phase_key(text) IS
+'Key of a phase from its key or label, in any case, with spaces, - or _; VO101 with a suggestion when there is none';
+GRANT EXECUTE ON FUNCTION vouch_data.phase_key(text) TO vouch_reader;
+
 CREATE FUNCTION vouch.define_phase(phase text, label text, item_key text,
 	item_schema jsonb DEFAULT '{}', max_revisions int DEFAULT NULL,
 	source_key text DEFAULT 'source', default_source text DEFAULT 'tester')
