@@ -1,7 +1,8 @@
 -- analytics.sql: what is measured: operations by kind, reviews, artifacts as they stand.
 --
 -- Days are days in UTC everywhere, so that a number does not depend on the
--- session that asks for it.
+-- session that asks for it.  A revision is any version but the first of its
+-- artifact: the log alone tells, whatever became of the versions.
 
 CREATE FUNCTION vouch_data.operation_kind(operation text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -15,10 +16,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 		WHEN 'decide' THEN 'decide'
 		WHEN 'sign_off' THEN 'sign'
 		WHEN 'return' THEN 'return'
+		WHEN 'approve' THEN 'approve'
+		WHEN 'reject' THEN 'reject'
+		WHEN 'withdraw' THEN 'withdraw'
+		WHEN 'discard' THEN 'withdraw'
 		ELSE 'other' END
 $$;
 COMMENT ON FUNCTION vouch_data.operation_kind(text) IS
-'What the metrics count an operation of the log as: create, edit, submit, decide, sign, return or other';
+'What the metrics count an operation of the log as: create, edit, submit, decide, sign, return, approve, reject, withdraw or other';
 
 CREATE FUNCTION vouch_data.wait_micros(submitted_at timestamptz, closed_at timestamptz) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -41,12 +46,10 @@ COMMENT ON FUNCTION vouch_data.pct(numeric, numeric) IS 'Per cent with two decim
 -- An operation with what it is about.
 CREATE VIEW vouch_data.logged AS
 SELECT o.bucket, o.artifact_no, o.op_no, o.version_no, a.phase, a.scope, o.operation, vouch_data.operation_kind(o.operation) AS kind,
-	o.actor, o.at, (o.at AT TIME ZONE 'UTC')::date AS day, o.xid, o.workflow_id, o.items, o.error IS NOT NULL AS failed, v.parent_no
+	o.actor, o.at, (o.at AT TIME ZONE 'UTC')::date AS day, o.xid, o.workflow_id, o.items, o.error IS NOT NULL AS failed
 FROM vouch_data.operation o
-JOIN vouch_data.artifact a ON a.bucket = o.bucket AND a.artifact_no = o.artifact_no
-LEFT JOIN vouch_data.version v ON v.bucket = o.bucket AND v.artifact_no = o.artifact_no AND v.version_no = o.version_no
-	AND vouch_data.operation_kind(o.operation) = 'create';
-COMMENT ON VIEW vouch_data.logged IS 'The log as the metrics read it: one row per operation, with its phase, kind and day (UTC); parent_no: of the version that it made';
+JOIN vouch_data.artifact a ON a.bucket = o.bucket AND a.artifact_no = o.artifact_no;
+COMMENT ON VIEW vouch_data.logged IS 'The log as the metrics read it: one row per operation, with its phase, kind and day (UTC)';
 
 -- A version that was approved or rejected; that it was superseded later changes nothing of it.
 CREATE VIEW vouch_data.reviewed AS
@@ -93,7 +96,7 @@ SELECT a.bucket, a.artifact_no, a.phase, a.subject, a.scope, a.cycle_id, a.repor
 FROM vouch_data.artifact a
 JOIN vouch_data.phase p ON p.phase = a.phase
 CROSS JOIN LATERAL (
-	SELECT count(*) AS versions, count(w.parent_no) AS revisions,
+	SELECT count(*) AS versions, count(*) FILTER (WHERE w.version_no > 1) AS revisions,
 		max(w.state::text) FILTER (WHERE w.version_no = a.head_no) AS head_state,
 		max(w.version_no) FILTER (WHERE w.state IN ('draft', 'pending_approval')) AS open_no,
 		max(w.state::text) FILTER (WHERE w.state IN ('draft', 'pending_approval')) AS open_state,

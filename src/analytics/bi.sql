@@ -85,7 +85,7 @@ COMMENT ON COLUMN vouch_bi.dim_date.is_future IS 'After today (UTC)';
 CREATE VIEW vouch_bi.fact_version WITH (security_invoker = true, security_barrier = true) AS
 SELECT vouch_data.version_id(v.bucket, v.artifact_no, v.version_no) AS version_id, vouch_data.artifact_id(v.bucket, v.artifact_no) AS artifact_id,
 	a.phase, p.phase_no, v.version_no, v.parent_no AS parent_version_no, v.state::text AS state,
-	v.version_no = a.head_no AS is_current, v.parent_no IS NOT NULL AS is_revision, v.state IN ('draft', 'pending_approval') AS is_open,
+	v.version_no = a.head_no AS is_current, v.version_no > 1 AS is_revision, v.state IN ('draft', 'pending_approval') AS is_open,
 	v.state IN ('approved', 'superseded') AS is_approved, v.state = 'rejected' AS is_rejected, v.round AS submission_count, q.returned_count,
 	v.created_by, v.created_at, vouch_data.utc_day(v.created_at) AS created_on, v.submitted_by, v.submitted_at,
 	v.closed_by, v.closed_at, vouch_data.utc_day(v.closed_at) AS closed_on, v.superseded_at,
@@ -117,7 +117,7 @@ COMMENT ON COLUMN vouch_bi.fact_version.version_no IS 'Number of the version in 
 COMMENT ON COLUMN vouch_bi.fact_version.parent_version_no IS 'Version that it was made from; NULL: none';
 COMMENT ON COLUMN vouch_bi.fact_version.state IS 'draft, pending_approval, approved, rejected, superseded or withdrawn';
 COMMENT ON COLUMN vouch_bi.fact_version.is_current IS 'True for the newest version of its artifact';
-COMMENT ON COLUMN vouch_bi.fact_version.is_revision IS 'True when it was made from another version';
+COMMENT ON COLUMN vouch_bi.fact_version.is_revision IS 'True when it is not the first of its artifact';
 COMMENT ON COLUMN vouch_bi.fact_version.is_open IS 'True for a draft and while it is under review';
 COMMENT ON COLUMN vouch_bi.fact_version.is_approved IS 'True when it was approved, also when a later one superseded it';
 COMMENT ON COLUMN vouch_bi.fact_version.is_rejected IS 'True when it was rejected';
@@ -229,7 +229,7 @@ COMMENT ON COLUMN vouch_bi.fact_operation.phase_no IS 'Order of the phases; sort
 COMMENT ON COLUMN vouch_bi.fact_operation.version_id IS 'Version that it is about: fact_version; NULL: none, or a draft that was thrown away has no row there';
 COMMENT ON COLUMN vouch_bi.fact_operation.version_no IS 'Number of that version in its artifact';
 COMMENT ON COLUMN vouch_bi.fact_operation.operation IS 'What was done: create_version, decide, submit, sign_off, assign_data_owner';
-COMMENT ON COLUMN vouch_bi.fact_operation.operation_kind IS 'create, edit, submit, decide, sign, return or other';
+COMMENT ON COLUMN vouch_bi.fact_operation.operation_kind IS 'create, edit, submit, decide, sign, return, approve, reject, withdraw or other';
 COMMENT ON COLUMN vouch_bi.fact_operation.actor IS 'Who did it';
 COMMENT ON COLUMN vouch_bi.fact_operation.on_behalf_of IS 'Whose authority was used; NULL for the actor''s own';
 COMMENT ON COLUMN vouch_bi.fact_operation.login_role IS 'Role that the session had logged in as';
@@ -290,7 +290,7 @@ COMMENT ON COLUMN vouch_bi.kpi_phase_daily.phase_no IS 'Order of the phases; sor
 COMMENT ON COLUMN vouch_bi.kpi_phase_daily.operation_count IS 'Operations of the log, failed ones included';
 COMMENT ON COLUMN vouch_bi.kpi_phase_daily.failed_operation_count IS 'Of these: failed';
 COMMENT ON COLUMN vouch_bi.kpi_phase_daily.version_count IS 'Versions made, revisions included';
-COMMENT ON COLUMN vouch_bi.kpi_phase_daily.revision_count IS 'Of these: made from another version';
+COMMENT ON COLUMN vouch_bi.kpi_phase_daily.revision_count IS 'Of these: not the first of their artifact';
 COMMENT ON COLUMN vouch_bi.kpi_phase_daily.submission_count IS 'Submissions';
 COMMENT ON COLUMN vouch_bi.kpi_phase_daily.returned_count IS 'Versions sent back to their makers';
 COMMENT ON COLUMN vouch_bi.kpi_phase_daily.approved_count IS 'Versions approved on the day';

@@ -1,27 +1,9 @@
 -- metrics.sql: the functions that people ask.
 --
 -- Each reads the rollups, adds the tail (rollup.sql), and sees one snapshot: they are STABLE.
--- Plans are made for the horizon of the moment, which tells how long the tail is.
-
--- Reviews that the rollup does not have yet: of versions that the tail's operations are about.
-CREATE FUNCTION vouch_data.late_reviews(horizon xid8,
-	OUT bucket int, OUT artifact_no int, OUT version_no int, OUT phase text, OUT outcome text, OUT day date, OUT micros bigint, OUT workflow_id text)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
-#variable_conflict use_column
-BEGIN
-	RETURN QUERY
-	SELECT r.bucket, r.artifact_no, r.version_no, r.phase, r.outcome, r.day, r.micros, r.workflow_id
-	FROM (SELECT DISTINCT o.bucket, o.artifact_no, o.version_no FROM vouch_data.operation o WHERE o.xid >= horizon) t
-	JOIN vouch_data.reviewed r ON r.bucket = t.bucket AND r.artifact_no = t.artifact_no AND r.version_no = t.version_no
-	WHERE NOT EXISTS (SELECT FROM vouch_data.review d
-		WHERE d.bucket = t.bucket AND d.artifact_no = t.artifact_no AND d.version_no = t.version_no);
-END
-$$;
-COMMENT ON FUNCTION vouch_data.late_reviews(xid8) IS 'Rows of vouch_data.reviewed that are not in vouch_data.review yet';
 
 -- Exact percentiles of many waits: the bins tell where they are, an index gives the few waits there.
-CREATE FUNCTION vouch_data.review_times(for_phase text, horizon xid8,
+CREATE FUNCTION vouch_data.review_times(for_phase text,
 	OUT phase text, OUT outcome text, OUT reviews bigint, OUT mean numeric, OUT median numeric, OUT p90 numeric, OUT longest numeric)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
@@ -29,7 +11,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mod
 BEGIN
 	RETURN QUERY
 	WITH late AS MATERIALIZED (
-		SELECT l.phase COLLATE "C" AS phase, l.outcome COLLATE "C" AS outcome, l.micros, vouch_data.review_bin(l.micros) AS bin FROM vouch_data.late_reviews(horizon) l
+		SELECT l.phase COLLATE "C" AS phase, l.outcome COLLATE "C" AS outcome, l.micros, vouch_data.review_bin(l.micros) AS bin FROM vouch_data.late_reviews() l
 		WHERE for_phase IS NULL OR l.phase = for_phase
 	), bins AS MATERIALIZED (
 		SELECT u.phase, u.outcome, u.bin, sum(u.reviews)::int AS reviews, sum(u.micros) AS micros
@@ -72,7 +54,7 @@ BEGIN
 		FROM percentile p GROUP BY p.phase, p.outcome) AS p ON p.phase = t.phase AND p.outcome = t.outcome;
 END
 $$;
-COMMENT ON FUNCTION vouch_data.review_times(text, xid8) IS
+COMMENT ON FUNCTION vouch_data.review_times(text) IS
 'How long reviews took, in microseconds, one row per phase and outcome: mean, median, 90th percentile (exact, interpolated like percentile_cont()) and longest; of all artifacts, of one phase or (NULL) of each';
 
 CREATE FUNCTION vouch.phase_metrics(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
@@ -91,11 +73,10 @@ DECLARE
 	of_cycle constant bigint := phase_metrics.cycle_id;
 	of_report constant bigint := phase_metrics.report_id;
 	everything constant boolean := of_cycle IS NULL AND of_report IS NULL;
-	horizon constant xid8 := (SELECT s.horizon FROM vouch_data.analytics_state s);
 BEGIN
 	RETURN QUERY
 	WITH touched AS MATERIALIZED (
-		SELECT DISTINCT o.bucket, o.artifact_no FROM vouch_data.operation o WHERE o.xid >= horizon
+		SELECT DISTINCT l.bucket, l.artifact_no FROM vouch_data.tail() l
 	), chosen AS MATERIALIZED (
 		SELECT a.bucket, a.artifact_no FROM vouch_data.artifact a
 		WHERE NOT everything AND (of_cycle IS NULL OR a.cycle_id = of_cycle) AND (of_report IS NULL OR a.report_id = of_report)
@@ -142,7 +123,7 @@ BEGIN
 		FROM scoped s GROUP BY s.phase
 	), reviews AS (
 		SELECT t.phase, t.outcome, t.reviews, t.mean, t.median, t.p90, t.longest
-		FROM vouch_data.review_times(wanted, horizon) t
+		FROM vouch_data.review_times(wanted) t
 		WHERE everything
 		UNION ALL
 		SELECT r.phase, r.outcome, count(*), avg(r.micros), percentile_cont(0.5) WITHIN GROUP (ORDER BY r.micros)::numeric,
@@ -152,7 +133,7 @@ BEGIN
 			FROM chosen h JOIN vouch_data.review d ON d.bucket = h.bucket AND d.artifact_no = h.artifact_no
 			UNION ALL
 			SELECT l.phase, l.outcome, l.micros
-			FROM chosen h JOIN vouch_data.late_reviews(horizon) l ON l.bucket = h.bucket AND l.artifact_no = h.artifact_no) AS r
+			FROM chosen h JOIN vouch_data.late_reviews() l ON l.bucket = h.bucket AND l.artifact_no = h.artifact_no) AS r
 		GROUP BY r.phase, r.outcome
 	)
 	SELECT p.phase, coalesce(c.artifacts, 0), coalesce(c.versions, 0), coalesce(c.revisions, 0), coalesce(c.open, 0), c.head_no, c.state,
@@ -172,7 +153,7 @@ END
 $$;
 COMMENT ON FUNCTION vouch.phase_metrics(text, bigint, bigint) IS
 'Numbers of one phase (key or label; NULL: of each), of everything or of one cycle, one report, or one report in one cycle. One row per phase:
-artifact_count, version_count, revision_count (versions made from another), open_count (artifacts with a draft or a version under review);
+artifact_count, version_count, revision_count (versions after the first of their artifact), open_count (artifacts with a draft or a version under review);
 current_version_no (when it is one artifact), current_state (when all are in the same; both only with cycle_id or report_id);
 approved_count and rejected_count (versions; one that was superseded was approved), rejection_pct of both; returned_count: how often a version was sent back to its makers;
 approval_median_hours, _p90_, _mean_, _longest_: from the last submission to the approval; rejection_median_hours likewise;
@@ -191,7 +172,6 @@ DECLARE
 	-- its children's ids begin with its own and a slash; the character after the slash ends their range
 	first_child constant text COLLATE "C" := id || '/';
 	last_child constant text COLLATE "C" := id || '0';
-	horizon constant xid8 := (SELECT s.horizon FROM vouch_data.analytics_state s);
 BEGIN
 	RETURN QUERY
 	WITH operations AS MATERIALIZED (
@@ -200,14 +180,14 @@ BEGIN
 			SELECT w.phase, w.operations, w.failed, w.created FROM vouch_data.workflow_phase w
 			WHERE w.workflow_id = id OR (w.workflow_id >= first_child AND w.workflow_id < last_child)
 			UNION ALL
-			SELECT l.phase, 1, l.failed::int, (l.kind = 'create' AND NOT l.failed)::int FROM vouch_data.logged l
-			WHERE l.xid >= horizon AND (l.workflow_id = id OR (l.workflow_id >= first_child AND l.workflow_id < last_child))) AS u
+			SELECT l.phase, 1, l.failed::int, (l.kind = 'create' AND NOT l.failed)::int FROM vouch_data.tail() l
+			WHERE (l.workflow_id = id OR (l.workflow_id >= first_child AND l.workflow_id < last_child))) AS u
 		GROUP BY u.phase
 	), reviews AS MATERIALIZED (
 		SELECT r.phase, r.outcome, r.micros FROM vouch_data.review r
 		WHERE r.workflow_id = id OR (r.workflow_id >= first_child AND r.workflow_id < last_child)
 		UNION ALL
-		SELECT l.phase, l.outcome, l.micros FROM vouch_data.late_reviews(horizon) l
+		SELECT l.phase, l.outcome, l.micros FROM vouch_data.late_reviews() l
 		WHERE l.workflow_id = id OR (l.workflow_id >= first_child AND l.workflow_id < last_child)
 	), by_phase AS (
 		SELECT o.phase, GROUPING(o.phase) AS total, sum(o.operations) AS operations, sum(o.failed) AS failed, sum(o.created) AS created
@@ -243,8 +223,6 @@ CREATE FUNCTION vouch_data.phase_daily(for_phase text, since date,
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 #variable_conflict use_column
-DECLARE
-	horizon constant xid8 := (SELECT s.horizon FROM vouch_data.analytics_state s);
 BEGIN
 	RETURN QUERY
 	SELECT u.phase, u.day, sum(u.operations)::bigint, sum(u.failed)::bigint, sum(u.created)::bigint, sum(u.revised)::bigint, sum(u.submitted)::bigint,
@@ -257,12 +235,12 @@ BEGIN
 			CASE d.outcome WHEN 'approved' THEN d.micros END
 		FROM vouch_data.review_day d
 		UNION ALL
-		SELECT l.phase, l.day, 1, l.failed::int, (l.kind = 'create' AND NOT l.failed)::int, (l.kind = 'create' AND l.parent_no IS NOT NULL AND NOT l.failed)::int,
+		SELECT l.phase, l.day, 1, l.failed::int, (l.kind = 'create' AND NOT l.failed)::int, (l.kind = 'create' AND l.version_no > 1 AND NOT l.failed)::int,
 			(l.kind = 'submit' AND NOT l.failed)::int, (l.kind = 'return' AND NOT l.failed)::int, 0, 0, NULL
-		FROM vouch_data.logged l WHERE l.xid >= horizon
+		FROM vouch_data.tail() l
 		UNION ALL
 		SELECT r.phase, r.day, 0, 0, 0, 0, 0, 0, (r.outcome = 'approved')::int, (r.outcome = 'rejected')::int, CASE r.outcome WHEN 'approved' THEN r.micros END
-		FROM vouch_data.late_reviews(horizon) r) AS u
+		FROM vouch_data.late_reviews() r) AS u
 	WHERE (for_phase IS NULL OR u.phase = for_phase) AND (since IS NULL OR u.day >= since)
 	GROUP BY u.phase, u.day;
 END
@@ -292,7 +270,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.version_trends(text, int) IS
-'The last days (1 to 365, calendar days in UTC, today included), one row for every day, of one phase (key or label) or of all: day_on, version_count (versions made), revision_count (those that revise another), submission_count, returned_count (versions sent back), approved_count and rejected_count (by the day of the verdict), approval_pct of both, approval_mean_hours from submission to approval; the last two are NULL on days without. VO101 for an unknown phase, VO502 for days out of range';
+'The last days (1 to 365, calendar days in UTC, today included), one row for every day, of one phase (key or label) or of all: day_on, version_count (versions made), revision_count (of these: not the first of their artifact), submission_count, returned_count (versions sent back), approved_count and rejected_count (by the day of the verdict), approval_pct of both, approval_mean_hours from submission to approval; the last two are NULL on days without. VO101 for an unknown phase, VO502 for days out of range';
 
 CREATE FUNCTION vouch_data.waits_for(bucket int, artifact_no int, version_no int) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -338,13 +316,12 @@ DECLARE
 	of_report constant bigint := bottlenecks.report_id;
 	n constant int := greatest(coalesce(bottlenecks.max_waits, 100), 0);
 	overdue constant timestamptz := now() - interval '24 hours';
-	horizon constant xid8 := (SELECT s.horizon FROM vouch_data.analytics_state s);
 BEGIN
 	-- what is open longest comes first: it can still be helped
 	RETURN QUERY
 	WITH touched AS MATERIALIZED (
-		SELECT DISTINCT o.bucket, o.artifact_no FROM vouch_data.operation o
-		WHERE o.xid >= horizon AND of_cycle IS NULL AND of_report IS NULL
+		SELECT DISTINCT l.bucket, l.artifact_no FROM vouch_data.tail() l
+		WHERE of_cycle IS NULL AND of_report IS NULL
 	), candidate AS (
 		(SELECT c.bucket, c.artifact_no FROM vouch_data.artifact_count c
 			WHERE of_cycle IS NULL AND of_report IS NULL AND c.open_since < overdue
@@ -415,7 +392,6 @@ DECLARE
 	-- days up to a period of 8, those up to one of 64, and these to the end
 	eights constant date := vouch_data.span_start(since + 7, 8);
 	rest constant date := vouch_data.span_start(eights + 63, 64);
-	horizon constant xid8 := (SELECT s.horizon FROM vouch_data.analytics_state s);
 BEGIN
 	RETURN QUERY
 	SELECT u.actor::text, u.phase::text, sum(u.operations)::bigint, sum(u.failed)::bigint, sum(u.created)::bigint, sum(u.edited)::bigint,
@@ -429,8 +405,8 @@ BEGIN
 		SELECT l.actor, l.phase, 1, l.failed::int, (l.kind = 'create' AND NOT l.failed)::int, (l.kind = 'edit' AND NOT l.failed)::int,
 			(l.kind = 'submit' AND NOT l.failed)::int, (l.kind = 'decide' AND NOT l.failed)::int,
 			CASE WHEN l.kind = 'decide' AND NOT l.failed THEN l.items ELSE 0 END, (l.kind = 'sign' AND NOT l.failed)::int, l.at
-		FROM vouch_data.logged l
-		WHERE l.xid >= horizon AND l.day >= since AND (who IS NULL OR l.actor = who)) AS u
+		FROM vouch_data.tail() l
+		WHERE l.day >= since AND (who IS NULL OR l.actor = who)) AS u
 	JOIN vouch_data.phase p ON p.phase = u.phase
 	GROUP BY u.actor, u.phase, p.phase_no
 	ORDER BY u.actor, p.phase_no, u.phase;
@@ -439,6 +415,6 @@ $$;
 COMMENT ON FUNCTION vouch.user_activity(text, int) IS
 'What people and systems did in the last days (1 to 365, calendar days in UTC, today included), one row per actor and phase, of one actor or of all: operation_count, failed_count, version_count (versions made, revisions included), edit_count, submission_count, decision_count (calls) and item_decision_count (items decided in them), signature_count, last_at. VO502 for days out of range';
 
-GRANT EXECUTE ON FUNCTION vouch_data.late_reviews(xid8), vouch_data.phase_daily(text, date), vouch_data.review_times(text, xid8), vouch_data.waits_for(int, int, int),
+GRANT EXECUTE ON FUNCTION vouch_data.phase_daily(text, date), vouch_data.review_times(text), vouch_data.waits_for(int, int, int),
 	vouch.phase_metrics(text, bigint, bigint), vouch.workflow_metrics(text), vouch.version_trends(text, int),
 	vouch.bottlenecks(bigint, bigint, int), vouch.user_activity(text, int) TO vouch_reader;

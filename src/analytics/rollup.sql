@@ -9,7 +9,10 @@
 --  - what artifacts and versions are like now: taken anew from them when
 --    operations touched them, and the difference added.
 -- The tables are derived: a dump leaves them out, and a restored database
--- starts with an empty rollup and everything in the tail.
+-- starts with an empty rollup and everything in the tail.  Its log has numbers of
+-- transactions of another server, perhaps far ahead of this one's.  The first refresh knows
+-- them, for no transaction of this server that can be seen has a number that is not
+-- given out yet, and rolls them up at once; foreign_from and foreign_until tell them from later ones.
 
 CREATE INDEX operation_xid ON vouch_data.operation (xid);
 CREATE INDEX artifact_cycle ON vouch_data.artifact (cycle_id, report_id) WHERE cycle_id IS NOT NULL;
@@ -18,12 +21,17 @@ CREATE INDEX artifact_report ON vouch_data.artifact (report_id) WHERE report_id 
 CREATE TABLE vouch_data.analytics_state (
 	one boolean PRIMARY KEY DEFAULT true CHECK (one),
 	horizon xid8 NOT NULL DEFAULT '0',
+	foreign_from xid8,
+	foreign_until timestamptz,
 	operations bigint NOT NULL DEFAULT 0,
-	refreshed_at timestamptz
+	refreshed_at timestamptz,
+	CHECK ((foreign_from IS NULL) = (foreign_until IS NULL))
 );
 COMMENT ON TABLE vouch_data.analytics_state IS 'How far the rollups are: one row';
 COMMENT ON COLUMN vouch_data.analytics_state.one IS 'Always true';
-COMMENT ON COLUMN vouch_data.analytics_state.horizon IS 'Operations of transactions below it are rolled up, the others are the tail';
+COMMENT ON COLUMN vouch_data.analytics_state.horizon IS 'Operations of transactions below it are rolled up; the others are the tail, but for foreign ones';
+COMMENT ON COLUMN vouch_data.analytics_state.foreign_from IS 'Operations of transactions from this one on that are not later than foreign_until came from another server, and are rolled up; NULL: none did';
+COMMENT ON COLUMN vouch_data.analytics_state.foreign_until IS 'When the last of them was done';
 COMMENT ON COLUMN vouch_data.analytics_state.operations IS 'How many operations are rolled up';
 COMMENT ON COLUMN vouch_data.analytics_state.refreshed_at IS 'When the rollups were last brought up to date; NULL: never';
 INSERT INTO vouch_data.analytics_state DEFAULT VALUES;
@@ -233,20 +241,21 @@ COMMENT ON FUNCTION vouch_data.review_bin(bigint) IS 'Number of the bin, 4 % wid
 
 -- Bringing them up to date -------------------------------------------------
 
-CREATE FUNCTION vouch_data.roll_up(low xid8, high xid8) RETURNS bigint
+CREATE FUNCTION vouch_data.roll_up(low xid8, high xid8, foreign_from xid8, foreign_until timestamptz, of_foreign boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
 	n bigint;
 BEGIN
 	WITH fresh AS MATERIALIZED (
-		SELECT l.bucket, l.artifact_no, l.version_no, l.phase, l.kind, l.actor, l.at, l.day, l.workflow_id, l.items, l.failed, l.parent_no
+		SELECT l.bucket, l.artifact_no, l.version_no, l.phase, l.kind, l.actor, l.at, l.day, l.workflow_id, l.items, l.failed
 		FROM vouch_data.logged l
 		WHERE l.xid >= low AND l.xid < high
+			AND (foreign_from IS NULL OR (l.xid >= foreign_from AND l.at <= foreign_until) = of_foreign)
 	), days AS (
 		INSERT INTO vouch_data.phase_day AS t
 		SELECT phase, day, count(*), count(*) FILTER (WHERE failed),
 			count(*) FILTER (WHERE kind = 'create' AND NOT failed),
-			count(parent_no) FILTER (WHERE kind = 'create' AND NOT failed),
+			count(*) FILTER (WHERE kind = 'create' AND version_no > 1 AND NOT failed),
 			count(*) FILTER (WHERE kind = 'submit' AND NOT failed), count(*) FILTER (WHERE kind = 'return' AND NOT failed)
 		FROM fresh GROUP BY phase, day
 		ON CONFLICT (phase, day) DO UPDATE SET operations = t.operations + excluded.operations, failed = t.failed + excluded.failed,
@@ -327,38 +336,98 @@ BEGIN
 	RETURN n;
 END
 $$;
-COMMENT ON FUNCTION vouch_data.roll_up(xid8, xid8) IS
-'Rolls up the operations of the transactions from low up to but not including high, and returns how many; part of vouch.refresh_analytics()';
+COMMENT ON FUNCTION vouch_data.roll_up(xid8, xid8, xid8, timestamptz, boolean) IS
+'Rolls up the operations of the transactions from low up to but not including high, the foreign ones or the others, and returns how many; part of vouch.refresh_analytics()';
 
-CREATE FUNCTION vouch.refresh_analytics() RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+CREATE FUNCTION vouch.refresh_analytics(rebuild boolean DEFAULT false) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
 	step constant int := 500000;
+	no_end constant xid8 := '18446744073709551615';
+	state vouch_data.analytics_state;
 	low xid8;
 	high xid8;
 	upto xid8;
+	of_foreign boolean;
 	n bigint := 0;
 BEGIN
 	-- one at a time: the others wait here, and find less to do
-	SELECT s.horizon INTO STRICT low FROM vouch_data.analytics_state s FOR UPDATE;
+	SELECT * INTO STRICT state FROM vouch_data.analytics_state FOR UPDATE;
+	IF rebuild OR state.refreshed_at IS NULL THEN
+		-- DELETE, not TRUNCATE: whoever reads with an older snapshot still sees the old sums
+		DELETE FROM vouch_data.phase_day;
+		DELETE FROM vouch_data.actor_period;
+		DELETE FROM vouch_data.workflow_phase;
+		DELETE FROM vouch_data.review;
+		DELETE FROM vouch_data.review_bins;
+		DELETE FROM vouch_data.review_day;
+		DELETE FROM vouch_data.artifact_count;
+		DELETE FROM vouch_data.phase_count;
+		state.horizon := '0';
+		state.operations := 0;
+		-- seen by this snapshot, and yet not given out: only this transaction's own and foreign ones
+		SELECT min(o.xid), max(o.at) INTO state.foreign_from, state.foreign_until
+		FROM vouch_data.operation o
+		WHERE o.xid >= pg_snapshot_xmax(pg_current_snapshot()) AND o.xid <> pg_current_xact_id();
+	END IF;
+
 	-- every transaction below has ended, so that no operation below can still appear
 	high := pg_snapshot_xmin(pg_current_snapshot());
-	WHILE low < high LOOP
-		SELECT (max(x.xid)::text::numeric + 1)::text::xid8 INTO upto
-		FROM (SELECT o.xid FROM vouch_data.operation o
-			WHERE o.xid >= low AND o.xid < high ORDER BY o.xid LIMIT step) AS x;
-		EXIT WHEN upto IS NULL;
-		n := n + vouch_data.roll_up(low, upto);
-		low := upto;
+	FOREACH of_foreign IN ARRAY ARRAY[false, true] LOOP
+		CONTINUE WHEN of_foreign AND (state.horizon <> '0' OR state.foreign_from IS NULL);
+		low := CASE WHEN of_foreign THEN state.foreign_from ELSE state.horizon END;
+		WHILE low < CASE WHEN of_foreign THEN no_end ELSE high END LOOP
+			SELECT (max(x.xid)::text::numeric + 1)::text::xid8 INTO upto
+			FROM (SELECT o.xid FROM vouch_data.operation o
+				WHERE o.xid >= low AND o.xid < CASE WHEN of_foreign THEN no_end ELSE high END ORDER BY o.xid LIMIT step) AS x;
+			EXIT WHEN upto IS NULL;
+			n := n + vouch_data.roll_up(low, upto, state.foreign_from, state.foreign_until, of_foreign);
+			low := upto;
+		END LOOP;
 	END LOOP;
 	UPDATE vouch_data.analytics_state s
-	SET horizon = greatest(s.horizon::text::numeric, high::text::numeric)::text::xid8,
-		operations = s.operations + n, refreshed_at = clock_timestamp();
+	SET horizon = greatest(state.horizon, high), foreign_from = state.foreign_from, foreign_until = state.foreign_until,
+		operations = state.operations + n, refreshed_at = clock_timestamp();
 	RETURN n;
 END
 $$;
-COMMENT ON FUNCTION vouch.refresh_analytics() IS
-'Rolls up what the log has gained since the last call, and returns how many operations that were. Metrics are current without it, but slow when there are many operations; have vouch.schedule_analytics() call it. Operations of transactions that began while an older one still runs wait for the next call';
+COMMENT ON FUNCTION vouch.refresh_analytics(boolean) IS
+'Rolls up what the log has gained since the last call, and returns how many operations that were. Metrics are current without it, but slow when there are many operations; have vouch.schedule_analytics() call it. Operations of transactions that are not older than every running one wait for the next call. rebuild: starts over, as is needed when rows were put into the log by hand, or a dump was restored into a database that had been refreshed before';
+
+-- Reading what is not rolled up ----------------------------------------------
+
+CREATE FUNCTION vouch_data.tail() RETURNS SETOF vouch_data.logged
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+DECLARE
+	state vouch_data.analytics_state;
+	last xid8;
+BEGIN
+	-- the plan is made for the horizon of the moment, which tells how long the tail is
+	SELECT * INTO STRICT state FROM vouch_data.analytics_state;
+	IF state.foreign_from IS NULL THEN
+		RETURN QUERY SELECT l.* FROM vouch_data.logged l WHERE l.xid >= state.horizon;
+	ELSE
+		last := greatest(state.foreign_from, pg_snapshot_xmax(pg_current_snapshot()), pg_current_xact_id_if_assigned());
+		RETURN QUERY SELECT l.* FROM vouch_data.logged l
+		WHERE l.xid >= state.horizon AND l.xid <= last AND (l.xid < state.foreign_from OR l.at > state.foreign_until);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.tail() IS 'The operations that are not rolled up';
+
+CREATE FUNCTION vouch_data.late_reviews(OUT bucket int, OUT artifact_no int, OUT version_no int, OUT phase text, OUT outcome text, OUT day date,
+	OUT micros bigint, OUT workflow_id text)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+	SELECT r.bucket, r.artifact_no, r.version_no, r.phase, r.outcome, r.day, r.micros, r.workflow_id
+	FROM (SELECT DISTINCT l.bucket, l.artifact_no, l.version_no FROM vouch_data.tail() l) t
+	JOIN vouch_data.reviewed r ON r.bucket = t.bucket AND r.artifact_no = t.artifact_no AND r.version_no = t.version_no
+	WHERE NOT EXISTS (SELECT FROM vouch_data.review d
+		WHERE d.bucket = t.bucket AND d.artifact_no = t.artifact_no AND d.version_no = t.version_no)
+$$;
+COMMENT ON FUNCTION vouch_data.late_reviews() IS 'Rows of vouch_data.reviewed that vouch_data.review does not have yet: of versions that the tail''s operations are about';
+
+-- On a schedule ----------------------------------------------------------------
 
 CREATE FUNCTION vouch.schedule_analytics(schedule text DEFAULT '*/5 * * * *') RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -394,5 +463,5 @@ END
 $$;
 COMMENT ON FUNCTION vouch.unschedule_analytics() IS 'Takes back the caller''s vouch.schedule_analytics(); true when there was such a job';
 
-GRANT EXECUTE ON FUNCTION vouch_data.review_bin(bigint), vouch_data.span_start(date, int) TO vouch_reader;
-GRANT EXECUTE ON FUNCTION vouch.refresh_analytics(), vouch.schedule_analytics(text), vouch.unschedule_analytics() TO vouch_admin;
+GRANT EXECUTE ON FUNCTION vouch_data.review_bin(bigint), vouch_data.span_start(date, int), vouch_data.tail(), vouch_data.late_reviews() TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch.refresh_analytics(boolean), vouch.schedule_analytics(text), vouch.unschedule_analytics() TO vouch_admin;
