@@ -159,7 +159,7 @@ read_word(Reader *reader, const char *word)
 
 	if ((size_t) (reader->end - reader->at) < len || memcmp(reader->at, word, len) != 0)
 		return false;
-	if (reader->at + len < reader->end && isalnum((unsigned char) reader->at[len]))
+	if (reader->at + len < reader->end && asl_is_alnum(reader->at[len]))
 		return false;
 	reader->at += len;
 	return true;
@@ -208,7 +208,7 @@ read_call(Reader *reader, int depth)
 
 	if (depth > ASL_MAX_CALLS)
 		return refuse(reader, "more than 10 functions are nested");
-	while (reader->at < reader->end && (isalnum((unsigned char) *reader->at) || *reader->at == '.'))
+	while (reader->at < reader->end && (asl_is_alnum(*reader->at) || *reader->at == '.'))
 		reader->at++;
 	expr = make_expr(ASL_EXPR_CALL, start, 0);
 	expr->function = asl_find_function(start, reader->at - start);

@@ -125,7 +125,7 @@ read_text(Reader *reader, const char *text, bool word)
 	if ((size_t) (reader->end - reader->at) < len || memcmp(reader->at, text, len) != 0)
 		return false;
 	if (word && reader->at + len < reader->end &&
-		(isalnum((unsigned char) reader->at[len]) || reader->at[len] == '_'))
+		(asl_is_alnum(reader->at[len]) || reader->at[len] == '_'))
 		return false;
 	reader->at += len;
 	return true;

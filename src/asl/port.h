@@ -13,7 +13,6 @@
 #ifdef ASL_STANDALONE
 
 #include <assert.h>
-#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,7 +31,6 @@
 
 #include "postgres.h"
 
-#include <ctype.h>
 #include <math.h>
 
 #define ASL_ASSERT(condition) Assert(condition)
@@ -64,6 +62,13 @@ extern void *asl_alloc(size_t size);
 
 /* Returns the memory grown from old_size to size; old may be NULL. */
 extern void *asl_realloc(void *old, size_t old_size, size_t size);
+
+/* Tells whether a character is an ASCII letter or digit, whatever the locale. */
+static inline bool
+asl_is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 /*
  * Writes the digest of the data (MD5, SHA-1, SHA-256, SHA-384 or SHA-512) and

@@ -266,7 +266,7 @@ read_escape(Reader *reader, uint32_t *c)
 			*c = '\f';
 			return true;
 	}
-	if (*c < 128 && isalnum((int) *c))
+	if (*c < 128 && asl_is_alnum((char) *c))
 		return refuse(reader, "a regular expression has an escape that is not supported");
 	return true;
 }
@@ -634,9 +634,9 @@ node_takes(const AslRegex *regex, const Node *node, uint32_t c)
 }
 
 static bool
-is_word(const char *at, const char *text, const char *end)
+is_word(char c)
 {
-	return at >= text && at < end && (isalnum((unsigned char) *at) || *at == '_');
+	return asl_is_alnum(c) || c == '_';
 }
 
 /* Adds a node, and those that it leads to without taking a character. */
@@ -645,7 +645,7 @@ add_place(const AslRegex *regex, Places *places, int *stack, int node, int posit
 		  const char *at, const char *text, const char *end)
 {
 	int			depth = 0;
-	bool		boundary = is_word(at - 1, text, end) != is_word(at, text, end);
+	bool		boundary = (at > text && is_word(at[-1])) != (at < end && is_word(*at));
 
 	stack[depth++] = node;
 	while (depth > 0)

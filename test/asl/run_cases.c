@@ -416,7 +416,7 @@ find_group(Group **groups, int *ngroups, const char *id)
 	const char *end = strstr(id, "::");
 	size_t		len;
 
-	if (end == NULL || !isalpha((unsigned char) end[2]))
+	if (end == NULL || end[2] < 'A')
 		end = strchr(id, '/');
 	len = end != NULL ? (size_t) (end - id) : strlen(id);
 	for (int i = 0; i < *ngroups; i++)
