@@ -38,7 +38,7 @@ SELECT d #>> '{waiting_for,0,version_id}' AS v2 FROM vouch.describe_workflow('cy
 SELECT state, kind, name, who FROM vouch.describe_workflow('cycle-46-report-1') d,
 	jsonb_to_recordset(d -> 'waiting_for') AS w(state text, kind text, name text, who jsonb);
 SELECT branch, state, replace(waits_for, :'v1', '<version>') AS waits_for, who, can_act, replace(how, :'v1', '<version>') AS how
-FROM vouch.explain_workflow('cycle-46-report-1');
+FROM vouch.explain_workflow('cycle-46-report-1') WHERE who NOT LIKE '%(for %';
 
 -- Olga decides and signs: her own transaction takes the workflow on.
 SET SESSION AUTHORIZATION regress_vouch_rev_olga;

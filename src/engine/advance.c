@@ -640,7 +640,11 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 	adv->mode = mode;
 	adv->crash = crash;
 	if (!vouch_rows_claim(bucket, id, false, &adv->execution, &busy))
+	{
 		outcome = busy ? VOUCH_ADVANCE_BUSY : VOUCH_ADVANCE_IDLE;
+		if (!busy)
+			(void) vouch_rows_take_nudges(bucket, id);	/* for what is gone nobody else will */
+	}
 	else
 	{
 		int			nudges = vouch_rows_take_nudges(bucket, id);
