@@ -19,6 +19,7 @@ typedef struct VouchAdvance
 	VouchBranch **branches;		/* in order of their numbers; removed ones stay until the end */
 	int			nbranches;
 	int			maxbranches;
+	int			live;			/* of them not ended, the main line not counted */
 
 	VouchBranch **queue;		/* ready ones, first in, first out */
 	int			queue_head;

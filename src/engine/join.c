@@ -61,7 +61,7 @@ vouch_join_open(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 	bool		map = b->state->type == ASL_MAP;
 	size_t		total = map ? entry->nitems : b->state->nbranches;
 
-	if (total + adv->nbranches > (size_t) vouch_guc_max_branches && total > 1)
+	if (total + adv->live > (size_t) vouch_guc_max_branches)
 	{
 		AslError	error;
 
@@ -121,6 +121,7 @@ child_done(VouchAdvance *adv, VouchBranch *child, const AslValue *output)
 	VouchBranch *parent = child->parent;
 	VouchJoin  *join = parent->join;
 
+	adv->live--;
 	child->status = VOUCH_BRANCH_DONE;
 	child->output = output;
 	child->dirty = true;
@@ -160,6 +161,7 @@ remove_below(VouchAdvance *adv, VouchBranch *b, VouchBranch *culprit, int **wait
 		child->removed = true;
 		if (child->status == VOUCH_BRANCH_DONE)
 			continue;
+		adv->live--;
 		if (child->wait == VOUCH_WAIT_CHILD)
 		{
 			*waiting = *waiting ? repalloc(*waiting, sizeof(int) * (*nwaiting + 1)) : palloc(sizeof(int));

@@ -350,6 +350,8 @@ vouch_rows_add(VouchAdvance *adv, VouchBranch *b)
 			: repalloc_huge(adv->branches, sizeof(VouchBranch *) * adv->maxbranches);
 	}
 	adv->branches[adv->nbranches++] = b;
+	if (b->no > 0)
+		adv->live++;
 }
 
 /* What hangs on the parent: scope, silence. */
