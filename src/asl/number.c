@@ -140,24 +140,24 @@ compare_tie(int64_t a, double b)
 int
 asl_compare_number_texts(const char *a, const char *b)
 {
-	int64_t		ai = 0;
-	int64_t		bi = 0;
-	bool		a_is_int = asl_parse_int(a, &ai);
-	bool		b_is_int = asl_parse_int(b, &bi);
+	int64_t		an = 0;
+	int64_t		bn = 0;
+	bool		a_is_int = asl_parse_int(a, &an);
+	bool		b_is_int = asl_parse_int(b, &bn);
 	double		ad;
 	double		bd;
 	int			order;
 
 	if (a_is_int && b_is_int)
-		return ai < bi ? -1 : ai > bi ? 1 : 0;
+		return an < bn ? -1 : an > bn ? 1 : 0;
 
-	ad = a_is_int ? (double) ai : strtod(a, NULL);
-	bd = b_is_int ? (double) bi : strtod(b, NULL);
+	ad = a_is_int ? (double) an : strtod(a, NULL);
+	bd = b_is_int ? (double) bn : strtod(b, NULL);
 	order = compare_doubles(ad, bd);
 	if (order == 0 && a_is_int)
-		return compare_tie(ai, bd);
+		return compare_tie(an, bd);
 	if (order == 0 && b_is_int)
-		return -compare_tie(bi, ad);
+		return -compare_tie(bn, ad);
 	return order;
 }
 
