@@ -126,20 +126,27 @@ vouch_sql_decide(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32((int32) n);
 }
 
-/* Keys of the items that match, each with the same verdict, as vouch.decide() takes them. */
+/*
+ * Keys of the items that match, each with the same verdict, as vouch.decide()
+ * takes them.  OFFSET 0 keeps each lookup one by key, whatever the statistics.
+ */
 static VouchStmt find_items = {
 	"SELECT coalesce(jsonb_object_agg(i.item_key, $9::jsonb), '{}'), count(*)"
 	" FROM vouch_data.decision d"
-	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
-	" JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
-	" LEFT JOIN vouch_data.decision e ON e.bucket = $1 AND e.artifact_no = $2 AND e.item_no = d.item_no"
-	"  AND e.stage = $4 AND e.from_no <= $3 AND e.to_no > $3"
+	" CROSS JOIN LATERAL (SELECT x.item_key FROM vouch_data.item x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no OFFSET 0) i"
+	" CROSS JOIN LATERAL (SELECT x.payload FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = d.body_no OFFSET 0) b"
+	" LEFT JOIN LATERAL (SELECT x.status FROM vouch_data.decision x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no AND x.stage = $4"
+	"   AND x.from_no <= $3 AND x.to_no > $3 OFFSET 0) e ON true"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.from_no <= $3 AND d.to_no > $3"
 	" AND ($5 IS NULL OR b.payload @> $5)"
 	" AND ($6 IS NULL OR coalesce(jsonb_path_query_first(b.payload, $6, '{}', true), 'false') NOT IN ('false', 'null'))"
 	" AND (NOT $7 OR coalesce(e.status, 'pending') IN ('pending', 'needs_changes'))"
 	" AND coalesce(e.status, 'pending')::text <> $8",
-	SPI_OK_SELECT, 9, {INT4OID, INT4OID, INT4OID, INT2OID, JSONBOID, JSONPATHOID, BOOLOID, TEXTOID, JSONBOID}
+	SPI_OK_SELECT, 9, {INT4OID, INT4OID, INT4OID, INT2OID, JSONBOID, JSONPATHOID, BOOLOID, TEXTOID, JSONBOID},
+	.indexed = true
 };
 
 /* vouch.decide_where(version_id, status, filter, notes, user_id, only_undecided) returns int */
