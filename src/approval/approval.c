@@ -5,10 +5,12 @@
 #include "postgres.h"
 
 #include "approval/request.h"
+#include "approval/verify.h"
 #include "core/module.h"
 
 void
 vouch_approval_init(void)
 {
 	vouch_fsm_register(&vouch_request_machine);
+	vouch_check_approvals_hook = vouch_approval_check;
 }

@@ -20,7 +20,6 @@
 VOUCH_FUNCTION(vouch_sql_explain_approval);
 VOUCH_FUNCTION(vouch_sql_pending_rules);
 VOUCH_FUNCTION(vouch_sql_version_digest);
-VOUCH_FUNCTION(vouch_sql_recheck_request);
 
 /* ---- explain_approval ------------------------------------------------------------ */
 
@@ -269,57 +268,4 @@ vouch_sql_version_digest(PG_FUNCTION_ARGS)
 	vouch_version_digest(vouch_version_read(&id), &digest);
 	SPI_finish();
 	PG_RETURN_BYTEA_P(vouch_digest_to_bytea(&digest));
-}
-
-/*
- * vouch_data.recheck_request(version_id uuid): derives the state of a version
- * from its policy and signatures alone, and compares; NULL when all agrees,
- * else what does not.
- */
-Datum
-vouch_sql_recheck_request(PG_FUNCTION_ARGS)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	VouchVersion *version;
-	VouchRequest *request;
-	VouchDigest digest;
-	text	   *result = NULL;
-	const char *derived;
-	const char *problem = NULL;
-	static const char *const outcomes[] = {"open", "satisfied", "rejected", "returned"};
-
-	SPI_connect();
-	version = vouch_version_read(PG_GETARG_UUID_P(0));
-	if (strcmp(version->state, "draft") != 0)
-	{
-		bool		approved = strcmp(version->state, "approved") == 0 ||
-			strcmp(version->state, "superseded") == 0;
-
-		request = vouch_request_load(version, NULL, NULL, GetCurrentTimestamp());
-		derived = outcomes[request->evaluation->outcome];
-		vouch_version_digest(version, &digest);
-		if (request->state == NULL)
-			problem = strcmp(version->state, "withdrawn") == 0 ? NULL :
-				psprintf("it is %s, and was never submitted", version->state);
-		else if (approved && (strcmp(request->state, "satisfied") != 0 || strcmp(derived, "satisfied") != 0))
-			problem = psprintf("it is %s, its request is %s, and its signatures make it %s",
-							   version->state, request->state, derived);
-		else if (strcmp(version->state, "rejected") == 0 &&
-				 (strcmp(request->state, "rejected") != 0 || strcmp(derived, "rejected") != 0))
-			problem = psprintf("it is rejected, its request is %s, and its signatures make it %s",
-							   request->state, derived);
-		else if (strcmp(version->state, "pending_approval") == 0 &&
-				 (strcmp(request->state, "open") != 0 || strcmp(derived, "open") != 0))
-			problem = psprintf("it is pending, its request is %s, and its signatures make it %s",
-							   request->state, derived);
-		else if (approved && memcmp(&digest, &request->input.digest, sizeof(digest)) != 0)
-			problem = "content or verdicts are not those that were signed";
-	}
-	MemoryContextSwitchTo(caller);
-	if (problem != NULL)
-		result = cstring_to_text(problem);
-	SPI_finish();
-	if (result == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(result);
 }

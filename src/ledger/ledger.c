@@ -22,6 +22,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+VouchCheckHook vouch_check_approvals_hook = NULL;
+
 VOUCH_FUNCTION(vouch_sql_log_operation);
 
 static VouchStmt find_last = {

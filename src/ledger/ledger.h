@@ -51,4 +51,12 @@ typedef void (*VouchOperationCallback) (int op_no, const VouchOperation *op, voi
 extern void vouch_ledger_verify(int bucket, int artifact_no, VouchCheck *check,
 								VouchOperationCallback callback, void *arg);
 
+/*
+ * What the approvals add to the check of an artifact: its versions' states,
+ * derived anew from policies and signatures, and the signatures against the
+ * log.  Needs SPI_connect().  Set by src/approval.
+ */
+typedef void (*VouchCheckHook) (int bucket, int artifact_no, VouchCheck *check);
+extern VouchCheckHook vouch_check_approvals_hook;
+
 #endif							/* VOUCH_LEDGER_LEDGER_H */
