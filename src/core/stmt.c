@@ -120,7 +120,6 @@ prefer_indexes(void)
 		{"enable_seqscan", "off"},
 		{"enable_hashjoin", "off"},
 		{"enable_mergejoin", "off"},
-		{"plan_cache_mode", "force_generic_plan"},
 	};
 
 	for (int i = 0; i < lengthof(settings); i++)
@@ -136,7 +135,8 @@ prepare(VouchStmt *stmt)
 
 	if (stmt->plan != NULL)
 		return;
-	plan = SPI_prepare(stmt->text, stmt->nargs, stmt->args);
+	plan = SPI_prepare_cursor(stmt->text, stmt->nargs, stmt->args,
+							  stmt->indexed ? CURSOR_OPT_GENERIC_PLAN : 0);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", stmt->text,
 			 SPI_result_code_string(SPI_result));
@@ -152,8 +152,8 @@ vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
 	int			rc;
 
 	vouch_owner_begin(&section);
-	if (stmt->indexed)
-		prefer_indexes();
+	if (stmt->indexed && (stmt->plan == NULL || !SPI_plan_is_valid(stmt->plan)))
+		prefer_indexes();		/* it is going to be planned */
 	prepare(stmt);
 	if (stmt->guarded)
 	{
@@ -240,8 +240,8 @@ vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
 	}
 
 	vouch_owner_begin(&section);
-	if (stmt->indexed)
-		prefer_indexes();
+	if (stmt->indexed && (stmt->plan == NULL || !SPI_plan_is_valid(stmt->plan)))
+		prefer_indexes();		/* it is going to be planned */
 	prepare(stmt);
 	rc = SPI_execute_plan_extended(stmt->plan, &options);
 	if (rc != stmt->expect)
