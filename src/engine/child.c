@@ -22,21 +22,21 @@ static VouchStmt read_closed = {
 	" FROM vouch_data.execution e LEFT JOIN vouch_data.execution_result r"
 	"  ON r.bucket = e.bucket AND r.execution_id = e.execution_id AND r.bucket = $1"
 	" WHERE e.bucket = $1 AND e.parent_id = $2 AND e.status <> 'running' AND e.execution_id = ANY ($3)",
-	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, UUIDARRAYOID}
+	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, UUIDARRAYOID}, .indexed = true
 };
 
 static VouchStmt open_children = {
 	"SELECT execution_id, run_as, close_policy FROM vouch_data.execution"
 	" WHERE bucket = $1 AND parent_id = $2 AND status = 'running'"
 	" AND ($3 IS NULL OR parent_branch = ANY ($3))",
-	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, INT4ARRAYOID}
+	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, INT4ARRAYOID}, .indexed = true
 };
 
 static VouchStmt read_parent = {
 	"SELECT e.run_as, e.status = 'running', EXISTS (SELECT 1 FROM vouch_data.branch b"
 	"  WHERE b.bucket = $1 AND b.execution_id = $2 AND b.branch_no = $3 AND b.wait_id = $4)"
 	" FROM vouch_data.execution e WHERE e.bucket = $1 AND e.execution_id = $2",
-	SPI_OK_SELECT, 4, {INT4OID, UUIDOID, INT4OID, UUIDOID}
+	SPI_OK_SELECT, 4, {INT4OID, UUIDOID, INT4OID, UUIDOID}, .indexed = true
 };
 
 static const char *

@@ -37,23 +37,23 @@ VOUCH_FUNCTION(vouch_sql_fail);
 
 static VouchStmt set_paused = {
 	"UPDATE vouch_data.execution SET paused = $3 WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}
+	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}, .indexed = true
 };
 
 static VouchStmt set_held = {
 	"UPDATE vouch_data.branch SET held = $3 WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}
+	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}, .indexed = true
 };
 
 static VouchStmt open_children = {
 	"SELECT execution_id FROM vouch_data.execution WHERE bucket = $1 AND parent_id = $2 AND status = 'running'",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt read_status = {
 	"SELECT status::text FROM vouch_data.execution WHERE bucket = $1 AND workflow_id = $2"
 	" ORDER BY execution_id DESC LIMIT 1",
-	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}
+	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}, .indexed = true
 };
 
 static void

@@ -31,18 +31,18 @@ VOUCH_FUNCTION(vouch_sql_validate_definition);
 static VouchStmt insert_workflow = {
 	"INSERT INTO vouch_data.workflow (name, shipped, created_by, created_at) VALUES ($1, $2, $3, $4)"
 	" ON CONFLICT (name) DO NOTHING",
-	SPI_OK_INSERT, 4, {TEXTOID, BOOLOID, TEXTOID, TIMESTAMPTZOID}
+	SPI_OK_INSERT, 4, {TEXTOID, BOOLOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static VouchStmt lock_workflow = {
 	"SELECT 1 FROM vouch_data.workflow WHERE name = $1 FOR UPDATE",
-	SPI_OK_SELECT, 1, {TEXTOID}
+	SPI_OK_SELECT, 1, {TEXTOID}, .indexed = true
 };
 
 static VouchStmt read_newest = {
 	"SELECT revision, definition = $2 AND run_as = $3 FROM vouch_data.workflow_revision"
 	" WHERE workflow = $1 ORDER BY revision DESC LIMIT 1",
-	SPI_OK_SELECT, 3, {TEXTOID, JSONBOID, TEXTOID}
+	SPI_OK_SELECT, 3, {TEXTOID, JSONBOID, TEXTOID}, .indexed = true
 };
 
 static VouchStmt insert_revision = {

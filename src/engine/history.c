@@ -43,13 +43,13 @@ static VouchStmt insert_history = {
 static VouchStmt find_newest = {
 	"SELECT execution_id FROM vouch_data.execution WHERE bucket = $1 AND workflow_id = $2"
 	" ORDER BY execution_id DESC LIMIT 1",
-	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}
+	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}, .indexed = true
 };
 
 static VouchStmt read_history = {
 	"SELECT first_event_id, at, records::text FROM vouch_data.history"
 	" WHERE bucket = $1 AND execution_id = $2 ORDER BY first_event_id",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 typedef struct EventKind

@@ -34,12 +34,12 @@ static bool holds_own = false;	/* has what this transaction defined */
 
 static VouchStmt read_head = {
 	"SELECT max(revision) FROM vouch_data.workflow_revision WHERE workflow = $1",
-	SPI_OK_SELECT, 1, {TEXTOID}
+	SPI_OK_SELECT, 1, {TEXTOID}, .indexed = true
 };
 
 static VouchStmt read_revision = {
 	"SELECT definition, run_as, xmin FROM vouch_data.workflow_revision WHERE workflow = $1 AND revision = $2",
-	SPI_OK_SELECT, 2, {TEXTOID, INT4OID}
+	SPI_OK_SELECT, 2, {TEXTOID, INT4OID}, .indexed = true
 };
 
 static void

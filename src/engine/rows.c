@@ -30,27 +30,27 @@ static const char *const wait_names[] = {NULL, "timer", "retry", "signal", "revi
 	" FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2 FOR NO KEY UPDATE"
 
 static VouchStmt try_execution = {
-	EXECUTION_COLUMNS " SKIP LOCKED", SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+	EXECUTION_COLUMNS " SKIP LOCKED", SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt lock_execution = {
-	EXECUTION_COLUMNS, SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+	EXECUTION_COLUMNS, SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt find_execution = {
 	"SELECT 1 FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt find_open = {
 	"SELECT execution_id, run_as FROM vouch_data.execution"
 	" WHERE bucket = $1 AND workflow_id = $2 AND status = 'running'",
-	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}
+	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}, .indexed = true
 };
 
 static VouchStmt take_nudges = {
 	"DELETE FROM vouch_data.nudge WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_DELETE, 2, {INT4OID, UUIDOID}
+	SPI_OK_DELETE, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt insert_nudge = {
@@ -67,24 +67,24 @@ static VouchStmt load_branches = {
 	" FROM vouch_data.branch"
 	" WHERE bucket = $1 AND execution_id = $2 AND status IN ('ready', 'waiting')"
 	" ORDER BY branch_no",
-	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, TIMESTAMPTZOID}
+	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static VouchStmt load_data = {
 	"SELECT data::text FROM vouch_data.branch WHERE bucket = $1 AND execution_id = $2 AND branch_no = $3",
-	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, INT4OID}
+	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, INT4OID}, .indexed = true
 };
 
 static VouchStmt load_input = {
 	"SELECT input FROM vouch_data.execution_input WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt load_children = {
 	"SELECT branch_no, place, status::text, actor, data::text FROM vouch_data.branch"
 	" WHERE bucket = $1 AND execution_id = $2 AND parent_no = $3"
 	" AND place >= $4 AND status = $5::vouch_data.branch_status ORDER BY place",
-	SPI_OK_SELECT, 5, {INT4OID, UUIDOID, INT4OID, INT4OID, TEXTOID}
+	SPI_OK_SELECT, 5, {INT4OID, UUIDOID, INT4OID, INT4OID, TEXTOID}, .indexed = true
 };
 
 #define NWRITTEN 23
@@ -110,35 +110,35 @@ static VouchStmt update_branch = {
 	SPI_OK_UPDATE, NWRITTEN,
 	{INT4OID, UUIDOID, INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID,
 	UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT4OID, INT4OID, INT4OID, INT4OID,
-	JSONOID, JSONOID, JSONOID}
+	JSONOID, JSONOID, JSONOID}, .indexed = true
 };
 
 static VouchStmt update_join = {
 	"UPDATE vouch_data.branch SET join_open = $4, join_failed = $5, join_next = $6, previous_event = $7"
 	" WHERE bucket = $1 AND execution_id = $2 AND branch_no = $3",
-	SPI_OK_UPDATE, 7, {INT4OID, UUIDOID, INT4OID, INT4OID, INT4OID, INT4OID, INT8OID}
+	SPI_OK_UPDATE, 7, {INT4OID, UUIDOID, INT4OID, INT4OID, INT4OID, INT4OID, INT8OID}, .indexed = true
 };
 
 static VouchStmt delete_branches = {
 	"DELETE FROM vouch_data.branch WHERE bucket = $1 AND execution_id = $2"
 	" AND (branch_no = ANY ($3) OR parent_no = ANY ($4))",
-	SPI_OK_DELETE, 4, {INT4OID, UUIDOID, INT4ARRAYOID, INT4ARRAYOID}
+	SPI_OK_DELETE, 4, {INT4OID, UUIDOID, INT4ARRAYOID, INT4ARRAYOID}, .indexed = true
 };
 
 static VouchStmt delete_all_branches = {
 	"DELETE FROM vouch_data.branch WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_DELETE, 2, {INT4OID, UUIDOID}
+	SPI_OK_DELETE, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt update_counters = {
 	"UPDATE vouch_data.execution SET next_branch = $3, next_event = $4 WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_UPDATE, 4, {INT4OID, UUIDOID, INT4OID, INT8OID}
+	SPI_OK_UPDATE, 4, {INT4OID, UUIDOID, INT4OID, INT8OID}, .indexed = true
 };
 
 static VouchStmt close_execution = {
 	"UPDATE vouch_data.execution SET status = $3::vouch.execution_status, paused = false, closed_at = $4,"
 	" next_branch = $5, next_event = $6 WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_UPDATE, 6, {INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID, INT4OID, INT8OID}
+	SPI_OK_UPDATE, 6, {INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID, INT4OID, INT8OID}, .indexed = true
 };
 
 static VouchStmt insert_result = {

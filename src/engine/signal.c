@@ -30,20 +30,20 @@ static VouchStmt insert_signal = {
 	"INSERT INTO vouch_data.signal (bucket, execution_id, signal_id, name, payload, dedup_key, sender, sent_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 	" ON CONFLICT (bucket, execution_id, name, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING",
-	SPI_OK_INSERT, 8, {INT4OID, UUIDOID, UUIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+	SPI_OK_INSERT, 8, {INT4OID, UUIDOID, UUIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static VouchStmt find_any = {
 	"SELECT status::text FROM vouch_data.execution WHERE bucket = $1 AND workflow_id = $2"
 	" ORDER BY execution_id DESC LIMIT 1",
-	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}
+	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}, .indexed = true
 };
 
 /* Names no bucket: the version may be another subject's. */
 static VouchStmt find_reviewers = {
 	"SELECT bucket, execution_id, run_as FROM vouch_data.branch"
 	" WHERE wait_kind = 'review' AND wait_id = $1",
-	SPI_OK_SELECT, 1, {UUIDOID}
+	SPI_OK_SELECT, 1, {UUIDOID}, .indexed = true
 };
 
 static void

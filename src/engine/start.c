@@ -29,7 +29,7 @@ static VouchStmt insert_execution = {
 	" ON CONFLICT (bucket, workflow_id) WHERE status = 'running' DO NOTHING",
 	SPI_OK_INSERT, 12,
 	{INT4OID, UUIDOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, UUIDOID, INT4OID, TEXTOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID}
+	TIMESTAMPTZOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static VouchStmt insert_input = {

@@ -17,7 +17,7 @@
 static VouchStmt signal_names = {
 	"SELECT DISTINCT name FROM vouch_data.signal"
 	" WHERE bucket = $1 AND execution_id = $2 AND NOT consumed",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
+	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt consume_signal = {
@@ -26,19 +26,19 @@ static VouchStmt consume_signal = {
 	" (SELECT s.signal_id FROM vouch_data.signal s WHERE s.bucket = $1 AND s.execution_id = $2"
 	"  AND s.name = $3 AND NOT s.consumed ORDER BY s.signal_id LIMIT 1)"
 	" RETURNING payload, sender",
-	SPI_OK_UPDATE_RETURNING, 3, {INT4OID, UUIDOID, TEXTOID}
+	SPI_OK_UPDATE_RETURNING, 3, {INT4OID, UUIDOID, TEXTOID}, .indexed = true
 };
 
 static VouchStmt lock_artifact = {
 	"SELECT 1 FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
-	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
 };
 
 static VouchStmt read_version = {
 	"SELECT v.state::text, coalesce(v.closed_by, v.submitted_by, v.created_by), a.phase"
 	" FROM vouch_data.version v JOIN vouch_data.artifact a ON a.bucket = v.bucket AND a.artifact_no = v.artifact_no"
 	" WHERE v.bucket = $1 AND v.artifact_no = $2 AND v.version_no = $3 AND a.bucket = $1",
-	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 
 /* Takes the oldest signal of that name for a branch; false when there is none. */
