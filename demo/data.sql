@@ -159,8 +159,8 @@ JOIN (SELECT defect, attribute, sum(rows) OVER (ORDER BY o) - rows AS above, sum
 		(8, 'payment before origination', 'account_origination_date', 100),
 		(9, 'unknown product', 'product_code', 90),
 		(10, 'malformed reference number', 'reference_number', 70),
-		(11, 'balance differs from statement', 'cycle_ending_balance', 1500),
-		(12, 'limit differs from agreement', 'current_credit_limit', 1000)) AS d(o, defect, attribute, rows)) AS d
+		(11, 'balance differs from statement', 'cycle_ending_balance', 3000),
+		(12, 'limit differs from agreement', 'current_credit_limit', 2500)) AS d(o, defect, attribute, rows)) AS d
 	ON r > above AND r <= upto;
 
 UPDATE bank.cards c SET refreshed_credit_score = NULL
