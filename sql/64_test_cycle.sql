@@ -173,6 +173,7 @@ SELECT vouch.get_phase_statuses('cycle-640-report-1');
 SELECT phase, operation_type, actor, db_user, workflow_id IS NOT NULL AS by_workflow, item_count
 FROM vouch.workflow_version_operations WHERE cycle_id = 640 AND operation_type IN ('decide', 'sign_off', 'assign_data_owner') ORDER BY phase_no, performed_at;
 
+SELECT bool_and(vouch.revoke_role(actor, role, scope)) AS revoked FROM vouch_data.role_grant WHERE actor LIKE 'regress\_vouch\_64\_%' AND revoked_at IS NULL;
 DROP SCHEMA regress_64 CASCADE;
 DROP OWNED BY regress_vouch_64_ann, regress_vouch_64_raj, regress_vouch_64_dex, regress_vouch_64_lea, regress_vouch_64_tex, regress_vouch_64_oli, regress_vouch_64_una, regress_vouch_64_run;
 DROP ROLE regress_vouch_64_ann, regress_vouch_64_raj, regress_vouch_64_dex, regress_vouch_64_lea, regress_vouch_64_tex, regress_vouch_64_oli, regress_vouch_64_una, regress_vouch_64_run;

@@ -145,11 +145,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		SELECT a.scope, NULL FROM s JOIN vouch_data.artifact a ON a.bucket = vouch.bucket(s.subject) AND a.subject = s.subject
 			AND a.phase = 'observation_management' AND a.head_no > 0)
 	SELECT x.lob, x.samples, x.tested, x.failed, (v.j ->> 'item_count')::bigint,
-		CASE WHEN v.j ->> 'state' IS NOT NULL THEN v.j ->> 'state'
+		CASE WHEN v.j ->> 'state' = 'approved' AND f.uncovered THEN 'not_written_up'
+			WHEN v.j ->> 'state' IS NOT NULL THEN v.j ->> 'state'
 			WHEN c.cleared AND x.failed = 0 THEN 'no_observations'
 			WHEN x.tested < x.samples THEN 'testing' ELSE 'not_written_up' END,
 		-- a newer version that is open, or was sent back, leaves the line open
-		coalesce(v.j ->> 'state' = 'approved', c.cleared AND x.failed = 0 AND x.tested = x.samples), v.id
+		coalesce(v.j ->> 'state' = 'approved' AND NOT f.uncovered, c.cleared AND x.failed = 0 AND x.tested = x.samples), v.id
 	FROM s CROSS JOIN LATERAL (
 		SELECT l.lob, count(l.item_key) AS samples, count(t.passed) AS tested, count(*) FILTER (WHERE NOT t.passed) AS failed
 		FROM l LEFT JOIN vouch_data.test_action t ON t.bucket = vouch.bucket(s.subject) AND t.subject = s.subject AND t.lob_id = l.lob
@@ -159,10 +160,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	CROSS JOIN LATERAL (SELECT n.id, CASE WHEN n.id IS NOT NULL THEN vouch.get_version(n.id) END AS j) AS v
 	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM vouch_data.lob_clearance k
 		WHERE k.bucket = vouch.bucket(s.subject) AND k.subject = s.subject AND k.lob_id = x.lob) AS cleared) AS c
+	-- a test that failed after the observations were written up
+	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM vouch_data.test_action t
+		WHERE t.bucket = vouch.bucket(s.subject) AND t.subject = s.subject AND t.lob_id = x.lob AND t.action_type = 'test_result' AND t.is_current AND NOT t.passed
+		AND NOT EXISTS (SELECT FROM vouch_data.artifact a JOIN vouch_data.item_body b ON b.bucket = a.bucket AND b.artifact_no = a.artifact_no
+			WHERE a.bucket = t.bucket AND a.subject = t.subject AND a.phase = 'observation_management' AND a.scope = t.lob_id
+			AND b.payload #>> '{data,sample_id}' = t.sample_id)) AS uncovered) AS f
 	ORDER BY x.lob
 $$;
 COMMENT ON FUNCTION vouch.observation_status(bigint, bigint) IS
-'Where each line of business stands: its approved samples, how many were tested and failed, its observations, and the state of their newest version, or testing, not_written_up, no_observations. done: approved, or recorded as free of observations';
+'Where each line of business stands: its approved samples, how many were tested and failed, its observations, and the state of their newest version, or testing, not_written_up, no_observations. done: approved, with an observation of every sample that failed, or recorded as free of observations';
 
 GRANT EXECUTE ON FUNCTION vouch.generate_observations(bigint, bigint, text), vouch.observation_status(bigint, bigint) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch.create_observation_version(bigint, bigint, text, jsonb, date, date),

@@ -200,7 +200,7 @@ CREATE FUNCTION vouch.get_lobs_requiring_owners(cycle_id bigint, report_id bigin
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT coalesce(jsonb_agg(jsonb_build_object('lob_id', s.lob, 'samples', s.n, 'owner_id', o.owner_id, 'has_owner', o.owner_id IS NOT NULL) ORDER BY s.lob), '[]')
 	FROM (SELECT i.payload ->> 'lob_id' AS lob, count(*) AS n
-		FROM vouch_data.approved_items(vouch_data.cycle_subject(cycle_id, report_id), 'sample_selection') i
+		FROM vouch_data.approved_items(vouch_data.cycle_subject(get_lobs_requiring_owners.cycle_id, get_lobs_requiring_owners.report_id), 'sample_selection') i
 		GROUP BY 1) AS s
 	LEFT JOIN vouch_data.data_owner_assignment o ON o.bucket = vouch.bucket(vouch_data.cycle_subject(get_lobs_requiring_owners.cycle_id, get_lobs_requiring_owners.report_id))
 		AND o.subject = vouch_data.cycle_subject(get_lobs_requiring_owners.cycle_id, get_lobs_requiring_owners.report_id) AND o.lob_id = s.lob

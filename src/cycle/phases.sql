@@ -30,7 +30,7 @@ DECLARE
 	v jsonb := vouch.get_version(version_id);
 BEGIN
 	IF v ->> 'phase' <> 'planning' THEN
-		RAISE EXCEPTION 'version % belongs to %, not to Planning', approve_planning_version.version_id, v ->> 'phase_label'
+		RAISE EXCEPTION 'version % of % is none of Planning', v ->> 'version_number', v ->> 'phase_label'
 			USING ERRCODE = 'VO502', HINT = 'Call the function of its phase.';
 	END IF;
 	-- the policy signs for the tester, by rule, when the plan is submitted
@@ -187,7 +187,7 @@ BEGIN
 	END IF;
 	v := vouch.get_version(base);
 	IF v ->> 'subject' <> subject OR v ->> 'phase' <> 'sample_selection' THEN
-		RAISE EXCEPTION 'version % is not a sample selection of %', base, subject
+		RAISE EXCEPTION 'the parent version is not a sample selection of %', subject
 			USING ERRCODE = 'VO502', DETAIL = format('It is version %s of %s of %s.', v ->> 'version_number', v ->> 'phase_label', v ->> 'subject'),
 				HINT = 'Leave parent_version_id out to revise the newest one.';
 	END IF;

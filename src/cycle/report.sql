@@ -112,7 +112,7 @@ DECLARE
 	signed jsonb;
 BEGIN
 	IF v ->> 'phase' <> 'finalize_test_report' THEN
-		RAISE EXCEPTION 'version % belongs to %, not to Finalize Test Report', submit_report_signoff.version_id, v ->> 'phase_label'
+		RAISE EXCEPTION 'version % of % is none of Finalize Test Report', v ->> 'version_number', v ->> 'phase_label'
 			USING ERRCODE = 'VO502', HINT = 'vouch.sign_off() signs versions of any phase.';
 	ELSIF role IS NULL OR approved IS NULL THEN
 		RAISE EXCEPTION 'the sign-off lacks %', CASE WHEN role IS NULL THEN 'a role' ELSE 'a verdict' END

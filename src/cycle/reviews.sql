@@ -27,7 +27,7 @@ BEGIN
 	END IF;
 	PERFORM vouch.submit_version(made, user_id => who);
 	result := vouch.get_version(made);
-	IF newest IS NOT NULL AND vouch_data.acting_workflow() IS NULL THEN
+	IF (newest IS NOT NULL OR phase = 'finalize_test_report') AND vouch_data.acting_workflow() IS NULL THEN
 		PERFORM vouch_data.tell_cycle(CASE WHEN scope = '' THEN subject ELSE subject || '/lob-' || scope END,
 			CASE phase WHEN 'observation_management' THEN 'observation' ELSE phase END || '_revision',
 			jsonb_build_object('version_id', made));
@@ -55,7 +55,7 @@ DECLARE
 	next_step text;
 BEGIN
 	IF v ->> 'phase' <> phase THEN
-		RAISE EXCEPTION 'version % belongs to %, not to %', version_id, v ->> 'phase_label',
+		RAISE EXCEPTION 'version % of % is none of %', v ->> 'version_number', v ->> 'phase_label',
 				(SELECT p.label FROM vouch_data.phase p WHERE p.phase = phase)
 			USING ERRCODE = 'VO502', HINT = 'Call the function of its phase.';
 	ELSIF review IS NULL OR jsonb_typeof(review) NOT IN ('array', 'object') THEN
@@ -63,8 +63,8 @@ BEGIN
 			USING ERRCODE = 'VO108',
 				HINT = 'Give [{"item_key": "…", "decision": "approved", "notes": "…"}], or {"decisions": […], "approved": true, "notes": "…"}.';
 	ELSIF review ->> 'version_id' <> version_id::text THEN
-		RAISE EXCEPTION 'the review is of version %, but version % is open', review ->> 'version_id', version_id
-			USING ERRCODE = 'VO111', DETAIL = format('%s has version %s now.', v ->> 'phase_label', v ->> 'version_number'),
+		RAISE EXCEPTION 'the review is of another version than version % of %', v ->> 'version_number', v ->> 'phase_label'
+			USING ERRCODE = 'VO111', DETAIL = format('It names version %s.', review ->> 'version_id'),
 				HINT = 'Look at the new version and review that.';
 	END IF;
 	-- an object says what becomes of the version; {"item": "approved"} alone is a list of decisions

@@ -114,8 +114,8 @@ BEGIN
 	SELECT * INTO act FROM vouch_data.test_action t
 	WHERE t.bucket = vouch.bucket_of(audit_id) AND t.audit_id = audit_id;
 	IF act.audit_id IS NULL THEN
-		RAISE EXCEPTION 'there is no test action %', coalesce(audit_id::text, 'NULL')
-			USING ERRCODE = 'VO603', HINT = 'vouch.test_execution_audit lists the actions.';
+		RAISE EXCEPTION 'there is no such test action'
+			USING ERRCODE = 'VO603', DETAIL = format('The id given is %s.', coalesce(audit_id::text, 'NULL')), HINT = 'vouch.test_execution_audit lists the actions.';
 	END IF;
 	IF NOT EXISTS (SELECT FROM vouch_data.data_owner_assignment a
 			WHERE a.bucket = act.bucket AND a.subject = act.subject AND a.lob_id = act.lob_id AND a.owner_id = who AND a.status = 'active')
@@ -128,7 +128,7 @@ BEGIN
 		jsonb_build_object('audit_id', audit_id, 'response_status', response_status, 'response_notes', response_notes), 1, who);
 	SELECT * INTO act FROM vouch_data.test_action t WHERE t.bucket = act.bucket AND t.audit_id = audit_id;
 	IF act.response_status IN ('fulfilled', 'rejected') THEN
-		RAISE EXCEPTION 'test action % is answered already', audit_id
+		RAISE EXCEPTION 'this % of test % is answered already', replace(act.action_type, '_', ' '), act.test_execution_id
 			USING ERRCODE = 'VO106', DETAIL = format('%s answered it: %s.', act.responded_by, act.response_status),
 				HINT = 'Record a new action, such as a test_rerun; an answer is never rewritten.';
 	END IF;

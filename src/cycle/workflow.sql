@@ -260,8 +260,8 @@ RETURNS TABLE (no int, phase text, status text, version int, items bigint, waits
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT p.phase_no, p.label, replace(p.status, '_', ' '), (v.j ->> 'version_number')::int, (v.j ->> 'item_count')::bigint,
 		CASE WHEN p.status = 'pending_approval' THEN (SELECT string_agg(format('%s (%s)', a.role, coalesce(nullif(a.who, ''), 'nobody')), ', ' ORDER BY a.scope, a.role)
-			FROM vouch.pending_approvals a WHERE a.subject = vouch_data.cycle_subject(cycle_id, report_id) AND a.phase_key = p.phase) END
-	FROM vouch_data.phase_states(vouch_data.cycle_subject(cycle_id, report_id)) AS p
+			FROM vouch.pending_approvals a WHERE a.subject = vouch_data.cycle_subject(cycle_overview.cycle_id, cycle_overview.report_id) AND a.phase_key = p.phase) END
+	FROM vouch_data.phase_states(vouch_data.cycle_subject(cycle_overview.cycle_id, cycle_overview.report_id)) AS p
 	CROSS JOIN LATERAL (SELECT CASE WHEN p.version_id IS NOT NULL THEN vouch.get_version(p.version_id) END AS j) AS v
 	ORDER BY p.phase_no
 $$;
