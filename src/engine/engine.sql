@@ -203,7 +203,7 @@ LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_validate_definition';
 COMMENT ON FUNCTION vouch.validate_definition(jsonb, name) IS
 'What is wrong with a definition, without defining it: severity error or warning, location as a JSON pointer, a stable code, a sentence. run_as: role whose rights are checked (the session''s own by default)';
 
-CREATE VIEW vouch.workflows AS
+CREATE VIEW vouch.workflows WITH (security_invoker = true) AS
 SELECT r.workflow, r.revision, r.run_as, r.description, r.shipped, r.defined_by, r.defined_at,
 	r.revision = max(r.revision) OVER (PARTITION BY r.workflow) AS is_newest, r.definition
 FROM vouch_data.workflow_revision r;
@@ -313,7 +313,7 @@ $$;
 COMMENT ON FUNCTION vouch_data.waiting_for(int, uuid) IS
 'What the branches of an execution wait for; kind is worker, timer, retry, signal, review, or child';
 
-CREATE VIEW vouch.executions AS
+CREATE VIEW vouch.executions WITH (security_invoker = true) AS
 SELECT e.workflow_id, e.workflow, e.revision, e.status, e.paused, e.starter, e.started_at, e.closed_at,
 	(SELECT string_agg(coalesce(w.state, 'start') || ': ' || w.kind || coalesce(' ' || w.name, ''), ', ' ORDER BY w.branch)
 	 FROM vouch_data.waiting_for(e.bucket, e.execution_id) w) AS waiting_for,
