@@ -159,7 +159,7 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 		v = asl_object_put(asl_object(), "Id", asl_string(vouch_id_text(&e->id)));
 		v = asl_object_put(v, "Input", vouch_rows_input(adv));
 		v = asl_object_put(v, "Name", asl_string(e->workflow_id));
-		v = asl_object_put(v, "RedriveCount", asl_int(0));
+		v = asl_object_put(v, "RedriveCount", asl_int(e->redrives));
 		adv->context_execution = asl_object_put(v, "StartTime", time_value(e->started_at));
 		v = asl_object_put(asl_object(), "Id",
 						   asl_string(psprintf("%s:%d", e->workflow, e->revision)));

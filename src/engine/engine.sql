@@ -46,6 +46,7 @@ CREATE TABLE vouch_data.execution (
 	started_at timestamptz NOT NULL,
 	deadline timestamptz,
 	closed_at timestamptz,
+	redrives int NOT NULL DEFAULT 0,
 	next_branch int NOT NULL DEFAULT 1,
 	next_event bigint NOT NULL DEFAULT 1,
 	PRIMARY KEY (bucket, execution_id)
@@ -57,6 +58,7 @@ COMMENT ON COLUMN vouch_data.execution.parent_id IS 'Execution that started it a
 COMMENT ON COLUMN vouch_data.execution.parent_branch IS 'Branch of the parent that waits for it, NULL when none does';
 COMMENT ON COLUMN vouch_data.execution.close_policy IS 'What becomes of it when its parent closes';
 COMMENT ON COLUMN vouch_data.execution.deadline IS 'When the machine''s TimeoutSeconds are over';
+COMMENT ON COLUMN vouch_data.execution.redrives IS 'How often vouch.redrive_workflow() took it up again';
 COMMENT ON COLUMN vouch_data.execution.next_event IS 'Number that the next history event gets';
 CREATE UNIQUE INDEX execution_open ON vouch_data.execution (bucket, workflow_id) WHERE status = 'running';
 CREATE INDEX execution_workflow_id ON vouch_data.execution (bucket, workflow_id, execution_id);
@@ -77,9 +79,11 @@ CREATE TABLE vouch_data.execution_result (
 	output jsonb,
 	error text,
 	cause text,
+	redrive json,
 	PRIMARY KEY (bucket, execution_id)
 );
 COMMENT ON TABLE vouch_data.execution_result IS 'Outcome of a closed execution';
+COMMENT ON COLUMN vouch_data.execution_result.redrive IS 'Where vouch.redrive_workflow() goes on: state, input, variables, actor of the main line';
 
 CREATE TYPE vouch_data.branch_status AS ENUM ('ready', 'waiting', 'pending', 'done');
 COMMENT ON TYPE vouch_data.branch_status IS
@@ -263,6 +267,11 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_resume_workflow';
 COMMENT ON FUNCTION vouch.resume_workflow(text) IS
 'Lets paused executions go on, descendants too; timers that came due meanwhile fire at once. Returns how many executions it resumed';
 
+CREATE FUNCTION vouch.redrive_workflow(workflow_id text) RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_redrive_workflow';
+COMMENT ON FUNCTION vouch.redrive_workflow(text) IS
+'Takes the newest execution of a workflow_id up again, when it did not succeed, from the state of its main line that failed (a Parallel or Map begins anew), with the same input and variables. VO403 when there is no such workflow_id, VO404 when another one is open, VO405 when it is running or succeeded';
+
 CREATE FUNCTION vouch.wait_for_workflow(workflow_id text, timeout interval DEFAULT '30 s') RETURNS text
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_wait_for_workflow';
 COMMENT ON FUNCTION vouch.wait_for_workflow(text, interval) IS
@@ -282,7 +291,7 @@ GRANT EXECUTE ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text),
 	vouch.signal_workflow(text, text, jsonb, text), vouch.signal_with_start(text, text, text, jsonb, jsonb, text),
 	vouch.cancel_workflow(text, text), vouch.advance(int), vouch.fail(text, text) TO vouch_user;
 GRANT EXECUTE ON FUNCTION vouch.terminate_workflow(text, text), vouch.pause_workflow(text),
-	vouch.resume_workflow(text) TO vouch_admin;
+	vouch.resume_workflow(text), vouch.redrive_workflow(text) TO vouch_admin;
 GRANT EXECUTE ON FUNCTION vouch.wait_for_workflow(text, interval) TO vouch_reader;
 
 -- Looking -------------------------------------------------------------------

@@ -99,6 +99,7 @@ static const EventKind kinds[] = {
 	{VOUCH_EV_MAP_RUN_FAILED, "MapRunFailed", NULL},
 	{VOUCH_EV_PAUSED, "ExecutionPaused", NULL},
 	{VOUCH_EV_RESUMED, "ExecutionResumed", NULL},
+	{VOUCH_EV_REDRIVEN, "ExecutionRedriven", NULL},
 };
 
 void

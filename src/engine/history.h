@@ -50,7 +50,8 @@ typedef enum VouchEvent
 	VOUCH_EV_MAP_RUN_SUCCEEDED = 51,
 	VOUCH_EV_MAP_RUN_FAILED = 52,
 	VOUCH_EV_PAUSED = 60,
-	VOUCH_EV_RESUMED = 61
+	VOUCH_EV_RESUMED = 61,
+	VOUCH_EV_REDRIVEN = 62
 } VouchEvent;
 
 typedef struct VouchHistory

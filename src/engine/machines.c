@@ -16,6 +16,10 @@ static const VouchTransition execution_transitions[] = {
 	{"running", "terminate", "terminated", "E060", "Somebody terminated it, or its parent closed with that policy"},
 	{"running", "pause", "running", "E070", "It is held until it is resumed"},
 	{"running", "resume", "running", "E080", "It goes on from where it was paused"},
+	{"failed", "redrive", "running", "E090", "Somebody takes it up again from the state that failed"},
+	{"timed_out", "redrive", "running", "E091", "The same, with a new time limit"},
+	{"canceled", "redrive", "running", "E092", "The same, from where it was canceled"},
+	{"terminated", "redrive", "running", "E093", "The same, from where it was terminated"},
 	{NULL, NULL, NULL, NULL, NULL}
 };
 
@@ -48,7 +52,7 @@ vouch_execution_next(const char *status, const char *event, const char *workflow
 				(errcode(VOUCH_ERR_EXECUTION_STATE),
 				 errmsg("cannot %s workflow \"%s\": it is %s", event, workflow_id, status),
 				 events[0] == '\0' ?
-				 errdetail("It is closed, and a closed execution stays as it is.") :
+				 errdetail("It is closed, and stays as it is.") :
 				 errdetail("In this status it takes: %s.", events),
 				 errhint("Look at vouch.describe_workflow('%s'), or start it again under the same workflow_id.",
 						 workflow_id)));

@@ -26,7 +26,7 @@ static const char *const wait_names[] = {NULL, "timer", "retry", "signal", "revi
 
 #define EXECUTION_COLUMNS \
 	"SELECT workflow_id, workflow, revision, run_as, starter, status::text, paused, parent_id," \
-	" parent_branch, close_policy, started_at, deadline, next_branch, next_event" \
+	" parent_branch, close_policy, started_at, deadline, next_branch, next_event, redrives" \
 	" FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2 FOR NO KEY UPDATE"
 
 static VouchStmt try_execution = {
@@ -142,9 +142,9 @@ static VouchStmt close_execution = {
 };
 
 static VouchStmt insert_result = {
-	"INSERT INTO vouch_data.execution_result (bucket, execution_id, output, error, cause)"
-	" VALUES ($1, $2, $3, $4, $5)",
-	SPI_OK_INSERT, 5, {INT4OID, UUIDOID, JSONBOID, TEXTOID, TEXTOID}
+	"INSERT INTO vouch_data.execution_result (bucket, execution_id, output, error, cause, redrive)"
+	" VALUES ($1, $2, $3, $4, $5, $6)",
+	SPI_OK_INSERT, 6, {INT4OID, UUIDOID, JSONBOID, TEXTOID, TEXTOID, JSONOID}
 };
 
 /* ------------------------------------------------------------- executions */
@@ -184,6 +184,7 @@ vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e, 
 	e->deadline = vouch_stmt_get_int64(0, 12, 0);
 	e->next_branch = vouch_stmt_get_int32(0, 13, 1);
 	e->next_event = vouch_stmt_get_int64(0, 14, 1);
+	e->redrives = vouch_stmt_get_int32(0, 15, 0);
 	SPI_freetuptable(SPI_tuptable);
 	return true;
 }
@@ -712,13 +713,31 @@ vouch_rows_flush(VouchAdvance *adv)
 		vouch_rows_wake(e->run_as, e->bucket, &e->id, soonest);
 }
 
+/* Where the main line stands; NULL when it has not begun. */
+static const AslValue *
+redrive_of(VouchAdvance *adv)
+{
+	VouchBranch *main = adv->nbranches > 0 ? adv->branches[0] : NULL;
+	const AslValue *v;
+
+	if (main == NULL || main->state == NULL)
+		return NULL;
+	vouch_rows_load_data(adv, main);
+	v = asl_object_put(asl_object(), "state", asl_string(main->state->name));
+	v = asl_object_put(v, "actor", asl_string(main->actor));
+	if (main->vars != NULL)
+		v = asl_object_put(v, "vars", main->vars);
+	return asl_object_put(v, "input", main->input);
+}
+
 void
 vouch_rows_close(VouchAdvance *adv, const char *event, const AslValue *output,
 				  const char *error, const char *cause)
 {
 	VouchExecution *e = &adv->execution;
 	Datum		args[6];
-	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
+	char		nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
+	const AslValue *redrive = strcmp(event, "succeed") == 0 ? NULL : redrive_of(adv);
 
 	e->status = vouch_execution_next(e->status, event, e->workflow_id);
 	vouch_history_flush(adv);
@@ -743,5 +762,9 @@ vouch_rows_close(VouchAdvance *adv, const char *event, const AslValue *output,
 		args[4] = CStringGetTextDatum(cause);
 	else
 		nulls[4] = 'n';
+	if (redrive != NULL)
+		args[5] = json_datum(redrive);
+	else
+		nulls[5] = 'n';
 	vouch_stmt_run(&insert_result, args, nulls);
 }

@@ -27,6 +27,7 @@ typedef struct VouchExecution
 	TimestampTz deadline;		/* 0: none */
 	int32		next_branch;
 	int64		next_event;
+	int			redrives;
 } VouchExecution;
 
 typedef enum VouchBranchStatus
