@@ -602,10 +602,21 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 	{
 		vouch_actor_push(&acting);
 		if (timed)
-			enable_timeout_after(STATEMENT_TIMEOUT, (int) Min(entry->timeout_seconds * 1000, PG_INT32_MAX));
-		result = call_function(adv, resource, entry->payload);
-		if (timed)
-			disable_timeout(STATEMENT_TIMEOUT, false);
+		{
+			/* the timer must not outlive its activity, whatever becomes of that */
+			PG_TRY();
+			{
+				enable_timeout_after(STATEMENT_TIMEOUT, (int) Min(entry->timeout_seconds * 1000, PG_INT32_MAX));
+				result = call_function(adv, resource, entry->payload);
+			}
+			PG_FINALLY();
+			{
+				disable_timeout(STATEMENT_TIMEOUT, false);
+			}
+			PG_END_TRY();
+		}
+		else
+			result = call_function(adv, resource, entry->payload);
 		vouch_actor_pop(&acting);
 		return result;
 	}
