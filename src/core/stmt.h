@@ -61,7 +61,8 @@ extern uint64 vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls
  * row to the callback without collecting them.  fresh: sees what was done so far, like
  * vouch_stmt_run(); otherwise, as in a STABLE function, what the statement
  * that called us sees.  Needs SPI_connect().  The callback runs in the memory
- * context that was current at the call.
+ * context that was current at the call, and runs no statement without an
+ * SPI_connect() of its own.
  */
 typedef void (*VouchRowCallback) (TupleTableSlot *slot, void *arg);
 extern uint64 vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,

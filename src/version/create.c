@@ -22,6 +22,7 @@
 VOUCH_FUNCTION(vouch_sql_create_version);
 VOUCH_FUNCTION(vouch_sql_create_version_from);
 VOUCH_FUNCTION(vouch_sql_ensure_artifact);
+VOUCH_FUNCTION(vouch_sql_subject_key);
 
 static char *
 text_arg(FunctionCallInfo fcinfo, int n)
@@ -358,4 +359,16 @@ vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 									   vouch_phase_key(phase), scope, cycle, report);
 	SPI_finish();
 	PG_RETURN_INT32(artifact_no);
+}
+
+/* vouch_data.subject_key(subject, cycle_id, report_id) */
+Datum
+vouch_sql_subject_key(PG_FUNCTION_ARGS)
+{
+	int64		cycle_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	int64		report_id = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2);
+
+	PG_RETURN_TEXT_P(cstring_to_text(subject_of(text_arg(fcinfo, 0),
+												PG_ARGISNULL(1) ? NULL : &cycle_id,
+												PG_ARGISNULL(2) ? NULL : &report_id)));
 }

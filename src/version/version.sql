@@ -416,3 +416,167 @@ GRANT EXECUTE ON FUNCTION
 	vouch.discard_version(uuid, text), vouch.withdraw_version(uuid, text, text)
 	TO vouch_user;
 GRANT EXECUTE ON FUNCTION vouch.define_phase(text, text, text, jsonb, int, text, text) TO vouch_admin;
+
+-- Reading versions -------------------------------------------------------------
+
+CREATE FUNCTION vouch_data.phase_key(phase text) RETURNS text
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_phase_key';
+COMMENT ON FUNCTION vouch_data.phase_key(text) IS
+'Key of a phase from its key or label, in any case; VO101 with the nearest when there is none';
+
+CREATE FUNCTION vouch_data.subject_key(subject text, cycle_id bigint, report_id bigint) RETURNS text
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_subject_key';
+COMMENT ON FUNCTION vouch_data.subject_key(text, bigint, bigint) IS
+'The subject, or where it is NULL cycle-<cycle_id>-report-<report_id>; VO502 when there is neither';
+
+CREATE FUNCTION vouch.version_items(version_id uuid, after_item_no int DEFAULT 0, max_items int DEFAULT NULL,
+	stage int DEFAULT 1,
+	OUT item_no int, OUT item_key text, OUT payload jsonb, OUT source text, OUT recommended_by text,
+	OUT status vouch.verdict, OUT decided_by text, OUT on_behalf_of text, OUT decided_at timestamptz,
+	OUT notes text, OUT carried_from int, OUT decision_id uuid, OUT recommended_at timestamptz)
+RETURNS SETOF record
+LANGUAGE c STABLE ROWS 1000 AS 'MODULE_PATHNAME', 'vouch_sql_version_items';
+COMMENT ON FUNCTION vouch.version_items(uuid, int, int, int) IS
+'Items that a version shows, in order of item_no, with their verdicts in a reviewing stage. To page, pass the last item_no seen and how many you want. carried_from: number of the version that a carried item comes from, whose decision still stands; NULL for an item of this version. recommended_by, recommended_at: who put it there and when. VO102 when there is no such version';
+
+CREATE FUNCTION vouch.diff_versions(a uuid, b uuid,
+	OUT item_key text, OUT change text, OUT before jsonb, OUT after jsonb,
+	OUT before_status vouch.verdict, OUT after_status vouch.verdict, OUT stage int)
+RETURNS SETOF record
+LANGUAGE c STABLE STRICT ROWS 1000 AS 'MODULE_PATHNAME', 'vouch_sql_diff_versions';
+COMMENT ON FUNCTION vouch.diff_versions(uuid, uuid) IS
+'What differs from version a to version b of the same artifact, item by item: change is added, removed, payload_changed or verdict_changed; before and after are payloads. Net: what changed and changed back is not listed. Costs what changed, not what the versions have. VO502 when they belong to different things';
+
+CREATE FUNCTION vouch.item_lineage(version_id uuid, item_key text,
+	OUT from_version int, OUT to_version int, OUT stage int, OUT status vouch.verdict, OUT payload jsonb,
+	OUT source text, OUT recommended_by text, OUT recommended_at timestamptz, OUT decided_by text,
+	OUT on_behalf_of text, OUT decided_at timestamptz, OUT notes text, OUT origin_version int, OUT decision_id uuid)
+RETURNS SETOF record
+LANGUAGE c STABLE STRICT ROWS 10 AS 'MODULE_PATHNAME', 'vouch_sql_item_lineage';
+COMMENT ON FUNCTION vouch.item_lineage(uuid, text) IS
+'The life of an item up to a version: one row for each payload and verdict it had, and the versions from_version to to_version that show it so (to_version NULL: up to this one). origin_version: where the verdict stems from when it stands again after later versions had dropped it. VO103 when no version ever had the item';
+
+CREATE FUNCTION vouch.version_history(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
+	scope text DEFAULT '', subject text DEFAULT NULL)
+RETURNS TABLE (version_id uuid, version_no int, parent_no int, state vouch.version_state, carry text, reason text,
+	items bigint, pending bigint, approved bigint, rejected bigint, needs_changes bigint, carried bigint,
+	created_by text, created_at timestamptz, submitted_by text, submitted_at timestamptz,
+	closed_by text, closed_at timestamptz, close_reason text, superseded_by int, superseded_at timestamptz,
+	metadata jsonb, content_digest bytea, workflow_id text, execution_id uuid, activity text, attempt int)
+LANGUAGE sql STABLE AS $$
+	SELECT vouch_data.version_id(v.bucket, v.artifact_no, v.version_no), v.version_no, v.parent_no, v.state, v.carry,
+		v.reason, s.items, s.pending, s.approved, s.rejected, s.needs_changes, s.carried,
+		v.created_by, v.created_at, v.submitted_by, v.submitted_at, v.closed_by, v.closed_at, v.close_reason,
+		v.superseded_by, v.superseded_at, v.metadata, v.content_digest,
+		v.workflow_id, v.execution_id, v.activity, v.attempt
+	FROM vouch_data.artifact a
+	JOIN vouch_data.version v ON v.bucket = a.bucket AND v.artifact_no = a.artifact_no,
+	LATERAL (
+		SELECT coalesce(sum(t.items), 0)::bigint AS items,
+			coalesce(sum(t.items) FILTER (WHERE t.status = 'pending'), 0)::bigint AS pending,
+			coalesce(sum(t.items) FILTER (WHERE t.status = 'approved'), 0)::bigint AS approved,
+			coalesce(sum(t.items) FILTER (WHERE t.status = 'rejected'), 0)::bigint AS rejected,
+			coalesce(sum(t.items) FILTER (WHERE t.status = 'needs_changes'), 0)::bigint AS needs_changes,
+			coalesce(sum(t.items) FILTER (WHERE t.carried), 0)::bigint AS carried
+		FROM vouch_data.version_stat t
+		WHERE t.bucket = v.bucket AND t.artifact_no = v.artifact_no AND t.version_no = v.version_no AND t.stage = 1) s
+	WHERE a.bucket = vouch.bucket(vouch_data.subject_key($5, $2, $3))
+		AND a.subject = vouch_data.subject_key($5, $2, $3)
+		AND a.phase = vouch_data.phase_key($1) AND a.scope = coalesce($4, '')
+	ORDER BY v.version_no
+$$;
+COMMENT ON FUNCTION vouch.version_history(text, bigint, bigint, text, text) IS
+'Versions of a phase of a subject (given, or made of cycle and report) and scope, oldest first, with who made, submitted and closed them and how many items they have by verdict of the first reviewing stage; carried: items carried forward from earlier versions. VO101 unknown phase';
+
+CREATE FUNCTION vouch.version_tree(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
+	scope text DEFAULT '', subject text DEFAULT NULL, max_items int DEFAULT 20)
+RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+	SELECT line.text
+	FROM vouch.version_history($1, $2, $3, $4, $5) v,
+	LATERAL (
+		SELECT 0 AS part, 0 AS item_no, concat(
+			'Version ', v.version_no,
+			CASE WHEN v.carry IS NOT NULL THEN concat(', revision of version ', v.parent_no) END,
+			': ', replace(v.state::text, '_', ' '), ', ',
+			v.items, CASE v.items WHEN 1 THEN ' item' ELSE ' items' END,
+			CASE WHEN v.items > 0 THEN concat(' (', concat_ws(', ',
+				CASE WHEN v.approved > 0 THEN v.approved || ' approved' END,
+				CASE WHEN v.rejected > 0 THEN v.rejected || ' rejected' END,
+				CASE WHEN v.needs_changes > 0 THEN v.needs_changes || ' need changes' END,
+				CASE WHEN v.pending > 0 THEN v.pending || ' pending' END,
+				CASE WHEN v.carried > 0 THEN v.carried || ' carried forward' END), ')') END) AS text
+		UNION ALL
+		SELECT 1, 0, concat('    made by ', v.created_by, to_char(v.created_at, ' YYYY-MM-DD HH24:MI'),
+			', submitted by ' || v.submitted_by || to_char(v.submitted_at, ' YYYY-MM-DD HH24:MI'),
+			CASE WHEN v.closed_by IS NOT NULL THEN concat(', ',
+				CASE v.state WHEN 'superseded' THEN 'approved' ELSE v.state::text END,
+				' by ', v.closed_by, to_char(v.closed_at, ' YYYY-MM-DD HH24:MI'), ': ' || v.close_reason) END)
+		UNION ALL
+		SELECT 2, i.item_no, concat('    ', i.item_key, ' (',
+			CASE WHEN i.carried_from IS NOT NULL THEN concat('carried forward from version ', i.carried_from)
+				WHEN v.carry IS NOT NULL THEN concat('new, ', i.source) ELSE i.source END,
+			') ', replace(i.status::text, '_', ' '), ' by ' || i.decided_by || coalesce(' for ' || i.on_behalf_of, ''),
+			': ' || i.notes)
+		FROM vouch.version_items(v.version_id, 0, $6) i
+		UNION ALL
+		SELECT 3, 0, concat('    … and ', v.items - $6, ' more') WHERE v.items > $6) line
+	ORDER BY v.version_no, line.part, line.item_no
+$$;
+COMMENT ON FUNCTION vouch.version_tree(text, bigint, bigint, text, text, int) IS
+'The versions of a phase as lines of text to read: state, who and when, counts, and of each version the first max_items items with where they come from. VO101 unknown phase';
+
+GRANT EXECUTE ON FUNCTION vouch_data.phase_key(text), vouch_data.subject_key(text, bigint, bigint),
+	vouch.version_items(uuid, int, int, int), vouch.diff_versions(uuid, uuid), vouch.item_lineage(uuid, text),
+	vouch.version_history(text, bigint, bigint, text, text),
+	vouch.version_tree(text, bigint, bigint, text, text, int)
+	TO vouch_reader;
+
+-- The log ------------------------------------------------------------------------
+
+CREATE VIEW vouch.workflow_version_operations WITH (security_invoker = true) AS
+SELECT a.subject, a.cycle_id, a.report_id, a.phase, p.label AS phase_label, a.scope, o.op_no, o.operation,
+	CASE WHEN o.version_no IS NOT NULL THEN vouch_data.version_id(o.bucket, o.artifact_no, o.version_no) END AS version_id,
+	o.version_no, o.rule, o.actor, o.on_behalf_of, o.db_user, o.at, o.workflow_id, o.execution_id, o.activity,
+	o.attempt, o.items, o.error IS NULL AS succeeded, o.error, o.detail, o.bucket, o.artifact_no
+FROM vouch_data.operation o
+JOIN vouch_data.artifact a ON a.bucket = o.bucket AND a.artifact_no = o.artifact_no
+JOIN vouch_data.phase p ON p.phase = a.phase;
+COMMENT ON VIEW vouch.workflow_version_operations IS 'The log of all operations on versions and audit-only records, with what they are about';
+COMMENT ON COLUMN vouch.workflow_version_operations.subject IS 'What the cycle is about, such as cycle-7-report-3';
+COMMENT ON COLUMN vouch.workflow_version_operations.cycle_id IS 'Cycle, when the subject is one cycle of a report';
+COMMENT ON COLUMN vouch.workflow_version_operations.report_id IS 'Report, when the subject is one cycle of a report';
+COMMENT ON COLUMN vouch.workflow_version_operations.phase IS 'Key of the phase';
+COMMENT ON COLUMN vouch.workflow_version_operations.phase_label IS 'Name of the phase';
+COMMENT ON COLUMN vouch.workflow_version_operations.scope IS 'Empty, or a line of business';
+COMMENT ON COLUMN vouch.workflow_version_operations.op_no IS 'Number of the operation in the artifact''s chain';
+COMMENT ON COLUMN vouch.workflow_version_operations.operation IS 'What was done: create_version, decide, submit, approve, …';
+COMMENT ON COLUMN vouch.workflow_version_operations.version_id IS 'Version that it is about; NULL for audit-only records. A draft that was discarded has no rows any more';
+COMMENT ON COLUMN vouch.workflow_version_operations.version_no IS 'Number of that version';
+COMMENT ON COLUMN vouch.workflow_version_operations.rule IS 'Rule of vouch.state_machine() that it followed';
+COMMENT ON COLUMN vouch.workflow_version_operations.actor IS 'Who did it';
+COMMENT ON COLUMN vouch.workflow_version_operations.on_behalf_of IS 'Whose authority was used; NULL for the actor''s own';
+COMMENT ON COLUMN vouch.workflow_version_operations.db_user IS 'Role that the session had logged in as';
+COMMENT ON COLUMN vouch.workflow_version_operations.at IS 'When it was done';
+COMMENT ON COLUMN vouch.workflow_version_operations.workflow_id IS 'Workflow that did it; NULL outside of workflows';
+COMMENT ON COLUMN vouch.workflow_version_operations.execution_id IS 'Execution of that workflow';
+COMMENT ON COLUMN vouch.workflow_version_operations.activity IS 'State of the workflow whose activity did it';
+COMMENT ON COLUMN vouch.workflow_version_operations.attempt IS 'Attempt of that activity, from 1';
+COMMENT ON COLUMN vouch.workflow_version_operations.items IS 'How many items it touched';
+COMMENT ON COLUMN vouch.workflow_version_operations.succeeded IS 'False when it failed; error says why';
+COMMENT ON COLUMN vouch.workflow_version_operations.error IS 'Why it failed; NULL when it succeeded';
+COMMENT ON COLUMN vouch.workflow_version_operations.detail IS 'What else there is to know, as an object';
+COMMENT ON COLUMN vouch.workflow_version_operations.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch.workflow_version_operations.artifact_no IS 'Number of the artifact in its bucket';
+
+CREATE TYPE vouch.verification AS (check_name text, subject text, phase text, scope text, ok boolean,
+	checked bigint, first_bad text, detail text);
+COMMENT ON TYPE vouch.verification IS 'A row of vouch.verify()';
+
+CREATE FUNCTION vouch.verify(subject text DEFAULT NULL)
+RETURNS SETOF vouch.verification
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_verify';
+COMMENT ON FUNCTION vouch.verify(text) IS
+'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check: operations (the log''s content gives its hashes, and these a chain), states (each version is in the state that the log led it to), payloads (each gives its hash), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another), counts (counters equal counts). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
+
+GRANT EXECUTE ON FUNCTION vouch.verify(text) TO vouch_reader;
