@@ -385,7 +385,7 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 						text_to_cstring(key)),
 				 errdetail("An item is named by its %s, which occurs once in a version. Indexes count from 0.",
 						   phase->item_key),
-				 errhint("Leave one of them out, or give it a %s of its own; nothing was written.",
+				 errhint("Leave one of them out, or give each its own %s; nothing was written.",
 						 phase->item_key)));
 
 	make_room(items, n + 1);

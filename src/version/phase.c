@@ -193,6 +193,20 @@ read_schema(VouchPhase *phase, Jsonb *schema)
 
 	if (schema != NULL && !vouch_json_is_object(schema))
 		bad_schema("It is not an object.");
+	/* these first, so that messages list them as the schema does */
+	if (schema != NULL && (part = vouch_json_get(schema, "required")) != NULL)
+	{
+		if (!vouch_json_is_array(part))
+			bad_schema("\"required\" is not an array of strings.");
+		it = JsonbIteratorInit(&part->root);
+		while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+			if (token == WJB_ELEM)
+			{
+				if (v.type != jbvString)
+					bad_schema("\"required\" is not an array of strings.");
+				field_of(phase, v.val.string.val, v.val.string.len)->required = true;
+			}
+	}
 	if (schema != NULL && (part = vouch_json_get(schema, "properties")) != NULL)
 	{
 		JsonbValue	name = {0};
@@ -207,19 +221,6 @@ read_schema(VouchPhase *phase, Jsonb *schema)
 			else if (token == WJB_VALUE)
 				read_property(phase, &name, JsonbValueToJsonb(&v));
 		}
-	}
-	if (schema != NULL && (part = vouch_json_get(schema, "required")) != NULL)
-	{
-		if (!vouch_json_is_array(part))
-			bad_schema("\"required\" is not an array of strings.");
-		it = JsonbIteratorInit(&part->root);
-		while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-			if (token == WJB_ELEM)
-			{
-				if (v.type != jbvString)
-					bad_schema("\"required\" is not an array of strings.");
-				field_of(phase, v.val.string.val, v.val.string.len)->required = true;
-			}
 	}
 	/* the key is what names an item, whatever the schema says of it */
 	if (phase->item_key != NULL)

@@ -468,7 +468,7 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 					 key == NULL ? errmsg("item key %d is null", i) :
 					 errmsg("item keys %d and %d are the same \"%s\"", first, i, text_to_cstring(key)),
 					 errdetail("Indexes count from 0."),
-					 errhint("Leave it out; nothing was written.")));
+					 errhint("Name each item once; nothing was written.")));
 	}
 	found = vouch_store_find(version, 1, keys, n);
 	leaves = palloc_extended(sizeof(VouchDigest) * Max(n, 1), MCXT_ALLOC_HUGE);
@@ -512,6 +512,13 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 	version = vouch_version_lock(id);
 	(void) vouch_version_rule(version, "discard");
 	check_maker(version, actor, "discard");
+	if (version->round > 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_VERSION_STATE),
+				 errmsg("cannot discard version %d of %s \"%s\", which was submitted before",
+						version->version_no, version->phase_label, version->subject),
+				 errdetail("Reviewers saw it, so it stays on record."),
+				 errhint("Take it back with vouch.withdraw_version().")));
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);

@@ -191,6 +191,8 @@ note_operation(int op_no, const VouchOperation *op, void *arg)
 			logged->submitted = true;
 			logged->content = *op->items_root;
 		}
+		else if (strcmp(t->event, "return") == 0)
+			logged->submitted = false;
 		else if ((strcmp(t->event, "approve") == 0 || strcmp(t->event, "reject") == 0 ||
 				  strcmp(t->event, "withdraw") == 0) && op->items_root != NULL)
 		{

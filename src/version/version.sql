@@ -515,7 +515,9 @@ LANGUAGE sql STABLE AS $$
 		UNION ALL
 		SELECT 2, i.item_no, concat('    ', i.item_key, ' (',
 			CASE WHEN i.carried_from IS NOT NULL THEN concat('carried forward from version ', i.carried_from)
-				WHEN v.carry IS NOT NULL THEN concat('new, ', i.source) ELSE i.source END,
+				WHEN v.carry IS NULL THEN i.source
+				WHEN i.recommended_at < v.created_at THEN concat('decided anew, ', i.source)
+				ELSE concat('new, ', i.source) END,
 			') ', replace(i.status::text, '_', ' '), ' by ' || i.decided_by || coalesce(' for ' || i.on_behalf_of, ''),
 			': ' || i.notes)
 		FROM vouch.version_items(v.version_id, 0, $6) i
