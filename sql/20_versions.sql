@@ -97,8 +97,8 @@ SELECT vouch.version_items(:'v2');
 \set VERBOSITY default
 SELECT vouch.create_version('Sample Selection', 20, 1, '[]') AS v3 \gset
 SELECT version_no, parent_no, state, items FROM vouch.version_history('Sample Selection', 20, 1);
-SELECT op_no, version_no, operation, rule, actor, items, detail
-FROM vouch.workflow_version_operations WHERE subject = 'cycle-20-report-1' AND scope = '' ORDER BY op_no;
+SELECT operation_number, version_number, operation_type, rule, actor, item_count, detail
+FROM vouch.workflow_version_operations WHERE subject = 'cycle-20-report-1' AND phase = 'sample_selection' AND lob_id = '' ORDER BY 1;
 
 -- From a query, which runs with the caller's rights and needs no JSON array.
 CREATE TEMP TABLE attributes AS
@@ -148,3 +148,5 @@ RESET SESSION AUTHORIZATION;
 -- Everything that is kept agrees with everything else.
 SELECT check_name, bool_and(ok) AS ok FROM vouch.verify('cycle-20-report-1') GROUP BY 1
 UNION SELECT check_name, bool_and(ok) FROM vouch.verify('model-17') GROUP BY 1 ORDER BY 1;
+DROP OWNED BY regress_vouch_v_tess;
+DROP ROLE regress_vouch_v_tess, regress_vouch_v_tom, regress_vouch_v_rita, regress_vouch_v_admin;

@@ -138,8 +138,8 @@ SET SESSION AUTHORIZATION regress_vouch_r_olga;
 SELECT vouch.decide(:'s9', '{"limit": "approved"}');
 SELECT r ->> 'state' AS state FROM vouch.approve_version(:'s9') r;
 SELECT version_no, state, superseded_by, superseded_at IS NOT NULL AS when_known FROM vouch.version_history('Scoping', 21, 1);
-SELECT op_no, version_no, operation, rule, actor, items FROM vouch.workflow_version_operations
-WHERE subject = 'cycle-21-report-1' AND phase = 'scoping' AND version_no >= 8 ORDER BY op_no;
+SELECT operation_number, version_number, operation_type, rule, actor, item_count FROM vouch.workflow_version_operations
+WHERE subject = 'cycle-21-report-1' AND phase = 'scoping' AND version_number >= 8 ORDER BY 1;
 RESET SESSION AUTHORIZATION;
 
 SELECT check_name, phase, ok, first_bad, detail FROM vouch.verify('cycle-21-report-1') ORDER BY phase, check_name;
@@ -147,3 +147,4 @@ SELECT check_name, phase, ok, first_bad, detail FROM vouch.verify('cycle-21-repo
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
 	('regress_vouch_r_tess', 'tester'), ('regress_vouch_r_olga', 'report_owner')) AS v(a, r);
 DROP FUNCTION public.in_words(uuid, text);
+DROP ROLE regress_vouch_r_tess, regress_vouch_r_olga;

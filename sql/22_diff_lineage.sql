@@ -93,3 +93,4 @@ SELECT bool_and(ok) FROM vouch.verify('cycle-22-report-2');
 
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
 	('regress_vouch_d_tess', 'tester'), ('regress_vouch_d_olga', 'report_owner')) AS v(a, r);
+DROP ROLE regress_vouch_d_tess, regress_vouch_d_olga;

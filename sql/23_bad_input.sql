@@ -134,8 +134,12 @@ SELECT vouch.decide(:'v', jsonb_agg(jsonb_build_object('decision_id', decision_i
 FROM vouch.version_items(:'v') WHERE item_key = 'c';
 SELECT vouch.decide(:'v', '{"a": {"decision": "pending", "notes": "ask again"}, "2": "approved"}');
 SELECT item_key, status, decided_by, decided_at IS NOT NULL AS decided, notes FROM vouch.version_items(:'v');
+SET SESSION AUTHORIZATION regress_vouch_b_tess;
+SELECT vouch.withdraw_version(:'v');
 RESET SESSION AUTHORIZATION;
 SELECT bool_and(ok) FROM vouch.verify('cycle-23-report-4');
 
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
 	('regress_vouch_b_tess', 'tester'), ('regress_vouch_b_olga', 'report_owner')) AS v(a, r);
+DROP OWNED BY regress_vouch_b_tess;
+DROP ROLE regress_vouch_b_tess, regress_vouch_b_olga;

@@ -96,4 +96,4 @@ SELECT check_name, ok FROM vouch.verify('cycle-24-report-1') ORDER BY 1;
 
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
 	('regress_vouch_f_tess', 'tester'), ('regress_vouch_f_olga', 'report_owner')) AS v(a, r);
-DROP ROLE regress_vouch_f_root;
+DROP ROLE regress_vouch_f_tess, regress_vouch_f_olga, regress_vouch_f_root;

@@ -22,7 +22,7 @@ SELECT o.op_no, o.version_no, o.operation, o.rule, o.actor, o.items, o.items_roo
 	o.prev IS NOT DISTINCT FROM lag(o.leaf) OVER (ORDER BY o.op_no) AS chained, octet_length(o.leaf) AS leaf
 FROM vouch_data.operation o
 WHERE o.bucket = vouch.bucket_of(:'v') AND o.artifact_no = vouch_data.artifact_number(:'v') ORDER BY 1;
-SELECT bool_and(db_user = (SELECT rolname FROM pg_roles WHERE oid = 10)) AS logged_in_as, bool_and(at <= clock_timestamp()) AS in_the_past
+SELECT bool_and(db_user = (SELECT rolname FROM pg_roles WHERE oid = 10)) AS logged_in_as, bool_and(performed_at <= clock_timestamp()) AS in_the_past
 FROM vouch.workflow_version_operations WHERE subject = 'cycle-25-report-1';
 
 -- A leaf can be computed anywhere from the row: here in SQL, from the form in docs/ledger.md.
@@ -53,8 +53,8 @@ SELECT vouch_data.ensure_artifact(NULL, 'Data Owner ID', 'CARDS', 25, 1) AS arti
 SELECT vouch_data.log_operation(vouch.bucket('cycle-25-report-1'), :artifact, 'assign_data_owner', '{"owner": "dora"}');
 SELECT vouch_data.log_operation(vouch.bucket('cycle-25-report-1'), :artifact, 'assign_data_owner', NULL, 0,
 	actor => 'tess', on_behalf_of => 'dora', error => 'dora is on leave');
-SELECT op_no, operation, nullif(actor, session_user) AS actor, on_behalf_of, items, succeeded, error, detail
-FROM vouch.workflow_version_operations WHERE subject = 'cycle-25-report-1' AND phase = 'data_owner_id' ORDER BY op_no;
+SELECT operation_number, operation_type, nullif(actor, session_user) AS actor, on_behalf_of, item_count, success, error_message, detail
+FROM vouch.workflow_version_operations WHERE subject = 'cycle-25-report-1' AND phase = 'data_owner_id' ORDER BY 1;
 SELECT check_name, scope, ok, checked FROM vouch.verify('cycle-25-report-1') WHERE phase = 'data_owner_id';
 SET SESSION AUTHORIZATION regress_vouch_l_tess;
 SELECT vouch_data.log_operation(1, 1, 'x');
@@ -126,3 +126,4 @@ DROP VIEW bad;
 
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
 	('regress_vouch_l_tess', 'tester'), ('regress_vouch_l_olga', 'report_owner')) AS v(a, r);
+DROP ROLE regress_vouch_l_tess, regress_vouch_l_olga;

@@ -29,6 +29,7 @@
 static Oid	owner_id = InvalidOid;
 static bool callback_registered = false;
 static bool in_guarded = false;
+static int64 expected_rows = 0;
 
 static void
 forget_owner(Datum arg, int cacheid, uint32 hashvalue)
@@ -107,42 +108,49 @@ vouch_stmt_in_guarded(void)
 	return in_guarded;
 }
 
-/*
- * A plan is kept for the session, and may be made when the tables are empty or
- * their statistics stale: a scan of the whole table or a hash join that was
- * cheap then is a disaster later.  What looks rows up by their keys says so,
- * and gets the one plan that is never wrong.
- */
-static void
-prefer_indexes(void)
+void
+vouch_stmt_expect_rows(int64 rows)
 {
-	static const char *const settings[][2] = {
-		{"enable_seqscan", "off"},
-		{"enable_hashjoin", "off"},
-		{"enable_mergejoin", "off"},
-	};
-
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1],
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	expected_rows = rows;
 }
 
+/* Even index lookups are planned badly on an empty table, where any index will do. */
+#define MUCH_SMALLER 16
+
+/*
+ * A plan is kept for the session, and may be made when the tables are empty or
+ * their statistics stale: what was cheap then can be a disaster later.  So a
+ * statement says which kind of plan is never wrong for it.  The settings are
+ * only needed where it is going to be planned.
+ */
 static void
 prepare(VouchStmt *stmt)
 {
+	static const char *const indexed[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_memoize", NULL};
+	static const char *const hashed[] = {"enable_seqscan", "enable_nestloop", "enable_mergejoin", NULL};
+	bool		steered = stmt->indexed || stmt->hashed;
 	SPIPlanPtr	plan;
 
+	if (stmt->plan != NULL && steered && expected_rows / MUCH_SMALLER > stmt->planned_for)
+	{
+		SPI_freeplan(stmt->plan);
+		stmt->plan = NULL;
+	}
+	if (steered && (stmt->plan == NULL || !SPI_plan_is_valid(stmt->plan)))
+		for (const char *const *name = stmt->indexed ? indexed : hashed; *name != NULL; name++)
+			(void) set_config_option(*name, "off", PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, 0, false);
 	if (stmt->plan != NULL)
 		return;
 	plan = SPI_prepare_cursor(stmt->text, stmt->nargs, stmt->args,
-							  stmt->indexed ? CURSOR_OPT_GENERIC_PLAN : 0);
+							  steered ? CURSOR_OPT_GENERIC_PLAN : 0);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", stmt->text,
 			 SPI_result_code_string(SPI_result));
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep the plan of \"%s\"", stmt->text);
 	stmt->plan = plan;
+	stmt->planned_for = expected_rows;
 }
 
 uint64
@@ -152,8 +160,9 @@ vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
 	int			rc;
 
 	vouch_owner_begin(&section);
-	if (stmt->indexed && (stmt->plan == NULL || !SPI_plan_is_valid(stmt->plan)))
-		prefer_indexes();		/* it is going to be planned */
+<<<<<<< HEAD
+=======
+>>>>>>> 4a393dc (Keep index lookups index lookups: LATERAL joins, hash joins for whole versions, plans made anew as tables grow)
 	prepare(stmt);
 	if (stmt->guarded)
 	{
@@ -240,8 +249,9 @@ vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
 	}
 
 	vouch_owner_begin(&section);
-	if (stmt->indexed && (stmt->plan == NULL || !SPI_plan_is_valid(stmt->plan)))
-		prefer_indexes();		/* it is going to be planned */
+<<<<<<< HEAD
+=======
+>>>>>>> 4a393dc (Keep index lookups index lookups: LATERAL joins, hash joins for whole versions, plans made anew as tables grow)
 	prepare(stmt);
 	rc = SPI_execute_plan_extended(stmt->plan, &options);
 	if (rc != stmt->expect)

@@ -23,6 +23,13 @@
  * Text: schema-qualified, "bucket = $1" on every table, parameters of built-in
  * types only (enums as text, cast in the text; sets as arrays), no volatile
  * functions over columns.
+ *
+ * Plans are kept for the session, so they must be good for what comes later, whatever the
+ * statistics say now.  A statement that looks rows up by key is marked
+ * indexed; where it joins, the inner side is a LATERAL (... OFFSET 0), which
+ * the planner cannot turn into one scan of everything with a join filter.  A
+ * statement that reads most of an artifact is marked hashed, so that it is
+ * linear.
  */
 typedef struct VouchStmt
 {
@@ -31,9 +38,17 @@ typedef struct VouchStmt
 	int			nargs;
 	Oid			args[VOUCH_STMT_MAX_ARGS];
 	SPIPlanPtr	plan;			/* kept for the session, private to stmt.c */
-	bool		indexed;		/* plan for index lookups, whatever the statistics say */
+	bool		indexed;		/* looks few rows up: nested loops over indexes */
+	bool		hashed;			/* reads all rows of something: hash joins */
 	bool		guarded;		/* writes a table behind vouch_data.guard() */
+	int64		planned_for;	/* private to stmt.c */
 } VouchStmt;
+
+/*
+ * Says how many rows the artifact has that the next statements are about.
+ * Plans made when everything was much smaller are made again.
+ */
+extern void vouch_stmt_expect_rows(int64 rows);
 
 /*
  * True while a guarded statement runs: what vouch_data.guard(), the trigger on

@@ -28,7 +28,7 @@ static VouchStmt read_content = {
 	" FROM vouch_data.decision d"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no <= $3 AND d.to_no > $3"
 	" ORDER BY d.item_no, d.stage",
-	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .hashed = true
 };
 
 typedef struct ContentState

@@ -5,6 +5,8 @@
  * A verdict on a row that this version made is written in place; one on a row
  * that is carried forward ends that row here and makes a new one, so that
  * the older versions keep what they show.
+ *
+ * For "to_no + 0", "d.ctid = r.tid" and "OFFSET 0" see store.c and core/stmt.h.
  */
 #include "postgres.h"
 
@@ -30,8 +32,10 @@ static VouchStmt update_own = {
 	"  decided_by = CASE WHEN t.status = 'pending' THEN NULL ELSE $7 END,"
 	"  on_behalf_of = CASE WHEN t.status = 'pending' THEN NULL ELSE $8 END,"
 	"  decided_at = CASE WHEN t.status = 'pending' THEN NULL ELSE $9 END, origin_no = NULL"
-	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes)"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = t.item_no AND d.stage = $10 AND d.from_no = $3",
+	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x WHERE x.bucket = $1 AND x.artifact_no = $2"
+	"  AND x.item_no = t.item_no AND x.stage = $10 AND x.from_no + 0 = $3 OFFSET 0) AS r"
+	" WHERE d.ctid = r.tid",
 	SPI_OK_UPDATE, 10,
 	{INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
 	.indexed = true, .guarded = true
@@ -39,9 +43,10 @@ static VouchStmt update_own = {
 
 static VouchStmt close_carried = {
 	"UPDATE vouch_data.decision d SET to_no = $3"
-	" FROM unnest($4::int4[]) AS t(item_no)"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = t.item_no AND d.stage = $5"
-	"  AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3",
+	" FROM unnest($4::int4[]) AS t(item_no),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x WHERE x.bucket = $1 AND x.artifact_no = $2"
+	"  AND x.item_no = t.item_no AND x.stage = $5 AND x.to_no + 0 = 2147483647 AND x.from_no + 0 < $3 OFFSET 0) AS r"
+	" WHERE d.ctid = r.tid",
 	SPI_OK_UPDATE, 5, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID, INT2OID},
 	.indexed = true, .guarded = true
 };
@@ -57,17 +62,19 @@ static VouchStmt insert_verdicts = {
 	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $7 END,"
 	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $8 END,"
 	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $9 END, t.notes"
-	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes)"
-	" JOIN vouch_data.decision d ON d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = t.item_no AND d.stage = 1"
-	"  AND d.from_no + 0 <= $3 AND d.to_no + 0 >= $3 AND (d.to_no + 0 > $3 OR $10 = 1)",
+	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes),"
+	" LATERAL (SELECT x.* FROM vouch_data.decision x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = t.item_no AND x.stage = 1"
+	"   AND x.from_no + 0 <= $3 AND x.to_no + 0 >= $3 AND (x.to_no + 0 > $3 OR $10 = 1) OFFSET 0) AS d",
 	SPI_OK_INSERT, 10,
 	{INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
 	.indexed = true, .guarded = true
 };
 
 static VouchStmt name_items = {
-	"SELECT (t.o - 1)::int4, i.item_key FROM unnest($3::int4[]) WITH ORDINALITY AS t(item_no, o)"
-	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = t.item_no",
+	"SELECT (t.o - 1)::int4, i.item_key FROM unnest($3::int4[]) WITH ORDINALITY AS t(item_no, o),"
+	" LATERAL (SELECT x.item_key FROM vouch_data.item x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = t.item_no OFFSET 0) AS i",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4ARRAYOID}, .indexed = true
 };
 

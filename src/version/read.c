@@ -21,22 +21,33 @@ VOUCH_FUNCTION(vouch_sql_item_lineage);
 VOUCH_FUNCTION(vouch_sql_phase_key);
 
 /* The row of stage 1 is the item; its verdict is of the stage that was asked for. */
-#define ITEMS_FROM \
-	" FROM vouch_data.decision d" \
-	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no" \
-	" JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
+#define ITEMS_COLUMNS \
+	"SELECT d.item_no, i.item_key, b.payload, d.source, d.recommended_by, d.status, d.decided_by, d.on_behalf_of," \
+	" d.decided_at, d.notes," \
+	" CASE WHEN COALESCE(d.origin_no, d.from_no) < $3 THEN COALESCE(d.origin_no, d.from_no) END," \
+	" vouch_data.decision_id($1, $2, d.item_no, 1, d.from_no), d.recommended_at" \
+	" FROM vouch_data.decision d"
+#define ITEMS_LOOKUPS \
+	" CROSS JOIN LATERAL (SELECT x.item_key FROM vouch_data.item x" \
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no OFFSET 0) AS i" \
+	" CROSS JOIN LATERAL (SELECT x.payload FROM vouch_data.item_body x" \
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = d.body_no OFFSET 0) AS b"
 #define ITEMS_WHERE \
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.item_no > $4" \
 	"  AND d.from_no + 0 <= $3 AND d.to_no + 0 > $3" \
 	" ORDER BY d.item_no LIMIT $5"
 
 static VouchStmt read_items = {
-	"SELECT d.item_no, i.item_key, b.payload, d.source, d.recommended_by, d.status, d.decided_by, d.on_behalf_of,"
-	" d.decided_at, d.notes,"
-	" CASE WHEN COALESCE(d.origin_no, d.from_no) < $3 THEN COALESCE(d.origin_no, d.from_no) END,"
-	" vouch_data.decision_id($1, $2, d.item_no, 1, d.from_no), d.recommended_at"
-	ITEMS_FROM ITEMS_WHERE,
+	ITEMS_COLUMNS ITEMS_LOOKUPS ITEMS_WHERE,
 	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, INT4OID, INT8OID}, .indexed = true
+};
+
+static VouchStmt read_all_items = {
+	ITEMS_COLUMNS
+	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	" JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
+	ITEMS_WHERE,
+	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, INT4OID, INT8OID}, .hashed = true
 };
 
 static VouchStmt read_items_of_stage = {
@@ -44,12 +55,16 @@ static VouchStmt read_items_of_stage = {
 	" COALESCE(s.status, 'pending'), s.decided_by, s.on_behalf_of, s.decided_at, s.notes,"
 	" CASE WHEN COALESCE(s.origin_no, s.from_no) < $3 THEN COALESCE(s.origin_no, s.from_no) END,"
 	" vouch_data.decision_id($1, $2, d.item_no, $6, COALESCE(s.from_no, $3)), d.recommended_at"
-	ITEMS_FROM
-	" LEFT JOIN vouch_data.decision s ON s.bucket = $1 AND s.artifact_no = $2 AND s.item_no = d.item_no"
-	"  AND s.stage = $6 AND s.from_no + 0 <= $3 AND s.to_no + 0 > $3"
+	" FROM vouch_data.decision d" ITEMS_LOOKUPS
+	" LEFT JOIN LATERAL (SELECT x.* FROM vouch_data.decision x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no"
+	"   AND x.stage = $6 AND x.from_no + 0 <= $3 AND x.to_no + 0 > $3 OFFSET 0) AS s ON true"
 	ITEMS_WHERE,
 	SPI_OK_SELECT, 6, {INT4OID, INT4OID, INT4OID, INT4OID, INT8OID, INT4OID}, .indexed = true
 };
+
+/* Above so many it costs less to read all. */
+#define PAGE_MAX 10000
 
 /*
  * Rows born after $3 that $4 shows, and rows ended after $3 that $3 shows: two
@@ -74,9 +89,12 @@ static VouchStmt read_diff = {
 	"  CASE WHEN p.stage > 1 THEN COALESCE(p.status_a, 'pending') ELSE p.status_a END,"
 	"  CASE WHEN p.stage > 1 THEN COALESCE(p.status_b, 'pending') ELSE p.status_b END, p.stage::int4"
 	" FROM pairs p"
-	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = p.item_no"
-	" LEFT JOIN vouch_data.item_body a ON a.bucket = $1 AND a.artifact_no = $2 AND a.body_no = p.body_a"
-	" LEFT JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = p.body_b"
+	" CROSS JOIN LATERAL (SELECT x.item_key FROM vouch_data.item x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = p.item_no OFFSET 0) AS i"
+	" LEFT JOIN LATERAL (SELECT x.payload, x.body_hash FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = p.body_a OFFSET 0) AS a ON true"
+	" LEFT JOIN LATERAL (SELECT x.payload, x.body_hash FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = p.body_b OFFSET 0) AS b ON true"
 	" WHERE CASE WHEN p.stage = 1 THEN p.status_a IS DISTINCT FROM p.status_b OR a.body_hash <> b.body_hash"
 	"  ELSE COALESCE(p.status_a, 'pending') <> COALESCE(p.status_b, 'pending')"
 	"   AND EXISTS (SELECT FROM vouch_data.decision o WHERE o.bucket = $1 AND o.artifact_no = $2"
@@ -97,7 +115,8 @@ static VouchStmt read_lineage = {
 	" d.recommended_by, d.recommended_at, d.decided_by, d.on_behalf_of, d.decided_at, d.notes,"
 	" d.origin_no, vouch_data.decision_id($1, $2, d.item_no, d.stage, d.from_no)"
 	" FROM vouch_data.decision d"
-	" JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
+	" CROSS JOIN LATERAL (SELECT x.payload FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = d.body_no OFFSET 0) AS b"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = $4 AND d.from_no + 0 <= $3"
 	" ORDER BY d.from_no, d.stage",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
@@ -128,7 +147,9 @@ vouch_sql_version_items(PG_FUNCTION_ARGS)
 	args[4] = PG_ARGISNULL(2) ? (Datum) 0 : Int64GetDatum(PG_GETARG_INT32(2));
 	nulls[4] = PG_ARGISNULL(2) ? 'n' : ' ';
 	args[5] = Int32GetDatum(stage);
-	vouch_stmt_return(stage == 1 ? &read_items : &read_items_of_stage, args, nulls, fcinfo);
+	vouch_stmt_return(stage != 1 ? &read_items_of_stage :
+					  PG_ARGISNULL(2) || PG_GETARG_INT32(2) > PAGE_MAX ? &read_all_items : &read_items,
+					  args, nulls, fcinfo);
 	SPI_finish();
 	return (Datum) 0;
 }

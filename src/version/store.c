@@ -8,6 +8,7 @@
  *
  * Where a statement has "to_no + 0", the planner must not take the index on
  * to_no, which would read the whole version: the rows are found by item.
+ * "LATERAL (... OFFSET 0)" is explained in core/stmt.h.
  */
 #include "postgres.h"
 
@@ -47,10 +48,20 @@ static VouchStmt add_makers = {
 static VouchStmt find_items = {
 	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by"
 	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
+	" CROSS JOIN LATERAL (SELECT x.item_no FROM vouch_data.item x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_key = k.item_key OFFSET 0) AS i"
+	" LEFT JOIN LATERAL (SELECT y.* FROM vouch_data.decision y WHERE y.bucket = $1 AND y.artifact_no = $2"
+	"  AND y.item_no = i.item_no AND y.stage = $4 AND y.to_no + 0 = 2147483647 OFFSET 0) AS d ON true",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .indexed = true
+};
+
+static VouchStmt find_most_items = {
+	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by"
+	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
 	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_key = k.item_key"
 	" LEFT JOIN vouch_data.decision d ON d.bucket = $1 AND d.artifact_no = $2"
-	"  AND d.item_no = i.item_no AND d.stage = $4 AND d.to_no + 0 = 2147483647",
-	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .indexed = true
+	"  AND d.item_no = i.item_no AND d.stage = $4 AND d.to_no = 2147483647",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .hashed = true
 };
 
 static VouchStmt take_numbers = {
@@ -85,6 +96,14 @@ static VouchStmt insert_decisions = {
 	.indexed = true, .guarded = true
 };
 
+/*
+ * An UPDATE cannot have its own table in a LATERAL, so it takes the rows by
+ * their place: nobody else moves them, for we hold the artifact's lock.
+ */
+#define CARRIED_ROWS(i) \
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x" \
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = " i ".item_no" \
+	"   AND x.to_no + 0 = 2147483647 AND x.from_no + 0 < $3 OFFSET 0) AS r"
 #define CLOSED \
 	" RETURNING d.stage, d.status, d.source, d.recommended_by)" \
 	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)" \
@@ -92,9 +111,8 @@ static VouchStmt insert_decisions = {
 
 static VouchStmt close_items = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
-	" FROM unnest($4::int4[]) AS i(item_no)"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = i.item_no"
-	"  AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" CLOSED,
+	" FROM unnest($4::int4[]) AS i(item_no)," CARRIED_ROWS("i")
+	" WHERE d.ctid = r.tid" CLOSED,
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
 	.indexed = true, .guarded = true
 };
@@ -115,17 +133,18 @@ static VouchStmt close_undone = {
 	"WITH undone AS MATERIALIZED (SELECT DISTINCT o.item_no FROM vouch_data.decision o"
 	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.to_no = 2147483647 AND o.status <> 'approved'"
 	"   AND ($4 OR o.status <> 'pending')),"
-	" closed AS (UPDATE vouch_data.decision d SET to_no = $3 FROM undone u"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = u.item_no"
-	"  AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" CLOSED,
+	" closed AS (UPDATE vouch_data.decision d SET to_no = $3 FROM undone u," CARRIED_ROWS("u")
+	" WHERE d.ctid = r.tid" CLOSED,
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, BOOLOID},
 	.indexed = true, .guarded = true
 };
 
 static VouchStmt delete_own = {
 	"WITH gone AS (DELETE FROM vouch_data.decision d"
-	" USING unnest($4::int4[]) AS i(item_no)"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = i.item_no AND d.from_no + 0 = $3"
+	" USING unnest($4::int4[]) AS i(item_no),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = i.item_no AND x.from_no + 0 = $3 OFFSET 0) AS r"
+	" WHERE d.ctid = r.tid"
 	" RETURNING d.stage, d.status, d.source, d.recommended_by, d.origin_no)"
 	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*), g.origin_no IS NOT NULL"
 	" FROM gone g GROUP BY 1, g.status, 3, 4, 6",
@@ -315,7 +334,7 @@ vouch_store_find(const VouchVersion *version, int stage, Datum *keys, int n)
 	if (n == 0)
 		return found;
 	args[2] = vouch_array(keys, n, TEXTOID);
-	rows = vouch_stmt_run(&find_items, args, NULL);
+	rows = vouch_stmt_run(n > version->last_item_no / 4 ? &find_most_items : &find_items, args, NULL);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		VouchFound *f = &found[vouch_stmt_get_int32(i, 1, 0)];

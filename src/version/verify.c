@@ -57,7 +57,7 @@ static VouchStmt list_ranges = {
 	" LEFT JOIN vouch_data.version v ON v.bucket = $1 AND v.artifact_no = $2 AND v.version_no = d.from_no"
 	" LEFT JOIN vouch_data.version e ON e.bucket = $1 AND e.artifact_no = $2 AND e.version_no = d.to_no"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 ORDER BY d.item_no, d.stage, d.from_no",
-	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .hashed = true
 };
 
 static VouchStmt compare_counts = {
@@ -76,7 +76,7 @@ static VouchStmt compare_counts = {
 	" SELECT concat('by ', actor), COALESCE(r.n, 0), COALESCE(m.items, 0)"
 	" FROM (SELECT x.recommended_by AS actor, sum(x.n)::int8 AS n FROM real x WHERE x.stage = 1 GROUP BY 1) r"
 	" FULL JOIN makers m USING (actor) WHERE COALESCE(r.n, 0) <> COALESCE(m.items, 0)",
-	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .hashed = true
 };
 
 typedef struct Artifact
@@ -450,6 +450,7 @@ vouch_sql_verify(PG_FUNCTION_ARGS)
 	foreach(cell, artifacts)
 	{
 		state.artifact = lfirst(cell);
+		vouch_stmt_expect_rows(state.artifact->item_no);
 		verify_artifact(&state);
 	}
 	SPI_finish();

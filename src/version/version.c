@@ -163,6 +163,7 @@ read_one(const pg_uuid_t *id, bool lock)
 	version->metadata = DatumGetJsonbPCopy(vouch_stmt_get(0, 12, NULL));
 	version->carry = vouch_stmt_get_text(0, 13);
 	version->last_item_no = vouch_stmt_get_int32(0, 14, 0);
+	vouch_stmt_expect_rows(version->last_item_no);
 	return version;
 }
 

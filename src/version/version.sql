@@ -277,6 +277,22 @@ COMMENT ON COLUMN vouch_data.version_contributor.version_no IS 'Number of the ve
 COMMENT ON COLUMN vouch_data.version_contributor.actor IS 'Who';
 COMMENT ON COLUMN vouch_data.version_contributor.items IS 'How many of the items the actor put there; 0 for who only made the version or took items away';
 
+-- A table that was never analyzed makes the planner guess that a bucket and an
+-- artifact number leave about one row, and then any index will do.  So the tables start with the
+-- statistics of one large artifact, until the first ANALYZE has real ones.
+INSERT INTO vouch_data.artifact (bucket, artifact_no, subject, phase, created_at) VALUES (0, 1, '', 'planning', now());
+INSERT INTO vouch_data.version (bucket, artifact_no, version_no, state, created_by, created_at)
+SELECT 0, 1, n, 'superseded', '', now() FROM generate_series(1, 20) n;
+INSERT INTO vouch_data.item SELECT 0, 1, n, 'item ' || n FROM generate_series(1, 2000) n;
+INSERT INTO vouch_data.item_body SELECT 0, 1, n, '{"attribute_id": "name of the item", "value": "its payload"}', sha256(n::text::bytea)
+FROM generate_series(1, 2000) n;
+INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, from_no, to_no, body_no, status, source, recommended_by, recommended_at)
+SELECT 0, 1, n, 1 + n % 20, CASE WHEN n % 10 = 0 THEN 21 ELSE 2147483647 END, n,
+	(ARRAY['rejected', 'pending', 'approved'])[1 + least(n % 100, 2)]::vouch.verdict, 'tester', 'maker', now()
+FROM generate_series(1, 2000) n;
+ANALYZE vouch_data.artifact, vouch_data.version, vouch_data.item, vouch_data.item_body, vouch_data.decision;
+TRUNCATE vouch_data.artifact, vouch_data.version, vouch_data.item, vouch_data.item_body, vouch_data.decision;
+
 -- Whoever owns the tables: only our functions write them.
 DO $$
 DECLARE
@@ -534,42 +550,7 @@ GRANT EXECUTE ON FUNCTION vouch_data.phase_key(text), vouch_data.subject_key(tex
 	vouch.version_tree(text, bigint, bigint, text, text, int)
 	TO vouch_reader;
 
--- The log ------------------------------------------------------------------------
-
-CREATE VIEW vouch.workflow_version_operations WITH (security_invoker = true) AS
-SELECT a.subject, a.cycle_id, a.report_id, a.phase, p.label AS phase_label, a.scope, o.op_no, o.operation,
-	CASE WHEN o.version_no IS NOT NULL THEN vouch_data.version_id(o.bucket, o.artifact_no, o.version_no) END AS version_id,
-	o.version_no, o.rule, o.actor, o.on_behalf_of, o.db_user, o.at, o.workflow_id, o.execution_id, o.activity,
-	o.attempt, o.items, o.error IS NULL AS succeeded, o.error, o.detail, o.bucket, o.artifact_no
-FROM vouch_data.operation o
-JOIN vouch_data.artifact a ON a.bucket = o.bucket AND a.artifact_no = o.artifact_no
-JOIN vouch_data.phase p ON p.phase = a.phase;
-COMMENT ON VIEW vouch.workflow_version_operations IS 'The log of all operations on versions and audit-only records, with what they are about';
-COMMENT ON COLUMN vouch.workflow_version_operations.subject IS 'What the cycle is about, such as cycle-7-report-3';
-COMMENT ON COLUMN vouch.workflow_version_operations.cycle_id IS 'Cycle, when the subject is one cycle of a report';
-COMMENT ON COLUMN vouch.workflow_version_operations.report_id IS 'Report, when the subject is one cycle of a report';
-COMMENT ON COLUMN vouch.workflow_version_operations.phase IS 'Key of the phase';
-COMMENT ON COLUMN vouch.workflow_version_operations.phase_label IS 'Name of the phase';
-COMMENT ON COLUMN vouch.workflow_version_operations.scope IS 'Empty, or a line of business';
-COMMENT ON COLUMN vouch.workflow_version_operations.op_no IS 'Number of the operation in the artifact''s chain';
-COMMENT ON COLUMN vouch.workflow_version_operations.operation IS 'What was done: create_version, decide, submit, approve, …';
-COMMENT ON COLUMN vouch.workflow_version_operations.version_id IS 'Version that it is about; NULL for audit-only records. A draft that was discarded has no rows any more';
-COMMENT ON COLUMN vouch.workflow_version_operations.version_no IS 'Number of that version';
-COMMENT ON COLUMN vouch.workflow_version_operations.rule IS 'Rule of vouch.state_machine() that it followed';
-COMMENT ON COLUMN vouch.workflow_version_operations.actor IS 'Who did it';
-COMMENT ON COLUMN vouch.workflow_version_operations.on_behalf_of IS 'Whose authority was used; NULL for the actor''s own';
-COMMENT ON COLUMN vouch.workflow_version_operations.db_user IS 'Role that the session had logged in as';
-COMMENT ON COLUMN vouch.workflow_version_operations.at IS 'When it was done';
-COMMENT ON COLUMN vouch.workflow_version_operations.workflow_id IS 'Workflow that did it; NULL outside of workflows';
-COMMENT ON COLUMN vouch.workflow_version_operations.execution_id IS 'Execution of that workflow';
-COMMENT ON COLUMN vouch.workflow_version_operations.activity IS 'State of the workflow whose activity did it';
-COMMENT ON COLUMN vouch.workflow_version_operations.attempt IS 'Attempt of that activity, from 1';
-COMMENT ON COLUMN vouch.workflow_version_operations.items IS 'How many items it touched';
-COMMENT ON COLUMN vouch.workflow_version_operations.succeeded IS 'False when it failed; error says why';
-COMMENT ON COLUMN vouch.workflow_version_operations.error IS 'Why it failed; NULL when it succeeded';
-COMMENT ON COLUMN vouch.workflow_version_operations.detail IS 'What else there is to know, as an object';
-COMMENT ON COLUMN vouch.workflow_version_operations.bucket IS 'Bucket of the subject';
-COMMENT ON COLUMN vouch.workflow_version_operations.artifact_no IS 'Number of the artifact in its bucket';
+-- Checking ------------------------------------------------------------------------
 
 CREATE TYPE vouch.verification AS (check_name text, subject text, phase text, scope text, ok boolean,
 	checked bigint, first_bad text, detail text);
