@@ -16,16 +16,12 @@
 #include "version/items.h"
 #include "version/version.h"
 
-/*
- * Names and hashes are looked up row by row: of tables that were never analyzed
- * the planner thinks that they have one row, and would join all with all.
- */
 static VouchStmt read_content = {
-	"SELECT (SELECT i.item_key FROM vouch_data.item i WHERE i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no),"
-	" (SELECT b.body_hash FROM vouch_data.item_body b WHERE b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no),"
-	" d.source, d.recommended_by, d.stage, d.status::text,"
+	"SELECT i.item_key, b.body_hash, d.source, d.recommended_by, d.stage, d.status::text,"
 	" d.decided_by, d.on_behalf_of, d.decided_at, d.notes, COALESCE(d.origin_no, d.from_no)"
 	" FROM vouch_data.decision d"
+	" LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	" LEFT JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no <= $3 AND d.to_no > $3"
 	" ORDER BY d.item_no, d.stage",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .hashed = true

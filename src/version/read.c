@@ -18,7 +18,6 @@
 VOUCH_FUNCTION(vouch_sql_version_items);
 VOUCH_FUNCTION(vouch_sql_diff_versions);
 VOUCH_FUNCTION(vouch_sql_item_lineage);
-VOUCH_FUNCTION(vouch_sql_phase_key);
 
 /* The row of stage 1 is the item; its verdict is of the stage that was asked for. */
 #define ITEMS_COLUMNS \
@@ -207,11 +206,4 @@ vouch_sql_item_lineage(PG_FUNCTION_ARGS)
 	vouch_stmt_return(&read_lineage, args, NULL, fcinfo);
 	SPI_finish();
 	return (Datum) 0;
-}
-
-/* vouch_data.phase_key(phase) */
-Datum
-vouch_sql_phase_key(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(cstring_to_text(vouch_phase_key(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
 }

@@ -75,7 +75,8 @@ static VouchStmt compare_counts = {
 	" UNION ALL"
 	" SELECT concat('by ', actor), COALESCE(r.n, 0), COALESCE(m.items, 0)"
 	" FROM (SELECT x.recommended_by AS actor, sum(x.n)::int8 AS n FROM real x WHERE x.stage = 1 GROUP BY 1) r"
-	" FULL JOIN makers m USING (actor) WHERE COALESCE(r.n, 0) <> COALESCE(m.items, 0)",
+	" FULL JOIN makers m USING (actor) WHERE COALESCE(r.n, 0) <> COALESCE(m.items, 0)"
+	" ORDER BY 1",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .hashed = true
 };
 

@@ -435,11 +435,6 @@ GRANT EXECUTE ON FUNCTION vouch.define_phase(text, text, text, jsonb, int, text,
 
 -- Reading versions -------------------------------------------------------------
 
-CREATE FUNCTION vouch_data.phase_key(phase text) RETURNS text
-LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_phase_key';
-COMMENT ON FUNCTION vouch_data.phase_key(text) IS
-'Key of a phase from its key or label, in any case; VO101 with the nearest when there is none';
-
 CREATE FUNCTION vouch_data.subject_key(subject text, cycle_id bigint, report_id bigint) RETURNS text
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_subject_key';
 COMMENT ON FUNCTION vouch_data.subject_key(text, bigint, bigint) IS
@@ -544,7 +539,7 @@ $$;
 COMMENT ON FUNCTION vouch.version_tree(text, bigint, bigint, text, text, int) IS
 'The versions of a phase as lines of text to read: state, who and when, counts, and of each version the first max_items items with where they come from. VO101 unknown phase';
 
-GRANT EXECUTE ON FUNCTION vouch_data.phase_key(text), vouch_data.subject_key(text, bigint, bigint),
+GRANT EXECUTE ON FUNCTION vouch_data.subject_key(text, bigint, bigint),
 	vouch.version_items(uuid, int, int, int), vouch.diff_versions(uuid, uuid), vouch.item_lineage(uuid, text),
 	vouch.version_history(text, bigint, bigint, text, text),
 	vouch.version_tree(text, bigint, bigint, text, text, int)
