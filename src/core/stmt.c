@@ -160,9 +160,6 @@ vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
 	int			rc;
 
 	vouch_owner_begin(&section);
-<<<<<<< HEAD
-=======
->>>>>>> 4a393dc (Keep index lookups index lookups: LATERAL joins, hash joins for whole versions, plans made anew as tables grow)
 	prepare(stmt);
 	if (stmt->guarded)
 	{
@@ -249,9 +246,6 @@ vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
 	}
 
 	vouch_owner_begin(&section);
-<<<<<<< HEAD
-=======
->>>>>>> 4a393dc (Keep index lookups index lookups: LATERAL joins, hash joins for whole versions, plans made anew as tables grow)
 	prepare(stmt);
 	rc = SPI_execute_plan_extended(stmt->plan, &options);
 	if (rc != stmt->expect)
