@@ -61,6 +61,14 @@ SET SESSION AUTHORIZATION regress_vouch_65_ann;
 SELECT vouch.create_scoping_version(65, 1, NULL, '[{"attribute_id": "apr", "in_scope": true}]');
 \echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY default
+-- who is neither a tester nor the reviewer who sent it back has no say in the revision, and no old version passes for one
+SET SESSION AUTHORIZATION regress_vouch_65_lea;
+SELECT count(vouch.signal_workflow('cycle-65-report-1', 'data_profiling_revision', p)) FROM (VALUES ('{"additional_rules": []}'::jsonb),
+	(jsonb_build_object('version_id', regress_65.newest(65, 'planning')))) AS v(p);
+SET SESSION AUTHORIZATION regress_vouch_65_run;
+SELECT vouch.advance(1000) > 0 AS advanced;
+SELECT regress_65.waits_for('cycle-65-report-1'), count(*) AS versions FROM vouch.data_profiling_versions WHERE cycle_id = 65;
+SET SESSION AUTHORIZATION regress_vouch_65_ann;
 -- the tester makes the revision, directly; the workflow follows it to its review
 SELECT v ->> 'version_number' AS version, v ->> 'carried_forward' > '0' AS carries FROM vouch.create_profiling_version(65, 1, NULL,
 	'[{"name": "range_apr", "type": "validation", "definition": {"kind": "range", "column": "apr", "min": 0, "max": 30}}]') AS v;
@@ -101,6 +109,11 @@ SELECT vouch.start_test_cycle(66, 1, 'regress_65.accounts', 'account_no', 'lob',
 SET SESSION AUTHORIZATION regress_vouch_65_raj;
 SELECT count(vouch.signal_workflow('cycle-66-report-1', s, '{"remaining": "approved", "approved": true}'))
 FROM unnest(ARRAY['data_profiling_approval', 'scoping_approval', 'sample_selection_review']) AS s;
+-- that somebody was assigned is looked up, not believed
+SELECT count(vouch.signal_workflow('cycle-66-report-1', 'data_owner_assignment_CARDS', '{"assignment_id": "made up"}'));
+SET SESSION AUTHORIZATION regress_vouch_65_run;
+SELECT vouch.advance(1000) > 0 AS advanced;
+SELECT regress_65.waits_for('cycle-66-report-1');
 SET SESSION AUTHORIZATION regress_vouch_65_dex;
 SELECT count(vouch.signal_workflow('cycle-66-report-1', 'data_owner_assignment_CARDS', '{"owner_id": "regress_vouch_65_dex"}'));
 SET SESSION AUTHORIZATION regress_vouch_65_run;

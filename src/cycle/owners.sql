@@ -209,6 +209,16 @@ $$;
 COMMENT ON FUNCTION vouch.get_lobs_requiring_owners(bigint, bigint) IS
 'Lines of business of the approved samples, each of which needs a primary data owner: [{lob_id, samples (how many), owner_id, has_owner}]';
 
-GRANT EXECUTE ON FUNCTION vouch.get_lobs_requiring_owners(bigint, bigint) TO vouch_reader;
+CREATE FUNCTION vouch.get_data_owner(cycle_id bigint, report_id bigint, lob_id text) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT jsonb_build_object('lob_id', get_data_owner.lob_id, 'owner_id', max(a.owner_id), 'has_owner', count(*) > 0)
+	FROM vouch_data.data_owner_assignment a
+	WHERE a.bucket = vouch.bucket(vouch_data.cycle_subject(get_data_owner.cycle_id, get_data_owner.report_id))
+	AND a.subject = vouch_data.cycle_subject(get_data_owner.cycle_id, get_data_owner.report_id)
+	AND a.lob_id = get_data_owner.lob_id AND a.assignment_type = 'primary' AND a.status = 'active'
+$$;
+COMMENT ON FUNCTION vouch.get_data_owner(bigint, bigint, text) IS 'Primary data owner of a line of business: {lob_id, owner_id (null: none), has_owner}';
+
+GRANT EXECUTE ON FUNCTION vouch.get_lobs_requiring_owners(bigint, bigint), vouch.get_data_owner(bigint, bigint, text) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch.assign_data_owner(bigint, bigint, text, text, text, text),
 	vouch.end_data_owner(bigint, bigint, text, text, text) TO vouch_user;

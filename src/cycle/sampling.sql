@@ -57,7 +57,7 @@ DECLARE
 	k text := vouch_data.source_column(source, key_column, 'key_column');
 	l text := CASE WHEN lob_column IS NOT NULL THEN vouch_data.source_column(source, lob_column, 'lob_column') END;
 	draw text := format('md5(%L || '':'' || t.%I::text)', seed, k);
-	lob text := CASE WHEN l IS NULL THEN '''''::text' ELSE format('coalesce(t.%I::text, '''')', l) END;
+	lob text := CASE WHEN l IS NULL THEN '''''::text' ELSE format('coalesce(nullif(btrim(t.%I::text), ''''), ''(none)'')', l) END;
 	part record;
 	col record;
 	rule jsonb;
@@ -181,7 +181,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb) IS
-'Draws rows to test: {samples: [{id, type, source, lob_id, reason, data}], selection_criteria: {source, key_column, lob_column, method, seed, target_size, actual_size, generation_methods, rules, population_rows, population_by_lob, population_digest}}, as create_sample_selection_version() takes them. method is random, stratified (by lob_column), risk_based (rows that break rules, which default to generate_profiling_rules(source)), boundary, anomaly, several of them with shares as in ''stratified=60, risk_based=40'', or mix. The same call on the same rows returns the same samples. Reads with the caller''s rights';
+'Draws rows to test: {samples: [{id, type, source, lob_id, reason, data}], selection_criteria: {source, key_column, lob_column, method, seed, target_size, actual_size, generation_methods, rules, population_rows, population_by_lob, population_digest}}, as create_sample_selection_version() takes them. method is random, stratified (by lob_column; rows without a line of business form one called (none)), risk_based (rows that break rules, which default to generate_profiling_rules(source)), boundary, anomaly, several of them with shares as in ''stratified=60, risk_based=40'', or mix. The same call on the same rows returns the same samples. Reads with the caller''s rights';
 
 CREATE FUNCTION vouch.redraw_samples(selection_criteria jsonb) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -114,7 +114,7 @@ BEGIN
 	END IF;
 	RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('type', 'targeted', 'source', 'manual') || s
 			|| jsonb_build_object('data', rows -> (s ->> 'id'))
-			|| CASE WHEN c ->> 'lob_column' IS NOT NULL THEN jsonb_build_object('lob_id', coalesce(rows -> (s ->> 'id') -> (c ->> 'lob_column'), '""')) ELSE '{}' END ORDER BY o), '[]')
+			|| CASE WHEN c ->> 'lob_column' IS NOT NULL THEN jsonb_build_object('lob_id', coalesce(nullif(btrim(rows -> (s ->> 'id') ->> (c ->> 'lob_column')), ''), '(none)')) ELSE '{}' END ORDER BY o), '[]')
 		FROM jsonb_array_elements(samples) WITH ORDINALITY AS x(s, o));
 END
 $$;
@@ -129,21 +129,22 @@ DECLARE
 	subject text := vouch_data.cycle_subject(cycle_id, report_id);
 	who text := vouch.actor();
 	sender text := who;
-	v jsonb;
 	items jsonb;
-	item_name text;
 BEGIN
 	-- made directly: the workflow only follows it
 	IF request ->> 'version_id' IS NOT NULL AND NOT request ? 'additional_samples' THEN
-		v := vouch.get_version((request ->> 'version_id')::uuid);
-		IF v ->> 'subject' <> subject OR v ->> 'phase' <> phase OR v ->> 'scope' <> scope THEN
-			RAISE EXCEPTION 'version % is not one of % of %', request ->> 'version_id', phase, subject
-				USING ERRCODE = 'VO502', HINT = 'Send the id of the revision that was made.';
+		IF (request ->> 'version_id')::uuid IS DISTINCT FROM vouch_data.newest_version(subject, phase, scope) THEN
+			RAISE EXCEPTION 'the revision that was named is not the newest version of % of %', phase, subject
+				USING ERRCODE = 'VO111', DETAIL = format('It is %s.', request ->> 'version_id'),
+					HINT = 'Send the id of the revision that was made last.';
 		END IF;
-		RETURN v;
+		RETURN vouch.get_version((request ->> 'version_id')::uuid);
 	END IF;
-	-- what a reviewer asks for is taken up by the tester of the cycle, whose work it becomes; who asked is kept in the item
+	-- what the reviewer who sent it back asks for is taken up by the tester of the cycle, whose work it becomes; who asked is kept in the item
 	IF NOT EXISTS (SELECT FROM vouch_data.role_grant g WHERE g.actor = who AND g.role = 'tester' AND g.scope IN ('', scope) AND g.revoked_at IS NULL) THEN
+		IF vouch.get_version(vouch_data.newest_version(subject, phase, scope)) ->> 'closed_by' IS DISTINCT FROM who THEN
+			PERFORM vouch_data.require_role(who, 'tester', scope, format('say what the revision of %s of %s shall have', phase, subject));
+		END IF;
 		who := vouch_data.check_actor(starter, 'starter');
 	END IF;
 	IF phase = 'finalize_test_report' THEN
@@ -165,7 +166,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.continue_revision(bigint, bigint, text, text, text, jsonb) IS
-'How the test cycle revises a version that was sent back. request is what a review or a …_revision signal brought: {version_id} of a revision that was made directly, or additional_rules, additional_attributes, additional_samples, additional_observations or report_data. Done in the sender''s name when the sender is a tester, else in that of the tester who started the cycle, with requested_by in the items';
+'How the test cycle revises a version that was sent back. request is what a review or a …_revision signal brought: {version_id} of a revision that was made directly, or additional_rules, additional_attributes, additional_samples, additional_observations or report_data. Done in the name of a sender who is a tester; for the reviewer who sent the version back, in that of the tester who started the cycle, with requested_by in the items; VO002 for anybody else';
 
 -- Queries ------------------------------------------------------------------------
 
