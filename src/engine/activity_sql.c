@@ -519,6 +519,25 @@ call_function(VouchAdvance *adv, const char *resource, const AslValue *input)
 	return result;
 }
 
+/* The same with a time limit; the timer does not outlive the call, whatever becomes of that. */
+static const AslValue *
+call_timed(VouchAdvance *adv, const char *resource, const AslEntry *entry)
+{
+	const AslValue *volatile result = NULL;
+
+	enable_timeout_after(STATEMENT_TIMEOUT, (int) Min(entry->timeout_seconds * 1000, PG_INT32_MAX));
+	PG_TRY();
+	{
+		result = call_function(adv, resource, entry->payload);
+	}
+	PG_FINALLY();
+	{
+		disable_timeout(STATEMENT_TIMEOUT, false);
+	}
+	PG_END_TRY();
+	return result;
+}
+
 /* The error of the workflow that an error of the server is. */
 static void
 translate_error(ErrorData *edata, AslError *error)
@@ -601,22 +620,7 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 	if (adv->mode == VOUCH_ADVANCE_OPTIMISTIC)
 	{
 		vouch_actor_push(&acting);
-		if (timed)
-		{
-			/* the timer must not outlive its activity, whatever becomes of that */
-			PG_TRY();
-			{
-				enable_timeout_after(STATEMENT_TIMEOUT, (int) Min(entry->timeout_seconds * 1000, PG_INT32_MAX));
-				result = call_function(adv, resource, entry->payload);
-			}
-			PG_FINALLY();
-			{
-				disable_timeout(STATEMENT_TIMEOUT, false);
-			}
-			PG_END_TRY();
-		}
-		else
-			result = call_function(adv, resource, entry->payload);
+		result = timed ? call_timed(adv, resource, entry) : call_function(adv, resource, entry->payload);
 		vouch_actor_pop(&acting);
 		return result;
 	}
@@ -626,11 +630,7 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 	PG_TRY();
 	{
 		vouch_actor_push(&acting);
-		if (timed)
-			enable_timeout_after(STATEMENT_TIMEOUT, (int) Min(entry->timeout_seconds * 1000, PG_INT32_MAX));
-		result = call_function(adv, resource, entry->payload);
-		if (timed)
-			disable_timeout(STATEMENT_TIMEOUT, false);
+		result = timed ? call_timed(adv, resource, entry) : call_function(adv, resource, entry->payload);
 		vouch_actor_pop(&acting);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(old);
@@ -643,8 +643,6 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 
 		MemoryContextSwitchTo(old);
 		edata = CopyErrorData();
-		if (timed)
-			disable_timeout(STATEMENT_TIMEOUT, false);
 		ours = timed && edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
 			GetCurrentTimestamp() - begun >= entry->timeout_seconds * USECS_PER_SEC;
 		if (is_intervention(edata) && !ours)
