@@ -587,6 +587,13 @@ check_role(VouchAdvance *adv)
 				 errhint("RESET ROLE, and do not call from within a SECURITY DEFINER function.")));
 }
 
+static void
+tell_duration(const char *resource, TimestampTz begun)
+{
+	if (vouch_engine_ran_hook != NULL)
+		vouch_engine_ran_hook(resource, (GetCurrentTimestamp() - begun) / 1000.0);
+}
+
 /*
  * Runs the sql: activity of a state.  Its result; or NULL, and *error set, in
  * VOUCH_ADVANCE_CAREFUL.  In VOUCH_ADVANCE_OPTIMISTIC errors are raised.
@@ -605,7 +612,7 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 	check_role(adv);
 	if (adv->crash != NULL)
 	{
-		error->error = "Vouch.Crashed";
+		error->error = adv->crash_error;
 		error->cause = adv->crash;
 		adv->crash = NULL;
 		return NULL;
@@ -622,6 +629,7 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 		vouch_actor_push(&acting);
 		result = timed ? call_timed(adv, resource, entry) : call_function(adv, resource, entry->payload);
 		vouch_actor_pop(&acting);
+		tell_duration(resource, begun);
 		return result;
 	}
 
@@ -635,6 +643,7 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, Asl
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(old);
 		CurrentResourceOwner = owner;
+		tell_duration(resource, begun);
 	}
 	PG_CATCH();
 	{

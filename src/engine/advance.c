@@ -26,6 +26,8 @@
 #define YIELD_BYTES ((Size) 256 * 1024 * 1024)
 
 int			vouch_engine_activity_limit = 0;
+bool		(*vouch_engine_may_run_hook) (const char *resource) = NULL;
+void		(*vouch_engine_ran_hook) (const char *resource, double ms) = NULL;
 
 static VouchAdvance *running = NULL;	/* the executions that this backend is in */
 
@@ -425,6 +427,12 @@ may_enter(VouchAdvance *adv, VouchBranch *b)
 		adv->yielded = true;
 		return false;
 	}
+	if (kind == VOUCH_RESOURCE_SQL && adv->mode == VOUCH_ADVANCE_OPTIMISTIC &&
+		vouch_engine_may_run_hook != NULL && !vouch_engine_may_run_hook(b->state->resource))
+	{
+		adv->yielded = true;
+		return false;
+	}
 	return true;
 }
 
@@ -619,7 +627,8 @@ advance_claimed(VouchAdvance *adv, bool nudged)
 }
 
 static VouchAdvanceOutcome
-advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *crash, int64 *steps)
+advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *crash_error,
+		const char *crash, int64 *steps)
 {
 	MemoryContext old = CurrentMemoryContext;
 	MemoryContext context;
@@ -639,6 +648,7 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 	adv->context = context;
 	adv->mode = mode;
 	adv->crash = crash;
+	adv->crash_error = crash_error;
 	if (!vouch_rows_claim(bucket, id, false, &adv->execution, &busy))
 	{
 		outcome = busy ? VOUCH_ADVANCE_BUSY : VOUCH_ADVANCE_IDLE;
@@ -669,15 +679,21 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 VouchAdvanceOutcome
 vouch_engine_advance(int bucket, const pg_uuid_t *execution_id, VouchAdvanceMode mode, int64 *steps)
 {
-	return advance(bucket, execution_id, mode, NULL, steps);
+	return advance(bucket, execution_id, mode, NULL, NULL, steps);
 }
 
 void
 vouch_engine_fail_crashed(int bucket, const pg_uuid_t *execution_id, const char *cause)
 {
+	vouch_engine_fail_next(bucket, execution_id, "Vouch.Crashed", cause);
+}
+
+void
+vouch_engine_fail_next(int bucket, const pg_uuid_t *execution_id, const char *error, const char *cause)
+{
 	int64		steps = 0;
 
-	(void) advance(bucket, execution_id, VOUCH_ADVANCE_CAREFUL, cause, &steps);
+	(void) advance(bucket, execution_id, VOUCH_ADVANCE_CAREFUL, error, cause, &steps);
 }
 
 /*

@@ -34,6 +34,7 @@ typedef struct VouchAdvance
 	bool		yielded;		/* work is left, for another advance */
 	bool		left_ready;		/* work is left that this session may not do */
 	const char *crash;			/* fail the first activity with this cause */
+	const char *crash_error;	/* and this error */
 
 	const AslValue *context_execution;	/* "$$".Execution and others, once made */
 	const AslValue *context_machine;

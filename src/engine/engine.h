@@ -58,6 +58,22 @@ extern void vouch_engine_fail_crashed(int bucket, const pg_uuid_t *execution_id,
 									  const char *cause);
 
 /*
+ * The same with an error of its own name: for what an activity left behind
+ * for the commit (a deferred trigger), and that failed there.
+ */
+extern void vouch_engine_fail_next(int bucket, const pg_uuid_t *execution_id,
+								   const char *error, const char *cause);
+
+/*
+ * Set by a worker.  may_run is asked before an activity in
+ * VOUCH_ADVANCE_OPTIMISTIC: false leaves it to another advance, since what the
+ * transaction has done for others should not wait for it.  ran is told how
+ * long an activity took that succeeded.  NULL: nobody cares.
+ */
+extern bool (*vouch_engine_may_run_hook) (const char *resource);
+extern void (*vouch_engine_ran_hook) (const char *resource, double ms);
+
+/*
  * How many sql: activities an advance runs before it leaves the rest to the
  * next one; 0: no limit.  A worker that looks for the step that crashed the
  * server sets 1 and commits after each advance, so that the one it names is
