@@ -111,9 +111,10 @@ advance(const VouchTask *task, int which, VouchAdvanceMode mode, int64 *steps)
 
 /*
  * The quick way: one transaction for the tasks that are given, or, when none
- * are, for what is taken until there is enough for one commit; a task with
- * flags ends it, and is left to be run alone.  *ndone are done if all went
- * well, which is returned; else nothing is, and all are still in hand.
+ * are, for what is taken until there is enough for one commit.  A task with
+ * flags, or that comes to a long activity, ends it; it and what is given after
+ * it is left to be run alone.  *ndone are done if all went well, which is
+ * returned; else nothing is, and all are still in hand.
  */
 static bool
 run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone, int64 *steps)
@@ -142,6 +143,8 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 				break;
 			results[n].failed = false;
 			results[n].outcome = advance(&task, n, VOUCH_ADVANCE_OPTIMISTIC, steps);
+			if (vouch_cost_declined())
+				break;			/* the next activity is a long one: not here */
 			n++;
 			INSTR_TIME_SET_CURRENT(elapsed);
 			INSTR_TIME_SUBTRACT(elapsed, start);
@@ -149,7 +152,7 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 				break;
 		}
 		if (given != NULL)
-			vouch_suspect_clear(given, ngiven);
+			vouch_suspect_clear(given, n);
 		vouch_process_commit();
 		*ndone = n;
 	}
@@ -162,6 +165,52 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 	return ok;
 }
 
+/* What to fail the activity with that comes next. */
+typedef struct Verdict
+{
+	const char *error;			/* NULL: run it */
+	const char *cause;
+} Verdict;
+
+static Verdict
+verdict_on(const VouchTask *task, int crashes)
+{
+	Verdict		verdict = {NULL, NULL};
+
+	if (task->flags & VOUCH_TASK_POISON)
+		verdict.cause = POISON_CAUSE;
+	else if (crashes >= MAX_CRASHES)
+		verdict.cause = CRASH_CAUSE;
+	if (verdict.cause != NULL)
+		verdict.error = "Vouch.Crashed";
+	return verdict;
+}
+
+/*
+ * The commit of a careful advance failed: what an activity left for it, a
+ * deferred trigger, is that activity's error.  Returns whether to try again:
+ * first an activity a commit, to see whose it is, then with that error.
+ */
+static bool
+blame_activity(const ErrorData *edata, bool *stepwise, Verdict *verdict)
+{
+	int			category = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
+
+	if (category == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+		verdict->error != NULL)
+		return false;
+	if (*stepwise)
+	{
+		verdict->error = MemoryContextStrdup(TopMemoryContext,
+											 psprintf("SQL.%s", unpack_sql_state(edata->sqlerrcode)));
+		verdict->cause = MemoryContextStrdup(TopMemoryContext,
+											 edata->message ? edata->message : "");
+	}
+	*stepwise = true;
+	return true;
+}
+
 /*
  * The sure way, for one task that is in hand.  Stepwise: an activity a commit,
  * so that what kills the process or the server is what comes next.
@@ -169,15 +218,15 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 static void
 run_alone(const VouchTask *task, int which, int crashes, TaskResult *result, int64 *steps)
 {
-	const char *volatile cause = (task->flags & VOUCH_TASK_POISON) ? POISON_CAUSE
-		: crashes >= MAX_CRASHES ? CRASH_CAUSE : NULL;
-	bool		stepwise = task->flags != 0 || crashes > 0;
+	volatile Verdict verdict = verdict_on(task, crashes);
+	volatile bool stepwise = task->flags != 0 || crashes > 0;
 	volatile bool again;
 
 	result->failed = false;
 	do
 	{
 		volatile int64 done = 0;
+		volatile bool committing = false;
 
 		again = false;
 		PG_TRY();
@@ -187,21 +236,31 @@ run_alone(const VouchTask *task, int which, int crashes, TaskResult *result, int
 			vouch_engine_activity_limit = stepwise ? 1 : 0;
 			vouch_process_start_transaction();
 			require_extension();
-			if (cause != NULL)
-				vouch_engine_fail_crashed(task->bucket, &task->execution_id, cause);
-			cause = NULL;
+			if (verdict.error != NULL)
+				vouch_engine_fail_next(task->bucket, &task->execution_id, verdict.error, verdict.cause);
 			result->outcome = advance(task, which, VOUCH_ADVANCE_CAREFUL, &mine);
 			again = stepwise && result->outcome == VOUCH_ADVANCED && mine > 0;
 			if (database->cautious && !again)
 				vouch_suspect_clear(task, 1);
+			committing = true;
 			vouch_process_commit();
+			verdict.error = NULL;
 			done = mine;
 		}
 		PG_CATCH();
 		{
-			result->failed = true;
-			again = false;
-			recover(true);
+			ErrorData  *edata;
+			bool		one_by_one = stepwise;
+			Verdict		next = verdict;
+
+			MemoryContextSwitchTo(TopMemoryContext);
+			edata = CopyErrorData();
+			again = committing && blame_activity(edata, &one_by_one, &next);
+			stepwise = one_by_one;
+			verdict = next;
+			result->failed = !again;
+			recover(!again);
+			FreeErrorData(edata);
 		}
 		PG_END_TRY();
 		*steps += done;
@@ -242,7 +301,7 @@ run_cautiously(VouchTask *tasks, TaskResult *results, int64 *steps)
 	int			crashes[VOUCH_BATCH];
 	int			n = 0;
 	int			ninnocent;
-	int			ndone;
+	int			ndone = 0;
 
 	while (n < VOUCH_BATCH && vouch_pool_take(&task))
 		n++;
@@ -258,11 +317,9 @@ run_cautiously(VouchTask *tasks, TaskResult *results, int64 *steps)
 	vouch_pool_reorder(tasks);
 
 	if (ninnocent > 0 && !run_together(tasks, ninnocent, results, &ndone, steps))
-	{
 		*steps = 0;
-		for (int i = 0; i < ninnocent; i++)
-			run_alone(&tasks[i], i, 0, &results[i], steps);
-	}
+	for (int i = ndone; i < ninnocent; i++)
+		run_alone(&tasks[i], i, 0, &results[i], steps);
 	for (int i = ninnocent; i < n; i++)
 		run_suspect(&tasks[i], i, crashes[i], &results[i], steps);
 	return n;
@@ -385,6 +442,7 @@ vouch_executor_main(Datum main_arg)
 	vouch_process_settings("vouch executor");
 	learn_names();
 	error_context_stack = &context;
+	vouch_cost_init();
 	debug_query_string = MemoryContextStrdup(TopMemoryContext, "vouch: advancing workflows");
 	vouch_session_reset();
 	vouch_pool_ready();

@@ -151,6 +151,14 @@ extern void vouch_crew_dismiss(const VouchDatabase *of);
 /* Undoes what user code left in the session; exits when it cannot. */
 extern void vouch_session_reset(void);
 
+/* ---- worker/cost.c ---- */
+
+/* From now on, keeps slow activities out of transactions with others. */
+extern void vouch_cost_init(void);
+
+/* Was an activity kept out since the last call?  Its execution is to be run alone. */
+extern bool vouch_cost_declined(void);
+
 /* ---- worker/suspect.c: executions that may have crashed the server ---- */
 
 /*

@@ -71,6 +71,40 @@ SKIP:
 	$gate->query_safe('SELECT pg_advisory_unlock(7)');
 	wait_for($node, 'app', 'long', 'succeeded');
 }
+
+# A long activity has a transaction of its own, once it is known to be long: what
+# the only executor did before it is committed.
+SKIP:
+{
+	skip 'this server has no background sessions for tests', 5 unless $gate->can('query_safe');
+	$node->safe_psql('app', <<'SQL');
+CREATE FUNCTION public.meet_slowly(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(0.02);
+	RETURN public.meet(input);
+END $$;
+ALTER SYSTEM SET vouch.executors = 1;
+SQL
+	$node->reload;
+	$node->safe_psql('app', "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE backend_type = 'vouch executor'");
+	start_workflow($node, 'app', 'alice', 'learn', 'public.meet_slowly');
+	wait_for($node, 'app', 'learn', 'succeeded');
+	$gate->query_safe('SELECT pg_advisory_lock(7)');
+	$node->safe_psql('app', <<'SQL');
+BEGIN;
+SELECT vouch.start_workflow('first', '{}', workflow_id => 'quick');
+SELECT vouch.start_workflow('learn', '{}', workflow_id => 'slow');
+COMMIT;
+SQL
+	wait_until($node, 'app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+		'the long activity runs');
+	is(status_of($node, 'app', 'quick'), 'succeeded', 'what came before it is committed');
+	is(status_of($node, 'app', 'slow'), 'running', 'while it is not');
+	$gate->query_safe('SELECT pg_advisory_unlock(7)');
+	wait_for($node, 'app', 'slow', 'succeeded');
+	$node->safe_psql('app', 'ALTER SYSTEM SET vouch.executors = 2');
+	$node->reload;
+}
 $gate->quit;
 
 # A prepared transaction hands over no hint: the sweep finds its work.

@@ -85,6 +85,22 @@ ok($node->poll_query_until('postgres', $in_activity), 'after a shutdown an execu
 end_long('stopped', 'after a shutdown');
 is($node->safe_psql('app', 'SELECT count(*) FROM vouch_data.suspect'), 0, 'nobody is suspect after a clean start');
 
+# What an activity leaves for the commit, and fails there, is its own error.
+$node->safe_psql('app', <<'SQL');
+TRUNCATE hits;
+CREATE TABLE public.parent (id int PRIMARY KEY);
+CREATE TABLE public.child (id int REFERENCES public.parent DEFERRABLE INITIALLY DEFERRED);
+GRANT ALL ON public.parent, public.child TO PUBLIC;
+CREATE FUNCTION public.orphan(input jsonb) RETURNS jsonb LANGUAGE sql AS
+$$ INSERT INTO public.child VALUES (1) RETURNING '{}'::jsonb $$;
+SQL
+start_workflow($node, 'app', 'alice', 'orphan', 'public.hit', 'public.orphan', 'public.hit');
+wait_for($node, 'app', 'orphan', 'failed');
+is($node->safe_psql('app', "SELECT vouch.describe_workflow('orphan') ->> 'error'"), 'SQL.23503',
+	'an error at commit is the error of the activity');
+is($node->safe_psql('app', 'SELECT count(*) FROM hits'), 1, 'the step before it took effect once');
+is($node->safe_psql('app', 'SELECT count(*) FROM child'), 0, 'and it did not');
+
 # A step that ends its process is failed after some times; the steps before it
 # are done once.
 $node->safe_psql('app', <<'SQL');
