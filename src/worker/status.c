@@ -8,7 +8,7 @@
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "core/errors.h"
-#include "core/guc.h"
+#include "core/id.h"
 #include "core/stmt.h"
 #include "core/wake.h"
 #include "engine/engine.h"
@@ -26,9 +26,8 @@ VOUCH_FUNCTION(vouch_sql_obstacle);
 VOUCH_FUNCTION(vouch_sql_my_work);
 VOUCH_FUNCTION(vouch_sql_advance_mine);
 
-static VouchStmt find_mine = {
-	"SELECT 1 FROM vouch_data.execution "
-	"WHERE bucket = $1 AND execution_id = $2 AND run_as = session_user",
+static VouchStmt find_role = {
+	"SELECT run_as, workflow_id FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2",
 	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}
 };
 
@@ -237,19 +236,21 @@ vouch_sql_advance_mine(PG_FUNCTION_ARGS)
 	pg_uuid_t  *execution_id = PG_GETARG_UUID_P(1);
 	Datum		args[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 	int64		steps = 0;
-	bool		mine;
+	const char *me = GetUserNameFromId(GetSessionUserId(), false);
 	VouchAdvanceOutcome outcome;
 
 	SPI_connect();
-	mine = vouch_stmt_run(&find_mine, args, NULL) > 0;
-	SPI_finish();
-	if (!mine)
+	if (vouch_stmt_run(&find_role, args, NULL) == 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_UNKNOWN_EXECUTION),
+				 errmsg("there is no execution %s", vouch_id_text(execution_id))));
+	if (strcmp(vouch_stmt_get_text(0, 1), me) != 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_RUN_AS),
-				 errmsg("execution %s is not run by role \"%s\"",
-						DatumGetCString(DirectFunctionCall1(uuid_out, args[1])),
-						GetUserNameFromId(GetSessionUserId(), false)),
+				 errmsg("workflow \"%s\" runs as role \"%s\", not as \"%s\"",
+						vouch_stmt_get_text(0, 2), vouch_stmt_get_text(0, 1), me),
 				 errhint("Log in as the role that the workflow was defined to run as.")));
+	SPI_finish();
 	outcome = vouch_engine_advance(bucket, execution_id,
 								   PG_GETARG_BOOL(2) ? VOUCH_ADVANCE_CAREFUL : VOUCH_ADVANCE_OPTIMISTIC,
 								   &steps);

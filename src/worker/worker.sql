@@ -112,7 +112,7 @@ COMMENT ON FUNCTION vouch_data.my_work(int) IS
 CREATE FUNCTION vouch_data.advance_mine(bucket int, execution_id uuid, careful boolean) RETURNS bigint
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_advance_mine';
 COMMENT ON FUNCTION vouch_data.advance_mine(int, uuid, boolean) IS
-'Advances one execution that runs as the session''s login role (VO407 else) until it waits: the number of states left, or NULL when somebody else has it. careful: an activity''s error goes to its Retry and Catch; else it is raised';
+'Advances one execution that runs as the session''s login role (VO407 else, VO403 when there is none) until it waits: the number of states left, or NULL when somebody else has it. careful: an activity''s error goes to its Retry and Catch; else it is raised';
 
 CREATE PROCEDURE vouch.run_worker(
 	max_seconds double precision DEFAULT NULL, max_steps bigint DEFAULT NULL,
