@@ -46,7 +46,7 @@ my ($status, $out, $err) = $node->psql('app', <<'SQL', extra_params => [ '-U', '
 SELECT vouch_data.advance_mine(e.bucket, e.execution_id, true)
 FROM vouch_data.execution e WHERE e.workflow_id = 'of-alice'
 SQL
-like($err, qr/is not run by role "bob"/, 'nobody advances what runs as somebody else');
+like($err, qr/workflow "of-alice" runs as role "alice", not as "bob"/, 'nobody advances what runs as somebody else');
 ($status, $out, $err) = $node->psql('app', 'BEGIN; CALL vouch.run_worker(); COMMIT');
 like($err, qr/invalid transaction termination/, 'it needs to commit, so it is not for a transaction block');
 
