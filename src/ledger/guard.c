@@ -8,14 +8,32 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/stmt.h"
+#include "utils/guc.h"
+#include "utils/rls.h"
 #include "utils/rel.h"
 
 VOUCH_FUNCTION(vouch_sql_guard);
+
+/*
+ * Is a dump being restored?  vouch.restoring says so; and the rows of a plain
+ * "psql -f dump" or pg_restore come in a session with the three settings that
+ * every dump makes first and nobody else makes together.  Like vouch.restoring
+ * it takes a role that may write the table, so it opens no door that was shut,
+ * and what comes in by it is what vouch.verify() then checks.
+ */
+static bool
+in_restore(TriggerEvent event)
+{
+	return vouch_guc_restoring ||
+		(TRIGGER_FIRED_BY_INSERT(event) && !check_function_bodies && !row_security &&
+		 namespace_search_path != NULL && namespace_search_path[0] == '\0');
+}
 
 /* vouch_data.guard(), a statement trigger, with the optional argument 'append-only' */
 Datum
@@ -27,7 +45,7 @@ vouch_sql_guard(PG_FUNCTION_ARGS)
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "vouch_data.guard() was not called as a trigger");
-	if (vouch_stmt_in_guarded() || vouch_guc_restoring)
+	if (vouch_stmt_in_guarded() || in_restore(data->tg_event))
 		return PointerGetDatum(NULL);
 
 	table = RelationGetRelationName(data->tg_relation);

@@ -18,17 +18,16 @@ start_workflow($node, 'app', 'alice', 'moves', 'public.hit', 'public.hit');
 my $dump = $node->basedir . '/app.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('app'), '-f', $dump ], 'pg_dump');
 
-# One copy as the documentation has it, one by somebody who did not read it,
-# and whom the guards tell.
-foreach my $copy ([ 'careful', '-c vouch.restoring=on', qr/\A\z/ ], [ 'careless', '', qr/vouch\.restoring/ ])
+# One copy with vouch.restoring, one by somebody who just restores.
+foreach my $copy ([ 'careful', '-c vouch.restoring=on' ], [ 'plain', '' ])
 {
-	my ($name, $options, $errors) = @$copy;
+	my ($name, $options) = @$copy;
 	$node->safe_psql('postgres', "CREATE DATABASE $name TEMPLATE template0");
 	{
 		local $ENV{PGOPTIONS} = $options;
 		my ($out, $err);
 		IPC::Run::run([ 'psql', '-X', '-q', '-d', $node->connstr($name), '-f', $dump ], '>', \$out, '2>', \$err);
-		like($err, $errors, "restore into $name");
+		is($err, '', "restore into $name");
 	}
 
 	is(status_of($node, $name, 'moves'), 'running', 'the execution is in the copy');
