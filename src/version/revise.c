@@ -513,6 +513,13 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 	SPI_connect();
 	version = vouch_version_lock(id);
 	(void) vouch_version_rule(version, "discard");
+	if (version->round > 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_VERSION_STATE),
+				 errmsg("cannot discard version %d of %s \"%s\"", version->version_no,
+						version->phase_label, version->subject),
+				 errdetail("It was submitted, and a reviewer sent it back; what was signed stays on record."),
+				 errhint("Withdraw it with vouch.withdraw_version().")));
 	check_maker(version, actor, "discard");
 	if (version->round > 0)
 		ereport(ERROR,

@@ -403,6 +403,11 @@ verify_artifact(VerifyState *state)
 	vouch_stmt_scan(&list_ranges, args, NULL, false, check_range, state);
 	report(state, "ranges");
 	check_counts(state);
+	if (vouch_check_approvals_hook != NULL)
+	{
+		vouch_check_approvals_hook(artifact->bucket, artifact->artifact_no, &state->check);
+		report(state, "approvals");
+	}
 	pfree(state->logged);
 }
 

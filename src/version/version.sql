@@ -555,6 +555,6 @@ CREATE FUNCTION vouch.verify(subject text DEFAULT NULL)
 RETURNS SETOF vouch.verification
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_verify';
 COMMENT ON FUNCTION vouch.verify(text) IS
-'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check: operations (the log''s content gives its hashes, and these a chain), states (each version is in the state that the log led it to), payloads (each gives its hash), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another), counts (counters equal counts). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
+'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check: operations (the log''s content gives its hashes, and these a chain), states (each version is in the state that the log led it to), payloads (each gives its hash), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
 
 GRANT EXECUTE ON FUNCTION vouch.verify(text) TO vouch_reader;
