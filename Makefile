@@ -77,7 +77,7 @@ installcheck-databases:
 
 # ---- everything below works in a private server inside the tree (.server) ----
 
-TESTERS = test-regress test-isolation test-pgtap test-tap test-asl test-checks
+TESTERS = test-regress test-isolation test-pgtap test-tap test-asl test-checks test-demo
 
 .PHONY: deps private-install server-start server-stop server-status server-clean psql \
 	test $(TESTERS) check-asl check-includes demo demo-shell
