@@ -80,7 +80,7 @@ installcheck-databases:
 TESTERS = test-regress test-isolation test-pgtap test-tap test-asl test-checks test-demo
 
 .PHONY: deps private-install server-start server-stop server-status server-clean psql \
-	test $(TESTERS) check-asl check-includes demo demo-shell
+	test $(TESTERS) check-asl check-includes demo demo-shell bench-metrics
 
 deps:
 	@scripts/deps
@@ -120,3 +120,6 @@ demo: server-start
 
 demo-shell: server-start
 	@scripts/server psql -d vouch_demo
+
+bench-metrics: server-start
+	@test/bench/metrics
