@@ -6,7 +6,7 @@
 CREATE FUNCTION vouch_data.review_times(for_phase text,
 	OUT phase text, OUT outcome text, OUT reviews bigint, OUT mean numeric, OUT median numeric, OUT p90 numeric, OUT longest numeric)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
@@ -27,7 +27,7 @@ BEGIN
 		FROM bins b WINDOW w AS (PARTITION BY b.phase, b.outcome ORDER BY b.bin)
 	), total AS MATERIALIZED (
 		SELECT b.phase, b.outcome, sum(b.reviews) AS reviews, sum(b.micros) AS micros FROM bins b GROUP BY b.phase, b.outcome
-	), wanted AS (
+	), wanted AS MATERIALIZED (
 		SELECT t.phase, t.outcome, f.fraction, f.fraction * (t.reviews - 1) AS place, floor(f.fraction * (t.reviews - 1))::bigint AS low
 		FROM total t CROSS JOIN (VALUES (0.5), (0.9), (1.0)) AS f(fraction)
 	), percentile AS (
@@ -57,6 +57,22 @@ $$;
 COMMENT ON FUNCTION vouch_data.review_times(text) IS
 'How long reviews took, in microseconds, one row per phase and outcome: mean, median, 90th percentile (exact, interpolated like percentile_cont()) and longest; of all artifacts, of one phase or (NULL) of each';
 
+CREATE FUNCTION vouch_data.artifacts_of(of_cycle bigint, of_report bigint, for_phase text, OUT bucket int, OUT artifact_no int)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+	IF of_cycle IS NOT NULL THEN
+		RETURN QUERY SELECT a.bucket, a.artifact_no FROM vouch_data.artifact a
+		WHERE a.cycle_id = of_cycle AND (of_report IS NULL OR a.report_id = of_report) AND (for_phase IS NULL OR a.phase = for_phase);
+	ELSIF of_report IS NOT NULL THEN
+		RETURN QUERY SELECT a.bucket, a.artifact_no FROM vouch_data.artifact a
+		WHERE a.report_id = of_report AND (for_phase IS NULL OR a.phase = for_phase);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.artifacts_of(bigint, bigint, text) IS 'Artifacts of a cycle, a report, or a report in a cycle, of a phase or (NULL) of all; none when both are NULL';
+
 CREATE FUNCTION vouch.phase_metrics(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
 	OUT phase_key text, OUT artifact_count bigint, OUT version_count bigint, OUT revision_count bigint, OUT open_count bigint,
 	OUT current_version_no int, OUT current_state text,
@@ -66,7 +82,7 @@ CREATE FUNCTION vouch.phase_metrics(phase text, cycle_id bigint DEFAULT NULL, re
 	OUT item_count bigint, OUT item_approved_count bigint, OUT item_rejected_count bigint, OUT item_carried_count bigint, OUT item_approval_pct numeric,
 	OUT record_count bigint, OUT lob_count bigint, OUT change_count bigint)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	wanted constant text := vouch_data.phase_key(phase_metrics.phase);
@@ -75,12 +91,11 @@ DECLARE
 	everything constant boolean := of_cycle IS NULL AND of_report IS NULL;
 BEGIN
 	RETURN QUERY
+	-- OFFSET 0 in what follows: look each artifact up, however many there are in the table
 	WITH touched AS MATERIALIZED (
 		SELECT DISTINCT l.bucket, l.artifact_no FROM vouch_data.tail() l
 	), chosen AS MATERIALIZED (
-		SELECT a.bucket, a.artifact_no FROM vouch_data.artifact a
-		WHERE NOT everything AND (of_cycle IS NULL OR a.cycle_id = of_cycle) AND (of_report IS NULL OR a.report_id = of_report)
-			AND (wanted IS NULL OR a.phase = wanted)
+		SELECT a.bucket, a.artifact_no FROM vouch_data.artifacts_of(of_cycle, of_report, wanted) a
 	), part AS (
 		-- everything: the sums, and what changed in the artifacts of the tail
 		SELECT c.phase, c.scope, c.artifacts, NULL::int AS head_no, NULL::text AS head_state, c.versions, c.revisions, c.returns, c.items, c.approved, c.rejected,
@@ -95,19 +110,22 @@ BEGIN
 		UNION ALL
 		SELECT n.phase, n.scope, 1, NULL, NULL, n.versions, n.revisions, n.returns, n.items, n.approved, n.rejected,
 			n.carried, n.records, n.changes, (n.open_since IS NOT NULL)::int
-		FROM touched t JOIN vouch_data.artifact_now n ON n.bucket = t.bucket AND n.artifact_no = t.artifact_no
+		FROM touched t CROSS JOIN LATERAL (
+			SELECT m.* FROM vouch_data.artifact_now m WHERE m.bucket = t.bucket AND m.artifact_no = t.artifact_no OFFSET 0) AS n
 		WHERE everything
 		UNION ALL
 		-- or the artifacts that are asked for, one by one: as counted, or as they are now
 		SELECT c.phase, c.scope, 1, c.head_no, c.head_state, c.versions, c.revisions, c.returns, c.items, c.approved, c.rejected,
 			c.carried, c.records, c.changes, (c.open_since IS NOT NULL)::int
-		FROM chosen h JOIN vouch_data.artifact_count c ON c.bucket = h.bucket AND c.artifact_no = h.artifact_no
+		FROM chosen h CROSS JOIN LATERAL (
+			SELECT k.* FROM vouch_data.artifact_count k WHERE k.bucket = h.bucket AND k.artifact_no = h.artifact_no OFFSET 0) AS c
 		WHERE NOT EXISTS (SELECT FROM touched t WHERE t.bucket = h.bucket AND t.artifact_no = h.artifact_no)
 		UNION ALL
 		SELECT n.phase, n.scope, 1, n.head_no, n.head_state, n.versions, n.revisions, n.returns, n.items, n.approved, n.rejected,
 			n.carried, n.records, n.changes, (n.open_since IS NOT NULL)::int
 		FROM chosen h JOIN touched t ON t.bucket = h.bucket AND t.artifact_no = h.artifact_no
-		JOIN vouch_data.artifact_now n ON n.bucket = h.bucket AND n.artifact_no = h.artifact_no
+		CROSS JOIN LATERAL (
+			SELECT m.* FROM vouch_data.artifact_now m WHERE m.bucket = h.bucket AND m.artifact_no = h.artifact_no OFFSET 0) AS n
 	), scoped AS (
 		SELECT p.phase, p.scope, sum(p.artifacts) AS artifacts, min(p.head_no) AS head_no, min(p.head_state) AS first_state, max(p.head_state) AS last_state,
 			count(p.head_state) AS states, sum(p.versions) AS versions, sum(p.revisions) AS revisions, sum(p.returns) AS returns, sum(p.items) AS items, sum(p.approved) AS approved,
@@ -130,7 +148,8 @@ BEGIN
 			percentile_cont(0.9) WITHIN GROUP (ORDER BY r.micros)::numeric, max(r.micros)
 		FROM (
 			SELECT d.phase, d.outcome, d.micros
-			FROM chosen h JOIN vouch_data.review d ON d.bucket = h.bucket AND d.artifact_no = h.artifact_no
+			FROM chosen h CROSS JOIN LATERAL (
+				SELECT v.phase, v.outcome, v.micros FROM vouch_data.review v WHERE v.bucket = h.bucket AND v.artifact_no = h.artifact_no OFFSET 0) AS d
 			UNION ALL
 			SELECT l.phase, l.outcome, l.micros
 			FROM chosen h JOIN vouch_data.late_reviews() l ON l.bucket = h.bucket AND l.artifact_no = h.artifact_no) AS r
@@ -165,7 +184,7 @@ CREATE FUNCTION vouch.workflow_metrics(workflow_id text,
 	OUT phase text, OUT operation_count bigint, OUT failed_count bigint, OUT success_pct numeric, OUT version_count bigint,
 	OUT approved_count bigint, OUT rejected_count bigint, OUT approval_median_hours numeric, OUT approval_mean_hours numeric)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	id constant text COLLATE "C" := workflow_metrics.workflow_id;
@@ -221,7 +240,7 @@ CREATE FUNCTION vouch_data.phase_daily(for_phase text, since date,
 	OUT phase text, OUT day date, OUT operations bigint, OUT failed bigint, OUT created bigint, OUT revised bigint, OUT submitted bigint,
 	OUT returned bigint, OUT approvals bigint, OUT rejections bigint, OUT approval_micros numeric)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
@@ -309,11 +328,12 @@ CREATE FUNCTION vouch.bottlenecks(cycle_id bigint DEFAULT NULL, report_id bigint
 	OUT severity text, OUT kind text, OUT phase text, OUT subject text, OUT scope text, OUT version_no int,
 	OUT measured text, OUT value numeric, OUT threshold numeric, OUT waits_for text)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	of_cycle constant bigint := bottlenecks.cycle_id;
 	of_report constant bigint := bottlenecks.report_id;
+	everything constant boolean := of_cycle IS NULL AND of_report IS NULL;
 	n constant int := greatest(coalesce(bottlenecks.max_waits, 100), 0);
 	overdue constant timestamptz := now() - interval '24 hours';
 BEGIN
@@ -321,22 +341,26 @@ BEGIN
 	RETURN QUERY
 	WITH touched AS MATERIALIZED (
 		SELECT DISTINCT l.bucket, l.artifact_no FROM vouch_data.tail() l
-		WHERE of_cycle IS NULL AND of_report IS NULL
+	), chosen AS MATERIALIZED (
+		SELECT a.bucket, a.artifact_no FROM vouch_data.artifacts_of(of_cycle, of_report, NULL) a
 	), candidate AS (
 		(SELECT c.bucket, c.artifact_no FROM vouch_data.artifact_count c
-			WHERE of_cycle IS NULL AND of_report IS NULL AND c.open_since < overdue
+			WHERE everything AND c.open_since < overdue
 				AND NOT EXISTS (SELECT FROM touched t WHERE t.bucket = c.bucket AND t.artifact_no = c.artifact_no)
 			ORDER BY c.open_since LIMIT n)
 		UNION ALL
-		SELECT t.bucket, t.artifact_no FROM touched t
+		SELECT c.bucket, c.artifact_no
+		FROM chosen h CROSS JOIN LATERAL (
+			SELECT k.* FROM vouch_data.artifact_count k WHERE k.bucket = h.bucket AND k.artifact_no = h.artifact_no OFFSET 0) AS c
+		WHERE c.open_since < overdue
+			AND NOT EXISTS (SELECT FROM touched t WHERE t.bucket = h.bucket AND t.artifact_no = h.artifact_no)
 		UNION ALL
-		SELECT a.bucket, a.artifact_no FROM vouch_data.artifact a
-		WHERE (of_cycle IS NOT NULL OR of_report IS NOT NULL)
-			AND (of_cycle IS NULL OR a.cycle_id = of_cycle) AND (of_report IS NULL OR a.report_id = of_report)
+		SELECT t.bucket, t.artifact_no FROM touched t
+		WHERE everything OR EXISTS (SELECT FROM chosen h WHERE h.bucket = t.bucket AND h.artifact_no = t.artifact_no)
 	), longest AS (
 		SELECT a.*, round(extract(epoch FROM now() - a.open_since) / 3600, 2) AS hours
-		FROM candidate c
-		JOIN vouch_data.artifact_now a ON a.bucket = c.bucket AND a.artifact_no = c.artifact_no
+		FROM candidate c CROSS JOIN LATERAL (
+			SELECT n.* FROM vouch_data.artifact_now n WHERE n.bucket = c.bucket AND n.artifact_no = c.artifact_no OFFSET 0) AS a
 		WHERE a.open_since < overdue
 		ORDER BY a.open_since, a.bucket, a.artifact_no LIMIT n
 	)
@@ -415,6 +439,6 @@ $$;
 COMMENT ON FUNCTION vouch.user_activity(text, int) IS
 'What people and systems did in the last days (1 to 365, calendar days in UTC, today included), one row per actor and phase, of one actor or of all: operation_count, failed_count, version_count (versions made, revisions included), edit_count, submission_count, decision_count (calls) and item_decision_count (items decided in them), signature_count, last_at. VO502 for days out of range';
 
-GRANT EXECUTE ON FUNCTION vouch_data.phase_daily(text, date), vouch_data.review_times(text), vouch_data.waits_for(int, int, int),
+GRANT EXECUTE ON FUNCTION vouch_data.artifacts_of(bigint, bigint, text), vouch_data.phase_daily(text, date), vouch_data.review_times(text), vouch_data.waits_for(int, int, int),
 	vouch.phase_metrics(text, bigint, bigint), vouch.workflow_metrics(text), vouch.version_trends(text, int),
 	vouch.bottlenecks(bigint, bigint, int), vouch.user_activity(text, int) TO vouch_reader;

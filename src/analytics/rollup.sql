@@ -396,20 +396,33 @@ COMMENT ON FUNCTION vouch.refresh_analytics(boolean) IS
 
 -- Reading what is not rolled up ----------------------------------------------
 
+-- Looks the artifact of each operation up; that is quick while they are few.
+CREATE FUNCTION vouch_data.short_tail(low xid8, high xid8, foreign_from xid8, foreign_until timestamptz) RETURNS SETOF vouch_data.logged
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
+BEGIN
+	RETURN QUERY SELECT l.* FROM vouch_data.logged l
+	WHERE l.xid >= low AND l.xid <= high AND (foreign_from IS NULL OR l.xid < foreign_from OR l.at > foreign_until);
+END
+$$;
+COMMENT ON FUNCTION vouch_data.short_tail(xid8, xid8, xid8, timestamptz) IS 'vouch_data.tail() when it is short';
+
 CREATE FUNCTION vouch_data.tail() RETURNS SETOF vouch_data.logged
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
 	state vouch_data.analytics_state;
-	last xid8;
+	high xid8 := '18446744073709551615';
 BEGIN
-	-- the plan is made for the horizon of the moment, which tells how long the tail is
 	SELECT * INTO STRICT state FROM vouch_data.analytics_state;
-	IF state.foreign_from IS NULL THEN
-		RETURN QUERY SELECT l.* FROM vouch_data.logged l WHERE l.xid >= state.horizon;
+	IF state.foreign_from IS NOT NULL THEN
+		-- not beyond what this server has given out: there the foreign ones are
+		high := greatest(state.foreign_from, pg_snapshot_xmax(pg_current_snapshot()), pg_current_xact_id_if_assigned());
+	END IF;
+	IF (SELECT count(*) FROM (SELECT FROM vouch_data.operation o WHERE o.xid >= state.horizon AND o.xid <= high LIMIT 20000) AS first_ones) < 20000 THEN
+		RETURN QUERY SELECT * FROM vouch_data.short_tail(state.horizon, high, state.foreign_from, state.foreign_until);
 	ELSE
-		last := greatest(state.foreign_from, pg_snapshot_xmax(pg_current_snapshot()), pg_current_xact_id_if_assigned());
 		RETURN QUERY SELECT l.* FROM vouch_data.logged l
-		WHERE l.xid >= state.horizon AND l.xid <= last AND (l.xid < state.foreign_from OR l.at > state.foreign_until);
+		WHERE l.xid >= state.horizon AND l.xid <= high AND (state.foreign_from IS NULL OR l.xid < state.foreign_from OR l.at > state.foreign_until);
 	END IF;
 END
 $$;
@@ -418,12 +431,16 @@ COMMENT ON FUNCTION vouch_data.tail() IS 'The operations that are not rolled up'
 CREATE FUNCTION vouch_data.late_reviews(OUT bucket int, OUT artifact_no int, OUT version_no int, OUT phase text, OUT outcome text, OUT day date,
 	OUT micros bigint, OUT workflow_id text)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	SELECT r.bucket, r.artifact_no, r.version_no, r.phase, r.outcome, r.day, r.micros, r.workflow_id
 	FROM (SELECT DISTINCT l.bucket, l.artifact_no, l.version_no FROM vouch_data.tail() l) t
 	JOIN vouch_data.reviewed r ON r.bucket = t.bucket AND r.artifact_no = t.artifact_no AND r.version_no = t.version_no
 	WHERE NOT EXISTS (SELECT FROM vouch_data.review d
-		WHERE d.bucket = t.bucket AND d.artifact_no = t.artifact_no AND d.version_no = t.version_no)
+		WHERE d.bucket = t.bucket AND d.artifact_no = t.artifact_no AND d.version_no = t.version_no);
+END
 $$;
 COMMENT ON FUNCTION vouch_data.late_reviews() IS 'Rows of vouch_data.reviewed that vouch_data.review does not have yet: of versions that the tail''s operations are about';
 
@@ -434,12 +451,18 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	job bigint;
 BEGIN
-	IF to_regprocedure('cron.schedule(text, text, text)') IS NULL THEN
+	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
 		RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database() USING
 			ERRCODE = 'VO503',
 			DETAIL = 'vouch.schedule_analytics() makes a job of pg_cron, whose extension lives in one database of the server: the one that the setting cron.database_name names.',
 			HINT = format('There, call cron.schedule_in_database(%L, %L, %L, %L); or have any other scheduler run SELECT vouch.refresh_analytics() here.',
 				'vouch:refresh_analytics', schedule, 'SELECT vouch.refresh_analytics()', current_database());
+	END IF;
+	IF NOT has_schema_privilege('cron', 'USAGE') THEN
+		RAISE EXCEPTION 'role "%" may not use pg_cron', current_user USING
+			ERRCODE = 'insufficient_privilege',
+			DETAIL = 'The job would run as that role.',
+			HINT = format('Have an administrator call GRANT USAGE ON SCHEMA cron TO %I.', current_user);
 	END IF;
 	EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job
 	USING 'vouch:refresh_analytics'::text, schedule, 'SELECT vouch.refresh_analytics()'::text;
@@ -447,14 +470,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.schedule_analytics(text) IS
-'Has pg_cron call vouch.refresh_analytics() on a schedule, as the caller, in a job named vouch:refresh_analytics, and returns its number. Called again, it changes the schedule. VO503 when pg_cron is not installed in this database';
+'Has pg_cron call vouch.refresh_analytics() on a schedule, as the caller, in a job named vouch:refresh_analytics, and returns its number. Called again, it changes the schedule. VO503 when pg_cron is not installed in this database; the caller needs USAGE on schema cron';
 
 CREATE FUNCTION vouch.unschedule_analytics() RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	gone boolean := false;
 BEGIN
-	IF to_regclass('cron.job') IS NOT NULL THEN
+	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') AND has_schema_privilege('cron', 'USAGE') THEN
 		EXECUTE 'SELECT bool_or(cron.unschedule(j.jobid)) FROM cron.job j WHERE j.jobname = $1 AND j.database = current_database() AND j.username = current_user'
 		INTO gone USING 'vouch:refresh_analytics'::text;
 	END IF;
@@ -463,5 +486,6 @@ END
 $$;
 COMMENT ON FUNCTION vouch.unschedule_analytics() IS 'Takes back the caller''s vouch.schedule_analytics(); true when there was such a job';
 
-GRANT EXECUTE ON FUNCTION vouch_data.review_bin(bigint), vouch_data.span_start(date, int), vouch_data.tail(), vouch_data.late_reviews() TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch_data.review_bin(bigint), vouch_data.span_start(date, int), vouch_data.tail(), vouch_data.short_tail(xid8, xid8, xid8, timestamptz),
+	vouch_data.late_reviews() TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch.refresh_analytics(boolean), vouch.schedule_analytics(text), vouch.unschedule_analytics() TO vouch_admin;
