@@ -32,10 +32,11 @@ DECLARE
 	plain constant boolean := coalesce(cycle_report.ascii, current_setting('client_encoding') <> 'UTF8');
 	work constant text := CASE WHEN plain THEN '#' ELSE U&'\2588' END;
 	wait constant text := CASE WHEN plain THEN '.' ELSE U&'\2592' END;
-	width constant int := 26;
+	width constant int := 18;
 	period_start timestamptz;
 	period_end timestamptz;
 	line record;
+	took text;
 BEGIN
 	IF of_cycle IS NULL OR of_report IS NULL THEN
 		RAISE EXCEPTION 'no % given', CASE WHEN of_cycle IS NULL THEN 'cycle_id' ELSE 'report_id' END USING
@@ -79,20 +80,21 @@ BEGIN
 					to_char(period_end AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')) ELSE ', nothing done yet' END);
 			period_end := coalesce(period_end, 'infinity');
 		END IF;
-		RETURN NEXT rtrim(rpad(line.phase_no || ' ' || line.label, 26) || ' '
-			|| rpad(CASE WHEN line.head_no > 0 THEN 'v' || CASE WHEN line.least_no < line.head_no THEN line.least_no || '-' ELSE '' END || line.head_no ELSE '' END, 5) || ' '
+		took := CASE WHEN line.phase IS NULL THEN ''
+			WHEN line.open_since IS NOT NULL THEN 'waits ' || vouch_data.in_words((extract(epoch FROM now() - line.open_since) / 3600)::numeric)
+				|| coalesce(' for ' || line.waits_for, '')
+			ELSE vouch_data.in_words((extract(epoch FROM line.last - line.first) / 3600)::numeric) END;
+		RETURN NEXT rtrim(rpad(line.phase_no || ' ' || line.label, 25) || ' '
+			|| rpad(CASE WHEN line.head_no > 0 THEN 'v' || CASE WHEN line.least_no < line.head_no THEN line.least_no || '-' ELSE '' END || line.head_no ELSE '' END, 6) || ' '
 			|| rpad(CASE WHEN line.phase IS NULL THEN 'not started'
 				WHEN NOT line.versioned THEN line.record_count || ' recorded'
 				WHEN line.state IS NULL THEN 'no version'
-				WHEN line.artifacts > 1 AND line.state <> line.last_state THEN line.approved || ' of ' || line.artifacts || ' approved'
-				ELSE CASE line.state WHEN 'pending_approval' THEN 'under review' ELSE line.state END
-					|| CASE WHEN line.artifacts > 1 THEN ' (' || line.artifacts || ')' ELSE '' END END, 16) || ' '
+				WHEN line.state <> line.last_state THEN line.approved || '/' || line.artifacts || ' approved'
+				ELSE CASE WHEN line.artifacts > 1 THEN line.artifacts || ' ' ELSE '' END
+					|| CASE line.state WHEN 'pending_approval' THEN 'under review' ELSE line.state END END, 15) || ' '
 			|| vouch_data.bar(vouch_data.cell(line.first, period_start, period_end, width), vouch_data.cell(line.submitted, period_start, period_end, width),
 				vouch_data.cell(line.last, period_start, period_end, width), width, work, wait) || ' '
-			|| left(CASE WHEN line.phase IS NULL THEN ''
-				WHEN line.open_since IS NOT NULL THEN vouch_data.in_words((extract(epoch FROM now() - line.open_since) / 3600)::numeric)
-					|| coalesce(', waits for ' || line.waits_for, '')
-				ELSE vouch_data.in_words((extract(epoch FROM line.last - line.first) / 3600)::numeric) END, 23));
+			|| CASE WHEN length(took) > 32 THEN left(took, 29) || '...' ELSE took END);
 	END LOOP;
 END
 $$;
