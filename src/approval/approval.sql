@@ -568,7 +568,7 @@ COMMENT ON FUNCTION vouch_data.recheck_request(uuid) IS
 'Derives a version''s state anew, from its policy''s pinned revision and its signatures alone, and compares it with what is stored; NULL when all agrees, else what does not';
 
 CREATE VIEW vouch.pending_approvals WITH (security_invoker = true) AS
-SELECT p.label AS phase, a.subject, a.scope, r.version_no AS version, r.stage, r.role, r.needed, r.have,
+SELECT p.label AS phase, a.subject, a.scope, r.version_no AS version_number, r.stage, r.role, r.needed, r.have,
 	array_to_string(r.who, ', ') AS who, r.undecided, r.since, r.due, r.due < now() AS overdue,
 	a.phase AS phase_key, vouch_data.version_id(r.bucket, r.artifact_no, r.version_no) AS version_id
 FROM vouch_data.pending_rules() r
@@ -578,7 +578,7 @@ COMMENT ON VIEW vouch.pending_approvals IS 'The signatures that submitted versio
 COMMENT ON COLUMN vouch.pending_approvals.phase IS 'Phase, as people call it';
 COMMENT ON COLUMN vouch.pending_approvals.subject IS 'What it is about';
 COMMENT ON COLUMN vouch.pending_approvals.scope IS 'Line of business, or empty';
-COMMENT ON COLUMN vouch.pending_approvals.version IS 'Number of the version';
+COMMENT ON COLUMN vouch.pending_approvals.version_number IS 'Number of the version';
 COMMENT ON COLUMN vouch.pending_approvals.stage IS 'Stage of the policy';
 COMMENT ON COLUMN vouch.pending_approvals.role IS 'Role whose signature is missing';
 COMMENT ON COLUMN vouch.pending_approvals.needed IS 'How many signatures of the role are needed';
@@ -592,7 +592,7 @@ COMMENT ON COLUMN vouch.pending_approvals.phase_key IS 'Key of the phase';
 COMMENT ON COLUMN vouch.pending_approvals.version_id IS 'Id of the version';
 
 CREATE FUNCTION vouch.my_tasks(actor text DEFAULT NULL)
-RETURNS TABLE (phase text, subject text, scope text, version int, what text, since timestamptz, due timestamptz, version_id uuid)
+RETURNS TABLE (phase text, subject text, scope text, version_number int, what text, since timestamptz, due timestamptz, version_id uuid)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT p.label, a.subject, a.scope, r.version_no,
 		CASE WHEN r.undecided = 0 THEN '' WHEN r.undecided = 1 THEN 'decide 1 item, then '
@@ -615,7 +615,7 @@ COMMENT ON FUNCTION vouch.my_tasks(text) IS
 'Everything that waits for a person (default: who acts), most urgent first: versions to decide and sign, in their own right or for somebody, and drafts of theirs to finish. since: when it began to wait; due: NULL when the policy sets no date';
 
 CREATE VIEW vouch.signatures WITH (security_invoker = true) AS
-SELECT p.label AS phase, a.subject, a.scope, s.version_no AS version, s.round, s.signature_no, t.name AS stage, s.role,
+SELECT p.label AS phase, a.subject, a.scope, s.version_no AS version_number, s.round, s.signature_no, t.name AS stage, s.role,
 	s.verdict, s.signer, s.acting_for, s.meaning, s.comment, s.signed_at,
 	s.content_digest IS DISTINCT FROM d.digest AS stale,
 	s.db_user, s.for_group, s.delegation_id, r.policy, r.policy_revision, s.content_digest, a.phase AS phase_key,
@@ -632,7 +632,7 @@ COMMENT ON VIEW vouch.signatures IS 'All signatures; stale is worked out, which 
 COMMENT ON COLUMN vouch.signatures.phase IS 'Phase, as people call it';
 COMMENT ON COLUMN vouch.signatures.subject IS 'What it is about';
 COMMENT ON COLUMN vouch.signatures.scope IS 'Line of business, or empty';
-COMMENT ON COLUMN vouch.signatures.version IS 'Number of the version';
+COMMENT ON COLUMN vouch.signatures.version_number IS 'Number of the version';
 COMMENT ON COLUMN vouch.signatures.round IS 'The how manieth submission of the version';
 COMMENT ON COLUMN vouch.signatures.signature_no IS 'Number in the round';
 COMMENT ON COLUMN vouch.signatures.stage IS 'Stage of the policy';

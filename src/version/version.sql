@@ -469,7 +469,7 @@ COMMENT ON FUNCTION vouch.item_lineage(uuid, text) IS
 
 CREATE FUNCTION vouch.version_history(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
 	scope text DEFAULT '', subject text DEFAULT NULL)
-RETURNS TABLE (version_id uuid, version_no int, parent_no int, state vouch.version_state, carry text, reason text,
+RETURNS TABLE (version_id uuid, version_number int, parent_version_number int, state vouch.version_state, carry text, reason text,
 	items bigint, pending bigint, approved bigint, rejected bigint, needs_changes bigint, carried bigint,
 	created_by text, created_at timestamptz, submitted_by text, submitted_at timestamptz,
 	closed_by text, closed_at timestamptz, close_reason text, superseded_by int, superseded_at timestamptz,
@@ -507,8 +507,8 @@ LANGUAGE sql STABLE AS $$
 	FROM vouch.version_history($1, $2, $3, $4, $5) v,
 	LATERAL (
 		SELECT 0 AS part, 0 AS item_no, concat(
-			'Version ', v.version_no,
-			CASE WHEN v.carry IS NOT NULL THEN concat(', revision of version ', v.parent_no) END,
+			'Version ', v.version_number,
+			CASE WHEN v.carry IS NOT NULL THEN concat(', revision of version ', v.parent_version_number) END,
 			': ', replace(v.state::text, '_', ' '), ', ',
 			v.items, CASE v.items WHEN 1 THEN ' item' ELSE ' items' END,
 			CASE WHEN v.items > 0 THEN concat(' (', concat_ws(', ',
@@ -534,7 +534,7 @@ LANGUAGE sql STABLE AS $$
 		FROM vouch.version_items(v.version_id, 0, $6) i
 		UNION ALL
 		SELECT 3, 0, concat('    … and ', v.items - $6, ' more') WHERE v.items > $6) line
-	ORDER BY v.version_no, line.part, line.item_no
+	ORDER BY v.version_number, line.part, line.item_no
 $$;
 COMMENT ON FUNCTION vouch.version_tree(text, bigint, bigint, text, text, int) IS
 'The versions of a phase as lines of text to read: state, who and when, counts, and of each version the first max_items items with where they come from. VO101 unknown phase';
