@@ -23,7 +23,7 @@ SELECT vouch.create_version('Sample Selection', 20, 1, '[
 SELECT vouch_data.phase_key(name) FROM (VALUES ('SAMPLE SELECTION'), ('sample-selection'), ('Data Owner Id')) AS t(name);
 
 -- One draft, with its items in their order; the id alone leads to its rows.
-SELECT version_no, parent_no, state, items, pending, carried, created_by, metadata
+SELECT version_number, parent_version_number, state, items, pending, carried, created_by, metadata
 FROM vouch.version_history('Sample Selection', 20, 1);
 SELECT item_no, item_key, payload, source, recommended_by, status, decided_by, carried_from
 FROM vouch.version_items(:'v');
@@ -75,7 +75,7 @@ SELECT vouch.withdraw_version(:'cards');
 \echo :LAST_ERROR_SQLSTATE
 SET SESSION AUTHORIZATION regress_vouch_v_tess;
 SELECT vouch.withdraw_version(:'cards', 'wrong line of business');
-SELECT version_no, state, closed_by, close_reason FROM vouch.version_history('Sample Selection', 20, 1, 'CARDS');
+SELECT version_number, state, closed_by, close_reason FROM vouch.version_history('Sample Selection', 20, 1, 'CARDS');
 SELECT vouch.withdraw_version(:'cards');
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.edit_items(:'cards', '[]');
@@ -86,7 +86,7 @@ SELECT vouch.withdraw_version(:'v');
 SELECT vouch.create_version('Sample Selection', 20, 1, '[
 	{"id": "B", "data": {"row": 2, "balance": 21}, "type": "boundary", "source": "manual"},
 	{"id": "E", "data": {"row": 5}, "type": "random"}]') AS v2 \gset
-SELECT version_no, parent_no, state, carry, items, carried FROM vouch.version_history('Sample Selection', 20, 1);
+SELECT version_number, parent_version_number, state, carry, items, carried FROM vouch.version_history('Sample Selection', 20, 1);
 SELECT item_no, item_key, carried_from FROM vouch.version_items(:'v2');
 SELECT item_key FROM vouch.version_items(:'v') ORDER BY 1;
 
@@ -96,7 +96,7 @@ SELECT vouch.discard_version(:'v2');
 SELECT vouch.version_items(:'v2');
 \set VERBOSITY default
 SELECT vouch.create_version('Sample Selection', 20, 1, '[]') AS v3 \gset
-SELECT version_no, parent_no, state, items FROM vouch.version_history('Sample Selection', 20, 1);
+SELECT version_number, parent_version_number, state, items FROM vouch.version_history('Sample Selection', 20, 1);
 SELECT operation_number, version_number, operation_type, rule, actor, item_count, detail
 FROM vouch.workflow_version_operations WHERE subject = 'cycle-20-report-1' AND phase = 'sample_selection' AND lob_id = '' ORDER BY 1;
 

@@ -41,7 +41,7 @@ SELECT public.in_words(:'v1', 'sample ') UNION ALL SELECT public.in_words(:'v2')
 SELECT b.item_key, b.source, b.status, b.decided_by, b.notes, b.carried_from,
 	b.decided_at = a.decided_at AS same_time, b.decision_id = a.decision_id AS same_row
 FROM vouch.version_items(:'v1') a JOIN vouch.version_items(:'v2') b USING (item_key) ORDER BY 1;
-SELECT version_no, parent_no, state, carry, reason, items, pending, approved, rejected, carried
+SELECT version_number, parent_version_number, state, carry, reason, items, pending, approved, rejected, carried
 FROM vouch.version_history('Sample Selection', 21, 1);
 
 -- Rows written by the revision: those that end and those that begin.
@@ -60,7 +60,7 @@ SELECT vouch.edit_items(:'v2', '[
 SELECT public.in_words(:'v2');
 SELECT vouch.remove_items(:'v2', ARRAY['A', 'D']);
 SELECT public.in_words(:'v2'), public.in_words(:'v1');
-SELECT items, pending, approved, carried FROM vouch.version_history('Sample Selection', 21, 1) WHERE version_no = 2;
+SELECT items, pending, approved, carried FROM vouch.version_history('Sample Selection', 21, 1) WHERE version_number = 2;
 
 -- Thrown away, the draft gives back what it ended.
 SELECT vouch.discard_version(:'v2');
@@ -74,7 +74,7 @@ SELECT r ->> 'state' AS state FROM vouch.submit_version(:'v3') r;
 SET SESSION AUTHORIZATION regress_vouch_r_olga;
 SELECT vouch.decide(:'v3', '{"D": "approved", "A": {"decision": "needs_changes", "notes": "wrong quarter"}}');
 SELECT public.in_words(:'v1') UNION ALL SELECT public.in_words(:'v3');
-SELECT pending, approved, rejected, needs_changes, carried FROM vouch.version_history('Sample Selection', 21, 1) WHERE version_no = 3;
+SELECT pending, approved, rejected, needs_changes, carried FROM vouch.version_history('Sample Selection', 21, 1) WHERE version_number = 3;
 SELECT r ->> 'state' AS state FROM vouch.reject_version(:'v3', 'A is of the wrong quarter') r;
 
 -- What a revision carries.
@@ -107,7 +107,7 @@ SELECT item_key, payload, status, decided_by, carried_from FROM vouch.version_it
 SELECT vouch.discard_version(:'s7');
 SELECT vouch.create_revision(:'s1') AS s8 \gset
 SELECT public.in_words(:'s8');
-SELECT version_no, parent_no, state, items, pending, approved, carried FROM vouch.version_history('Scoping', 21, 1);
+SELECT version_number, parent_version_number, state, items, pending, approved, carried FROM vouch.version_history('Scoping', 21, 1);
 
 -- Sample selection has at most three rounds; those that were withdrawn do not count.
 SELECT vouch.create_revision(:'v3', '[{"id": "E", "data": {}, "type": "random"}]') AS v4 \gset
@@ -125,7 +125,7 @@ SET SESSION AUTHORIZATION regress_vouch_r_tess;
 SELECT vouch.create_revision(:'v6');
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.create_version('Sample Selection', 21, 1, '[{"id": "Z", "data": {}, "type": "random"}]') AS v7 \gset
-SELECT version_no, parent_no, state, carry, items FROM vouch.version_history('Sample Selection', 21, 1);
+SELECT version_number, parent_version_number, state, carry, items FROM vouch.version_history('Sample Selection', 21, 1);
 
 -- Approved, a version takes the place of the one that was approved before.
 SELECT r ->> 'state' AS state FROM vouch.submit_version(:'s8') r;
@@ -137,7 +137,7 @@ SELECT r ->> 'state' AS state FROM vouch.submit_version(:'s9') r;
 SET SESSION AUTHORIZATION regress_vouch_r_olga;
 SELECT vouch.decide(:'s9', '{"limit": "approved"}');
 SELECT r ->> 'state' AS state FROM vouch.approve_version(:'s9') r;
-SELECT version_no, state, superseded_by, superseded_at IS NOT NULL AS when_known FROM vouch.version_history('Scoping', 21, 1);
+SELECT version_number, state, superseded_by, superseded_at IS NOT NULL AS when_known FROM vouch.version_history('Scoping', 21, 1);
 SELECT operation_number, version_number, operation_type, rule, actor, item_count FROM vouch.workflow_version_operations
 WHERE subject = 'cycle-21-report-1' AND phase = 'scoping' AND version_number >= 8 ORDER BY 1;
 RESET SESSION AUTHORIZATION;

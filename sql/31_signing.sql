@@ -74,7 +74,7 @@ SET SESSION AUTHORIZATION regress_vouch_s_cara;
 SELECT vouch.decide(:'v', '{"balance": "approved"}');
 \echo :LAST_ERROR_SQLSTATE
 SET SESSION AUTHORIZATION regress_vouch_s_olga;
-SELECT phase, subject, version, what, due FROM vouch.my_tasks();
+SELECT phase, subject, version_number, what, due FROM vouch.my_tasks();
 SELECT vouch.decide(:'v', '[{"item_key": "balance", "decision": "approved"}, {"item_key": "limit", "decision": "approved", "notes": "checked"}]');
 
 -- An undecided item stops an approval, whether nobody looked or changes are wanted.

@@ -31,7 +31,7 @@ SELECT r->>'state' AS state, r->'waiting_for'->0->>'who' AS who FROM vouch.submi
 
 -- Dan sees the task, decides for Olga, and says for whom he signs.
 SET SESSION AUTHORIZATION regress_vouch_d_dan;
-SELECT phase, version, what FROM vouch.my_tasks();
+SELECT phase, version_number, what FROM vouch.my_tasks();
 SELECT vouch.decide(:'v', '{"balance_not_null": "approved"}');
 SELECT d.status, d.decided_by, d.on_behalf_of FROM vouch_data.decision d
 WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_number(:'v');

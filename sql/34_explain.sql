@@ -69,7 +69,7 @@ SELECT r->>'state' AS state FROM vouch.return_version(:'v', 'why only one?') r;
 SELECT round, state, closed_by FROM vouch_data.approval_request WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_number(:'v');
 SELECT rule FROM vouch_data.operation WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_number(:'v') ORDER BY op_no DESC LIMIT 2;
 SET SESSION AUTHORIZATION regress_vouch_e_tess;
-SELECT phase, version, what FROM vouch.my_tasks();
+SELECT phase, version_number, what FROM vouch.my_tasks();
 SELECT vouch.discard_version(:'v');
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.edit_items(:'v', '[{"attribute_id": "limit", "in_scope": true, "rationale": "material", "risk_rating": "high"}]');

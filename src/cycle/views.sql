@@ -142,7 +142,7 @@ JOIN vouch_data.signature s ON s.bucket = a.bucket AND s.artifact_no = a.artifac
 LEFT JOIN vouch_data.delegation d ON d.delegation_id = s.delegation_id
 WHERE a.phase = 'finalize_test_report'
 UNION ALL
-SELECT p.version_id, a.cycle_id, a.report_id, p.version, NULL, p.role, 'pending', NULL, NULL, NULL, NULL, NULL, NULL
+SELECT p.version_id, a.cycle_id, a.report_id, p.version_number, NULL, p.role, 'pending', NULL, NULL, NULL, NULL, NULL, NULL
 FROM vouch.pending_approvals p
 JOIN vouch_data.artifact a ON a.bucket = vouch.bucket(p.subject) AND a.subject = p.subject AND a.phase = p.phase_key AND a.scope = p.scope
 WHERE p.phase_key = 'finalize_test_report';

@@ -227,7 +227,7 @@ COMMENT ON FUNCTION vouch.get_phase_versions(text) IS
 
 CREATE FUNCTION vouch.get_pending_approvals(workflow_id text) RETURNS jsonb
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT coalesce(jsonb_agg(jsonb_build_object('phase', p.phase_key, 'phase_label', p.phase, 'scope', p.scope, 'version_id', p.version_id, 'version_number', p.version,
+	SELECT coalesce(jsonb_agg(jsonb_build_object('phase', p.phase_key, 'phase_label', p.phase, 'scope', p.scope, 'version_id', p.version_id, 'version_number', p.version_number,
 		'role', p.role, 'needed', p.needed, 'have', p.have, 'awaiting', to_jsonb(string_to_array(nullif(p.who, ''), ', ')), 'undecided_items', p.undecided,
 		'since', p.since, 'due', p.due) ORDER BY p.since, p.phase_key, p.scope, p.role), '[]')
 	FROM vouch.pending_approvals p
