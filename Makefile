@@ -80,7 +80,7 @@ installcheck-databases:
 TESTERS = test-regress test-isolation test-pgtap test-tap test-asl test-checks test-demo
 
 .PHONY: deps private-install server-start server-stop server-status server-clean psql \
-	test $(TESTERS) check-asl check-includes demo demo-shell bench-metrics
+	test $(TESTERS) check-asl check-includes demo demo-shell bench-metrics bench-versions
 
 deps:
 	@scripts/deps
@@ -123,3 +123,6 @@ demo-shell: server-start
 
 bench-metrics: server-start
 	@test/bench/metrics
+
+bench-versions: server-start
+	@test/bench/versions

@@ -530,6 +530,7 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 			elog(ERROR, "carried rows of version %d are not where they were", version->version_no);
 	}
 	vouch_change_finish(&change);
+	version->has_shown = false;
 
 	vouch_digest_root(&root, leaves, wanted.n);
 	op.bucket = version->bucket;

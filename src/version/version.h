@@ -35,6 +35,8 @@ typedef struct VouchVersion
 	Jsonb	   *metadata;
 	const char *carry;			/* of a revision what it carried; NULL for other versions */
 	int			last_item_no;	/* last item number given out in the artifact */
+	VouchDigest shown;			/* kept by vouch_version_digest(), valid until items change */
+	bool		has_shown;
 } VouchVersion;
 
 /* Verdict counts of a version's items, from version_stat. */
@@ -91,7 +93,10 @@ extern void vouch_version_apply(VouchVersion *version, const char *event,
 extern int64 vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 								  const char *actor, const char *on_behalf_of);
 
-/* Digest of content and verdicts as they stand, for a signature. */
+/*
+ * Digest of content and verdicts as they stand, for a signature.  Computed once
+ * for a *version, and anew after vouch_version_decide().
+ */
 extern void vouch_version_digest(const VouchVersion *version, VouchDigest *out);
 
 /* Digest of the content alone: what is fixed at submission. */
