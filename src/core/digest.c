@@ -132,15 +132,30 @@ vouch_digest_root(VouchDigest *out, VouchDigest *leaves, size_t n)
 		vouch_digest(out, NULL, 0);
 		return;
 	}
-	while (n > 1)
+	if (n > 1)
 	{
-		size_t		half = n / 2;
+		/* one context for all: making one costs more than hashing two digests */
+		pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
 
-		for (size_t i = 0; i < half; i++)
-			vouch_digest_node(&leaves[i], &leaves[2 * i], &leaves[2 * i + 1]);
-		if (n % 2 == 1)
-			leaves[half] = leaves[n - 1];
-		n = half + n % 2;
+		while (n > 1)
+		{
+			size_t		half = n / 2;
+
+			for (size_t i = 0; i < half; i++)
+			{
+				VouchDigest pair[2] = {leaves[2 * i], leaves[2 * i + 1]};
+
+				if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
+					pg_cryptohash_update(ctx, (const uint8 *) "\1", 1) < 0 ||
+					pg_cryptohash_update(ctx, (const uint8 *) pair, sizeof(pair)) < 0 ||
+					pg_cryptohash_final(ctx, leaves[i].bytes, sizeof(leaves[i].bytes)) < 0)
+					elog(ERROR, "could not compute a SHA-256 digest");
+			}
+			if (n % 2 == 1)
+				leaves[half] = leaves[n - 1];
+			n = half + n % 2;
+		}
+		pg_cryptohash_free(ctx);
 	}
 	*out = leaves[0];
 }

@@ -6,7 +6,8 @@
  * that is carried forward ends that row here and makes a new one, so that
  * the older versions keep what they show.
  *
- * For "to_no + 0", "d.ctid = r.tid" and "OFFSET 0" see store.c and core/stmt.h.
+ * Rows are updated at the place where they were found: the artifact's lock keeps them
+ * there.  For "x + 0" and "OFFSET 0" see store.c and core/stmt.h.
  */
 #include "postgres.h"
 
@@ -32,22 +33,18 @@ static VouchStmt update_own = {
 	"  decided_by = CASE WHEN t.status = 'pending' THEN NULL ELSE $7 END,"
 	"  on_behalf_of = CASE WHEN t.status = 'pending' THEN NULL ELSE $8 END,"
 	"  decided_at = CASE WHEN t.status = 'pending' THEN NULL ELSE $9 END, origin_no = NULL"
-	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes),"
-	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x WHERE x.bucket = $1 AND x.artifact_no = $2"
-	"  AND x.item_no = t.item_no AND x.stage = $10 AND x.from_no + 0 = $3 OFFSET 0) AS r"
-	" WHERE d.ctid = r.tid",
+	" FROM unnest($4::tid[], $5::text[], $6::text[]) AS t(place, status, notes)"
+	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.from_no + 0 = $3 AND d.stage + 0 = $10",
 	SPI_OK_UPDATE, 10,
-	{INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
+	{INT4OID, INT4OID, INT4OID, TIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
 	.indexed = true, .guarded = true
 };
 
 static VouchStmt close_carried = {
 	"UPDATE vouch_data.decision d SET to_no = $3"
-	" FROM unnest($4::int4[]) AS t(item_no),"
-	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x WHERE x.bucket = $1 AND x.artifact_no = $2"
-	"  AND x.item_no = t.item_no AND x.stage = $5 AND x.to_no + 0 = 2147483647 AND x.from_no + 0 < $3 OFFSET 0) AS r"
-	" WHERE d.ctid = r.tid",
-	SPI_OK_UPDATE, 5, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID, INT2OID},
+	" FROM unnest($4::tid[]) AS t(place)"
+	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.from_no + 0 < $3 AND d.stage + 0 = $5",
+	SPI_OK_UPDATE, 5, {INT4OID, INT4OID, INT4OID, TIDARRAYOID, INT2OID},
 	.indexed = true, .guarded = true
 };
 
@@ -413,8 +410,7 @@ detail_of(const Wanted *wanted, int stage)
 typedef struct Batch
 {
 	int			n;
-	int		   *numbers;
-	Datum	   *item_nos;
+	Datum	   *items;			/* item numbers, or the places of rows */
 	Datum	   *status;
 	Datum	   *notes;
 	bool	   *no_notes;
@@ -424,19 +420,19 @@ static void
 batch_init(Batch *batch, int n)
 {
 	batch->n = 0;
-	batch->item_nos = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
+	batch->items = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
 	batch->status = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
 	batch->notes = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
 	batch->no_notes = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE);
 }
 
 static void
-batch_args(const Batch *batch, Datum *args)
+batch_args(const Batch *batch, Oid type, Datum *args)
 {
 	int			n = batch->n;
 	int			lower = 1;
 
-	args[3] = vouch_array(batch->item_nos, n, INT4OID);
+	args[3] = vouch_array(batch->items, n, type);
 	args[4] = vouch_array(batch->status, n, TEXTOID);
 	args[5] = PointerGetDatum(construct_md_array(batch->notes, batch->no_notes, 1, &n, &lower,
 												 TEXTOID, -1, false, TYPALIGN_INT));
@@ -496,8 +492,8 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 							   f->origin_no != 0 || f->from_no < version->version_no, -1);
 		vouch_change_count(&change, stage, verdicts[wanted.status[i]], base[i].source, false, 1);
 		if (batch == &fresh && f->from_no != 0)
-			closing.item_nos[closing.n++] = Int32GetDatum(f->item_no);
-		batch->item_nos[batch->n] = Int32GetDatum(base[i].item_no);
+			closing.items[closing.n++] = PointerGetDatum(&f->place);
+		batch->items[batch->n] = batch == &own ? PointerGetDatum(&f->place) : Int32GetDatum(base[i].item_no);
 		batch->status[batch->n] = words[wanted.status[i]];
 		batch->notes[batch->n] = wanted.notes[i];
 		batch->no_notes[batch->n] = DatumGetPointer(wanted.notes[i]) == NULL;
@@ -512,20 +508,21 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 	args[9] = Int16GetDatum(stage);
 	if (own.n > 0)
 	{
-		batch_args(&own, args);
+		batch_args(&own, TIDOID, args);
 		if (vouch_stmt_run(&update_own, args, nulls) != (uint64) own.n)
 			elog(ERROR, "decided rows of version %d are not where they were", version->version_no);
 	}
 	if (closing.n > 0)
 	{
 		Datum		close_args[5] = {args[0], args[1], args[2],
-		vouch_array(closing.item_nos, closing.n, INT4OID), args[9]};
+		vouch_array(closing.items, closing.n, TIDOID), args[9]};
 
-		vouch_stmt_run(&close_carried, close_args, NULL);
+		if (vouch_stmt_run(&close_carried, close_args, NULL) != (uint64) closing.n)
+			elog(ERROR, "carried rows of version %d are not where they were", version->version_no);
 	}
 	if (fresh.n > 0)
 	{
-		batch_args(&fresh, args);
+		batch_args(&fresh, INT4OID, args);
 		if (vouch_stmt_run(&insert_verdicts, args, nulls) != (uint64) fresh.n)
 			elog(ERROR, "carried rows of version %d are not where they were", version->version_no);
 	}

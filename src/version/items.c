@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "storage/itemptr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -116,6 +117,11 @@ vouch_array(Datum *values, int n, Oid type)
 			len = 8;
 			byval = FLOAT8PASSBYVAL;
 			align = TYPALIGN_DOUBLE;
+			break;
+		case TIDOID:
+			len = sizeof(ItemPointerData);
+			byval = false;
+			align = TYPALIGN_SHORT;
 			break;
 		default:
 			Assert(type == TEXTOID || type == JSONBOID || type == BYTEAOID);

@@ -46,17 +46,17 @@ static VouchStmt add_makers = {
 };
 
 static VouchStmt find_items = {
-	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by"
+	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by, d.ctid"
 	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
 	" CROSS JOIN LATERAL (SELECT x.item_no FROM vouch_data.item x"
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_key = k.item_key OFFSET 0) AS i"
-	" LEFT JOIN LATERAL (SELECT y.* FROM vouch_data.decision y WHERE y.bucket = $1 AND y.artifact_no = $2"
+	" LEFT JOIN LATERAL (SELECT y.*, y.ctid FROM vouch_data.decision y WHERE y.bucket = $1 AND y.artifact_no = $2"
 	"  AND y.item_no = i.item_no AND y.stage = $4 AND y.to_no + 0 = 2147483647 OFFSET 0) AS d ON true",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .indexed = true
 };
 
 static VouchStmt find_most_items = {
-	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by"
+	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by, d.ctid"
 	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
 	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_key = k.item_key"
 	" LEFT JOIN vouch_data.decision d ON d.bucket = $1 AND d.artifact_no = $2"
@@ -348,6 +348,7 @@ vouch_store_find(const VouchVersion *version, int stage, Datum *keys, int n)
 		f->status = vouch_stmt_get_text(i, 6);
 		f->source = vouch_stmt_get_text(i, 7);
 		f->recommended_by = vouch_stmt_get_text(i, 8);
+		f->place = *(ItemPointer) DatumGetPointer(vouch_stmt_get(i, 9, NULL));
 		/* rows of one version share few strings */
 		if (source != NULL && strcmp(source, f->source) == 0)
 			f->source = source;

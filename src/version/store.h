@@ -9,6 +9,7 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "storage/itemptr.h"
 #include "version/items.h"
 #include "version/version.h"
 
@@ -43,6 +44,7 @@ typedef struct VouchFound
 	const char *status;
 	const char *source;
 	const char *recommended_by;
+	ItemPointerData place;		/* of the row, as long as it is not written */
 } VouchFound;
 
 /* Finds items by key, in the order of the keys; stage says whose verdict. */
