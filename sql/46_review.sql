@@ -26,6 +26,8 @@ SELECT vouch.define_workflow('rev46', '{"StartAt": "Propose", "States": {
 		"by.$": "$.review.decided_by", "actor.$": "$$.Vouch.Actor"}, "Next": "After"},
 	"After": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"Signal": "close"}, "ResultPath": null, "End": true},
 	"Stopped": {"Type": "Pass", "InputPath": "$.review", "End": true}}}');
+SELECT vouch.define_workflow('rev46_wait', '{"StartAt": "R", "States": {"R": {"Type": "Task", "Resource": "vouch:review",
+	"Parameters": {"VersionId.$": "$.id"}, "ResultSelector": {"state.$": "$.state", "by.$": "$.decided_by"}, "End": true}}}');
 
 -- The version is made in the name of who started the workflow.
 SET SESSION AUTHORIZATION regress_vouch_rev_tess;
@@ -54,6 +56,29 @@ SELECT waits_for, how FROM vouch.explain_workflow('cycle-46-report-1');
 SELECT vouch.reject_version(:'v2', 'not material') ->> 'state' AS state;
 SELECT vouch.signal_workflow('cycle-46-report-2', 'close');
 SELECT d -> 'output' AS output FROM vouch.describe_workflow('cycle-46-report-2') d;
+
+-- Sent back for changes, the version is a draft again: that ends the review, too.
+-- A review that begins then waits for the next round.
+SET SESSION AUTHORIZATION regress_vouch_rev_tess;
+SELECT vouch.start_workflow('rev46', '{"report": 5}', 'cycle-46-report-5');
+SET SESSION AUTHORIZATION regress_vouch_rev_app;
+SELECT vouch.advance();
+SELECT d #>> '{waiting_for,0,version_id}' AS v5 FROM vouch.describe_workflow('cycle-46-report-5') d \gset
+SET SESSION AUTHORIZATION regress_vouch_rev_olga;
+SELECT vouch.return_version(:'v5', 'say more') ->> 'state' AS state;
+SELECT vouch.signal_workflow('cycle-46-report-5', 'close');
+SELECT (d -> 'output') - 'version_id' AS output FROM vouch.describe_workflow('cycle-46-report-5') d;
+SET SESSION AUTHORIZATION regress_vouch_rev_tess;
+SELECT vouch.start_workflow('rev46_wait', jsonb_build_object('id', :'v5'), 'rev46-again');
+SET SESSION AUTHORIZATION regress_vouch_rev_app;
+SELECT vouch.advance();
+SELECT waiting_for FROM vouch.executions WHERE workflow_id = 'rev46-again';
+SET SESSION AUTHORIZATION regress_vouch_rev_tess;
+SELECT vouch.submit_version(:'v5') ->> 'state' AS state;
+SET SESSION AUTHORIZATION regress_vouch_rev_olga;
+SELECT vouch.return_version(:'v5', 'still too short') ->> 'state' AS state;
+SELECT status FROM vouch.executions WHERE workflow_id = 'rev46-again';
+SELECT d -> 'output' AS output FROM vouch.describe_workflow('rev46-again') d;
 
 -- The signal ends the review, too, and is the result.
 SELECT vouch.signal_workflow('cycle-46-report-3', 'stop', '{"why": "cycle canceled"}');

@@ -170,12 +170,13 @@ vouch_sql_submit_version(PG_FUNCTION_ARGS)
 	pg_uuid_t  *id = arg_version(fcinfo);
 	const char *actor = vouch_actor_check(arg_text(fcinfo, 1), "user_id");
 	char	   *notes = arg_text(fcinfo, 2);
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now;
 	VouchVersion *version;
 	VouchRequest *request;
 
 	SPI_connect();
 	version = vouch_version_lock(id);
+	now = GetCurrentTimestamp();
 	if (strcmp(version->state, "draft") == 0)
 	{
 		Problem		problems[MAX_PROBLEMS];
@@ -479,7 +480,8 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 	char	   *comment = arg_text(fcinfo, 3);
 	char	   *on_behalf_of = arg_text(fcinfo, 4);
 	const char *actor = vouch_actor_check(arg_text(fcinfo, 5), "user_id");
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now;
+	VouchVersion *version;
 	VouchRequest *request;
 	const VouchStageResult *stage;
 	const VouchRuleResult *rule;
@@ -495,7 +497,9 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 		on_behalf_of = NULL;
 
 	SPI_connect();
-	request = vouch_request_load(vouch_version_lock(id), actor, NULL, now);
+	version = vouch_version_lock(id);
+	now = GetCurrentTimestamp();
+	request = vouch_request_load(version, actor, NULL, now);
 	vouch_request_require_open(request, "sign");
 	check_role_wanted(request, role);
 	c = find_nearest(request, actor, role, false, on_behalf_of, &stage, &rule);
@@ -520,7 +524,8 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 	pg_uuid_t  *id = arg_version(fcinfo);
 	char	   *comment = arg_text(fcinfo, 1);
 	const char *actor = vouch_actor_check(arg_text(fcinfo, 2), "user_id");
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now;
+	VouchVersion *version;
 	VouchRequest *request;
 	bool	   *was_open;
 	int			given = 0;
@@ -532,7 +537,9 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 				 errhint("Say what has to change, in the parameter reason.")));
 
 	SPI_connect();
-	request = vouch_request_load(vouch_version_lock(id), actor, NULL, now);
+	version = vouch_version_lock(id);
+	now = GetCurrentTimestamp();
+	request = vouch_request_load(version, actor, NULL, now);
 	vouch_request_require_open(request, verb_of(verdict));
 	was_open = palloc(sizeof(bool) * request->rights->policy->nstages);
 	for (int i = 0; i < request->rights->policy->nstages; i++)

@@ -272,6 +272,8 @@ read_data(VouchBranch *b, const char *text)
 	b->output = asl_get(data, "o");
 	if ((v = asl_get(data, "a")) != NULL && asl_is_int(v, &n))
 		b->attempt = (int) n;
+	if ((v = asl_get(data, "n")) != NULL && asl_is_int(v, &n))
+		b->returns = (int) n;
 	if ((v = asl_get(data, "r")) != NULL && v->type == ASL_ARRAY && v->u.array.n > 0)
 	{
 		b->counts = palloc0(sizeof(int) * v->u.array.n);
@@ -529,6 +531,8 @@ data_of(VouchBranch *b)
 		data = asl_object_put(data, "x", b->item_value);
 	if (b->attempt > 0)
 		data = asl_object_put(data, "a", asl_int(b->attempt));
+	if (b->returns > 0)
+		data = asl_object_put(data, "n", asl_int(b->returns));
 	if (b->counts != NULL && nretriers > 0 && b->attempt > 0)
 	{
 		const AslValue **items = palloc(sizeof(AslValue *) * nretriers);

@@ -105,6 +105,7 @@ struct VouchBranch
 	const AslValue *vars;		/* an object, or NULL */
 	int		   *counts;			/* of the state's Retry entries, or NULL */
 	int			attempt;		/* from 0 */
+	int			returns;		/* review: how often the version had been sent back */
 	const AslValue *item_value; /* $$.Map.Item.Value, or NULL */
 	const AslValue *output;		/* done; NULL: a tolerated failure */
 	AslScope	scope;

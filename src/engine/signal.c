@@ -212,7 +212,7 @@ vouch_signal_version_changed(int bucket, const pg_uuid_t *version_id, const char
 	VouchWork  *works;
 	char	  **roles;
 
-	if (strcmp(state, "draft") == 0 || strcmp(state, "pending_approval") == 0)
+	if (strcmp(state, "pending_approval") == 0)
 		return;
 	SPI_connect();
 	args[0] = UUIDPGetDatum(version_id);

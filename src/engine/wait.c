@@ -35,7 +35,11 @@ static VouchStmt lock_artifact = {
 };
 
 static VouchStmt read_version = {
-	"SELECT v.state::text, coalesce(v.closed_by, v.submitted_by, v.created_by), a.phase"
+	"SELECT v.state::text, coalesce(v.closed_by, v.submitted_by, v.created_by), a.phase,"
+	" (SELECT count(*)::int4 FROM vouch_data.approval_request q WHERE q.bucket = $1 AND q.artifact_no = $2"
+	"  AND q.version_no = $3 AND q.state = 'returned'),"
+	" (SELECT q.closed_by FROM vouch_data.approval_request q WHERE q.bucket = $1 AND q.artifact_no = $2"
+	"  AND q.version_no = $3 AND q.state = 'returned' ORDER BY q.round DESC LIMIT 1)"
 	" FROM vouch_data.version v JOIN vouch_data.artifact a ON a.bucket = v.bucket AND a.artifact_no = v.artifact_no"
 	" WHERE v.bucket = $1 AND v.artifact_no = $2 AND v.version_no = $3 AND a.bucket = $1",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
@@ -59,17 +63,21 @@ take_signal(VouchAdvance *adv, VouchBranch *b, const char *name)
 }
 
 /*
- * Looks at the version of a review.  1: decided, the result is set; 0: open;
- * -1: there is no such version.
+ * Looks at the version of a review.  1: decided, or sent back since the wait
+ * began, and the result is set; 0: open; -1: there is no such version.  A
+ * draft that was sent back before the wait began is waited for: it will be
+ * submitted again.
  */
 static int
-look_at_version(VouchBranch *b, const pg_uuid_t *id)
+look_at_version(VouchBranch *b, const pg_uuid_t *id, bool entering)
 {
 	int			bucket,
 				artifact_no,
 				version_no;
 	Datum		args[3];
-	char	   *state;
+	int			returns;
+	bool		returned;
+	const char *state;
 	char	   *phase;
 	const AslValue *result;
 
@@ -81,9 +89,14 @@ look_at_version(VouchBranch *b, const pg_uuid_t *id)
 	if (vouch_stmt_run(&read_version, args, NULL) == 0)
 		return -1;
 	state = vouch_stmt_get_text(0, 1);
-	if (strcmp(state, "draft") == 0 || strcmp(state, "pending_approval") == 0)
+	returns = vouch_stmt_get_int32(0, 4, 0);
+	returned = strcmp(state, "draft") == 0 && !entering && returns > b->returns;
+	b->returns = returns;
+	if (!returned && (strcmp(state, "draft") == 0 || strcmp(state, "pending_approval") == 0))
 		return 0;
-	b->actor = b->result_actor = vouch_stmt_get_text(0, 2);
+	if (returned)
+		state = "returned";
+	b->actor = b->result_actor = vouch_stmt_get_text(0, returned ? 5 : 2);
 	phase = vouch_stmt_get_text(0, 3);
 	SPI_freetuptable(SPI_tuptable);
 	result = asl_object_put(asl_object(), "version_id", asl_string(vouch_id_text(id)));
@@ -160,7 +173,7 @@ vouch_wait_review(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 			args[0] = Int32GetDatum(bucket);
 			args[1] = Int32GetDatum(artifact_no);
 			vouch_stmt_run(&lock_artifact, args, NULL);
-			found = look_at_version(b, &id);
+			found = look_at_version(b, &id, true);
 		}
 	}
 	if (found < 0)
@@ -232,7 +245,7 @@ vouch_wait_wake(VouchAdvance *adv)
 				continue;
 			}
 		}
-		if (b->wait == VOUCH_WAIT_REVIEW && look_at_version(b, &b->wait_id) > 0)
+		if (b->wait == VOUCH_WAIT_REVIEW && look_at_version(b, &b->wait_id, false) > 0)
 			vouch_advance_ready(adv, b, VOUCH_RESUME_RESULT);
 	}
 	if (any_child)
