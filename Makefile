@@ -109,8 +109,9 @@ test: server-start
 $(TESTERS): server-start
 	+@TESTS="$(TESTS)" scripts/test $(patsubst test-%,%,$@)
 
-check-asl: deps
-	+@$(MAKE) --no-print-directory -C test/asl check $(if $(CASES),CASES=$(abspath $(CASES)))
+# The recorded cases of a file, by the language alone and through the engine.
+check-asl: server-start
+	+@CASES="$(if $(CASES),$(abspath $(CASES)))" scripts/check-cases
 
 check-includes: deps
 	@scripts/check-includes

@@ -162,6 +162,7 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 		v = asl_object_put(v, "Input", vouch_rows_input(adv));
 		v = asl_object_put(v, "Name", asl_string(e->workflow_id));
 		v = asl_object_put(v, "RedriveCount", asl_int(e->redrives));
+		v = asl_object_put(v, "RoleArn", asl_string(e->run_as));
 		adv->context_execution = asl_object_put(v, "StartTime", time_value(e->started_at));
 		v = asl_object_put(asl_object(), "Id",
 						   asl_string(psprintf("%s:%d", e->workflow, e->revision)));
@@ -183,6 +184,8 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 		v = asl_object_put(v, "RetryCount", asl_int(b->attempt));
 	context = asl_object_put(context, "State", v);
 	context = asl_object_put(context, "StateMachine", adv->context_machine);
+	if (!adv->program->uses_vouch)
+		return context;
 	v = asl_object_put(asl_object(), "Actor", asl_string(b->actor));
 	v = asl_object_put(v, "Starter", asl_string(e->starter));
 	v = asl_object_put(v, "WorkflowId", asl_string(e->workflow_id));
@@ -558,6 +561,15 @@ run_branch(VouchAdvance *adv, VouchBranch *b)
 				enter(adv, b);
 				break;
 			case VOUCH_RESUME_RESULT:
+				if (asl_print_size(b->result) > (size_t) vouch_guc_max_payload * 1024)
+				{
+					b->failure.error = "States.DataLimitExceeded";
+					b->failure.cause = psprintf("The state/task '%s' returned a result with a size exceeding"
+												" the maximum number of bytes service limit.",
+												b->state->resource);
+					b->resume = VOUCH_RESUME_FAILURE;
+					break;
+				}
 				vouch_history_add(adv, b, VOUCH_EV_TASK_SUCCEEDED, NULL, b->result, b->result_actor);
 				vouch_advance_finish(adv, b, NULL, b->result);
 				break;

@@ -144,6 +144,8 @@ compile(const char *workflow, int revision, Jsonb *definition, const char *run_a
 	MemoryContextSwitchTo(old);
 	text = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
 	program->uses_context = strstr(text, "$$") != NULL;
+	program->uses_vouch = strstr(text, "$$.Vouch") != NULL || strstr(text, "$$['Vouch'") != NULL ||
+		strstr(text, "$$[\\\"Vouch\\\"") != NULL;
 	program->uses_uuid = strstr(text, "States.UUID") != NULL;
 	pfree(text);
 	return program;

@@ -15,6 +15,7 @@ typedef struct VouchProgram
 	const char *run_as;
 	AslProgram *asl;
 	bool		uses_context;	/* some text of it mentions "$$" */
+	bool		uses_vouch;		/* … its member Vouch, which the service does not have */
 	bool		uses_uuid;		/* … States.UUID */
 } VouchProgram;
 
