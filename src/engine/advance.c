@@ -17,6 +17,7 @@
 #include "common/pg_prng.h"
 #include "engine/advance.h"
 #include "engine/resource.h"
+#include "engine/task.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -442,13 +443,22 @@ may_enter(VouchAdvance *adv, VouchBranch *b)
 static void
 run_task(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 {
+	VouchResource kind = vouch_resource_kind(b->state->resource);
 	AslError	error = {NULL, NULL};
 	const AslValue *result;
 
-	vouch_history_add(adv, b, VOUCH_EV_TASK_SCHEDULED, NULL, entry->payload, NULL);
-	vouch_history_add(adv, b, VOUCH_EV_TASK_STARTED, NULL, NULL, NULL);
-	switch (vouch_resource_kind(b->state->resource))
+	if (kind == VOUCH_RESOURCE_ACTIVITY)
+		vouch_history_add(adv, b, VOUCH_EV_ACTIVITY_SCHEDULED, NULL, entry->payload, NULL);
+	else
 	{
+		vouch_history_add(adv, b, VOUCH_EV_TASK_SCHEDULED, NULL, entry->payload, NULL);
+		vouch_history_add(adv, b, VOUCH_EV_TASK_STARTED, NULL, NULL, NULL);
+	}
+	switch (kind)
+	{
+		case VOUCH_RESOURCE_ACTIVITY:
+			vouch_task_offer(adv, b, entry);
+			break;
 		case VOUCH_RESOURCE_SQL:
 			adv->activities++;
 			result = vouch_activity_run(adv, b, entry, &error);
@@ -525,7 +535,21 @@ enter(VouchAdvance *adv, VouchBranch *b)
 static bool
 is_timeout(const AslError *error)
 {
-	return strcmp(error->error, "States.Timeout") == 0;
+	return strcmp(error->error, "States.Timeout") == 0 ||
+		strcmp(error->error, "States.HeartbeatTimeout") == 0;
+}
+
+/* The event that says how a Task ended. */
+static VouchEvent
+outcome_event(const VouchBranch *b, const AslError *error)
+{
+	bool		activity = vouch_resource_kind(b->state->resource) == VOUCH_RESOURCE_ACTIVITY;
+
+	if (error == NULL)
+		return activity ? VOUCH_EV_ACTIVITY_SUCCEEDED : VOUCH_EV_TASK_SUCCEEDED;
+	if (is_timeout(error))
+		return activity ? VOUCH_EV_ACTIVITY_TIMED_OUT : VOUCH_EV_TASK_TIMED_OUT;
+	return activity ? VOUCH_EV_ACTIVITY_FAILED : VOUCH_EV_TASK_FAILED;
 }
 
 /* Runs one branch until it waits, ends, or may not go on. */
@@ -570,13 +594,13 @@ run_branch(VouchAdvance *adv, VouchBranch *b)
 					b->resume = VOUCH_RESUME_FAILURE;
 					break;
 				}
-				vouch_history_add(adv, b, VOUCH_EV_TASK_SUCCEEDED, NULL, b->result, b->result_actor);
+				vouch_history_add(adv, b, outcome_event(b, NULL), NULL, b->result, b->result_actor);
 				vouch_advance_finish(adv, b, NULL, b->result);
 				break;
 			case VOUCH_RESUME_FAILURE:
 				if (b->state->type == ASL_TASK)
-					vouch_history_add(adv, b, is_timeout(&b->failure) ? VOUCH_EV_TASK_TIMED_OUT : VOUCH_EV_TASK_FAILED,
-									  NULL, vouch_history_error(&b->failure), NULL);
+					vouch_history_add(adv, b, outcome_event(b, &b->failure), NULL,
+									  vouch_history_error(&b->failure), b->result_actor);
 				vouch_advance_fail(adv, b, &b->failure);
 				break;
 			case VOUCH_RESUME_JOINED:

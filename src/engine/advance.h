@@ -36,6 +36,10 @@ typedef struct VouchAdvance
 	const char *crash;			/* fail the first activity with this cause */
 	const char *crash_error;	/* and this error */
 
+	pg_uuid_t  *gone;			/* tasks of activity: states whose rows are to go */
+	int			ngone;
+	int			maxgone;
+
 	const AslValue *context_execution;	/* "$$".Execution and others, once made */
 	const AslValue *context_machine;
 	const AslValue *context_input;

@@ -45,6 +45,12 @@ static VouchStmt set_held = {
 	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}, .indexed = true
 };
 
+static VouchStmt set_tasks_held = {
+	"UPDATE vouch_data.task SET held = $3 WHERE bucket = $1 AND task_id IN (SELECT b.wait_id FROM vouch_data.branch b"
+	" WHERE b.bucket = $1 AND b.execution_id = $2 AND b.wait_kind = 'activity')",
+	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}, .indexed = true
+};
+
 static VouchStmt open_children = {
 	"SELECT execution_id FROM vouch_data.execution WHERE bucket = $1 AND parent_id = $2 AND status = 'running'",
 	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
@@ -143,6 +149,7 @@ hold(int bucket, const pg_uuid_t *id, bool paused)
 		(void) vouch_execution_next(e.status, paused ? "pause" : "resume", e.workflow_id);
 		vouch_stmt_run_one(&set_paused, args, NULL);
 		vouch_stmt_run(&set_held, args, NULL);
+		vouch_stmt_run(&set_tasks_held, args, NULL);
 		if (!paused)
 			vouch_rows_nudge(bucket, id, e.run_as);
 		changed = 1;

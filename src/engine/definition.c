@@ -15,6 +15,7 @@
 #include "engine/activity_sql.h"
 #include "engine/program.h"
 #include "engine/resource.h"
+#include "engine/task.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -79,6 +80,12 @@ check_resource(const char *resource, const AslValue *state, const char **code, v
 				*code = NULL;
 				return NULL;
 			}
+		case VOUCH_RESOURCE_ACTIVITY:
+			if (vouch_task_queue_problem(resource + strlen("activity:")) == NULL)
+				return NULL;
+			*code = "BAD_RESOURCE";
+			return psprintf("Resource \"%s\" names no queue: activity:name, of 1 to 100 letters, digits,"
+							" and characters of \"_.-\".", resource);
 		case VOUCH_RESOURCE_LATER:
 			*code = "NOT_SUPPORTED";
 			return psprintf("Resource \"%s\" is not supported yet.", resource);
@@ -86,8 +93,8 @@ check_resource(const char *resource, const AslValue *state, const char **code, v
 			break;
 	}
 	*code = "BAD_RESOURCE";
-	return psprintf("Resource \"%s\" is none that Vouch knows: sql:schema.function, vouch:signal,"
-					" vouch:review, vouch:execution, or vouch:execution.sync.", resource);
+	return psprintf("Resource \"%s\" is none that Vouch knows: sql:schema.function, activity:queue,"
+					" vouch:signal, vouch:review, vouch:execution, or vouch:execution.sync.", resource);
 }
 
 /* The role that a workflow is to run as, after all checks of who may say so. */

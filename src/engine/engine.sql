@@ -124,9 +124,9 @@ COMMENT ON COLUMN vouch_data.branch.place IS 'Which of its parent''s branches or
 COMMENT ON COLUMN vouch_data.branch.machine_no IS 'Machine of the definition that it runs in, in the order of definition';
 COMMENT ON COLUMN vouch_data.branch.held IS 'Its execution is paused: nobody looks for its work';
 COMMENT ON COLUMN vouch_data.branch.resume IS 'How it goes on: 0 enters the state, 1 enters it again after an error, 2 a timer fired';
-COMMENT ON COLUMN vouch_data.branch.wait_kind IS 'timer, retry, signal, review, child, or join';
-COMMENT ON COLUMN vouch_data.branch.wait_name IS 'Signal that it waits for';
-COMMENT ON COLUMN vouch_data.branch.wait_id IS 'Version or child execution that it waits for';
+COMMENT ON COLUMN vouch_data.branch.wait_kind IS 'timer, retry, signal, review, child, activity, until, or join';
+COMMENT ON COLUMN vouch_data.branch.wait_name IS 'Signal, queue, or predicate that it waits for';
+COMMENT ON COLUMN vouch_data.branch.wait_id IS 'Version, child execution, or task that it waits for';
 COMMENT ON COLUMN vouch_data.branch.due_at IS 'When its timer, its retry or its timeout is due';
 COMMENT ON COLUMN vouch_data.branch.actor IS 'Whom it acts for: who started the execution, then the sender of each signal and the person of each decision that it waited for';
 COMMENT ON COLUMN vouch_data.branch.join_open IS 'Branches or iterations that have not ended';
@@ -320,7 +320,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	ORDER BY b.branch_no
 $$;
 COMMENT ON FUNCTION vouch_data.waiting_for(int, uuid) IS
-'What the branches of an execution wait for; kind is worker, timer, retry, signal, review, or child';
+'What the branches of an execution wait for; kind is worker, timer, retry, signal, review, child, activity, or until';
 
 CREATE VIEW vouch.executions WITH (security_invoker = true) AS
 SELECT e.workflow_id, e.workflow, e.revision, e.status, e.paused, e.starter, e.started_at, e.closed_at,
@@ -367,7 +367,7 @@ COMMENT ON FUNCTION vouch_data.newest_execution(text) IS 'Newest execution of a 
 CREATE FUNCTION vouch_data.who_may_act(kind text, version_id uuid, run_as text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF kind = 'signal' THEN
+	IF kind IN ('signal', 'activity') THEN
 		RETURN '["vouch_user"]';
 	ELSIF kind = 'worker' THEN
 		RETURN jsonb_build_array(run_as);
@@ -407,7 +407,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	LEFT JOIN vouch_data.execution_result r ON r.bucket = e.bucket AND r.execution_id = e.execution_id
 $$;
 COMMENT ON FUNCTION vouch.describe_workflow(text) IS
-'The newest execution of a workflow_id: workflow_id, execution_id, workflow, revision, run_as, status, paused, started_by, input, output, error, cause, started_at, closed_at, deadline, parent, children, attributes, and waiting_for, an array of branch, state, kind (worker, timer, retry, signal, review, child), name, version_id, since, deadline, who (may act). VO403 when there is no such workflow_id';
+'The newest execution of a workflow_id: workflow_id, execution_id, workflow, revision, run_as, status, paused, started_by, input, output, error, cause, started_at, closed_at, deadline, parent, children, attributes, and waiting_for, an array of branch, state, kind (worker, timer, retry, signal, review, child, activity, until), name, version_id, since, deadline, who (may act). VO403 when there is no such workflow_id';
 
 CREATE FUNCTION vouch.explain_workflow(workflow_id text)
 RETURNS TABLE (branch int, state text, waits_for text, since timestamptz, deadline timestamptz, who text, can_act boolean, how text)
@@ -430,13 +430,16 @@ LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 			WHEN 'retry' THEN 'its next attempt'
 			WHEN 'signal' THEN 'signal ' || w.name
 			WHEN 'child' THEN 'child ' || w.child
+			WHEN 'activity' THEN 'an outside worker of queue ' || w.name
+			WHEN 'until' THEN w.name || ' to hold'
 			ELSE w.kind END,
 		w.since, w.deadline,
-		CASE w.kind WHEN 'worker' THEN w.run_as WHEN 'signal' THEN 'vouch_user' END,
-		CASE WHEN w.kind IN ('worker', 'signal') THEN true END,
+		CASE w.kind WHEN 'worker' THEN w.run_as WHEN 'signal' THEN 'vouch_user' WHEN 'activity' THEN 'vouch_user' END,
+		CASE WHEN w.kind IN ('worker', 'signal', 'activity') THEN true END,
 		CASE w.kind
 			WHEN 'worker' THEN 'a background worker, or SELECT vouch.advance() as that role'
 			WHEN 'signal' THEN format('SELECT vouch.signal_workflow(%L, %L, ...)', w.id, w.name)
+			WHEN 'activity' THEN format('SELECT * FROM vouch.poll_activity(%L, ...)', w.name)
 			WHEN 'child' THEN format('SELECT * FROM vouch.explain_workflow(%L)', w.child) END
 	FROM w WHERE w.kind <> 'review'
 	UNION ALL

@@ -19,7 +19,9 @@ vouch_resource_kind(const char *resource)
 		return VOUCH_RESOURCE_EXECUTION;
 	if (strcmp(resource, "vouch:execution.sync") == 0)
 		return VOUCH_RESOURCE_EXECUTION_SYNC;
-	if (strncmp(resource, "activity:", 9) == 0 || strcmp(resource, "vouch:until") == 0)
+	if (strncmp(resource, "activity:", 9) == 0)
+		return VOUCH_RESOURCE_ACTIVITY;
+	if (strcmp(resource, "vouch:until") == 0)
 		return VOUCH_RESOURCE_LATER;
 	return VOUCH_RESOURCE_UNKNOWN;
 }

@@ -13,7 +13,8 @@ typedef enum VouchResource
 	VOUCH_RESOURCE_REVIEW,		/* vouch:review */
 	VOUCH_RESOURCE_EXECUTION,	/* vouch:execution */
 	VOUCH_RESOURCE_EXECUTION_SYNC,	/* vouch:execution.sync */
-	VOUCH_RESOURCE_LATER		/* activity:queue, vouch:until */
+	VOUCH_RESOURCE_ACTIVITY,	/* activity:queue */
+	VOUCH_RESOURCE_LATER		/* vouch:until */
 } VouchResource;
 
 extern VouchResource vouch_resource_kind(const char *resource);

@@ -16,13 +16,15 @@
 #include "core/wake.h"
 #include "engine/advance.h"
 #include "engine/machines.h"
+#include "engine/task.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 static const char *const status_names[] = {"ready", "waiting", "pending", "done"};
-static const char *const wait_names[] = {NULL, "timer", "retry", "signal", "review", "child", "join"};
+static const char *const wait_names[] = {NULL, "timer", "retry", "signal", "review", "child", "join",
+"activity", "until"};
 
 #define EXECUTION_COLUMNS \
 	"SELECT workflow_id, workflow, revision, run_as, starter, status::text, paused, parent_id," \
@@ -674,6 +676,7 @@ vouch_rows_flush(VouchAdvance *adv)
 	if (adv->closed)
 		return;
 	delete_removed(adv);
+	vouch_task_flush(adv);
 	for (int i = 0; i < loaded; i++)
 	{
 		VouchBranch *b = adv->branches[i];
@@ -745,6 +748,10 @@ vouch_rows_close(VouchAdvance *adv, const char *event, const AslValue *output,
 
 	e->status = vouch_execution_next(e->status, event, e->workflow_id);
 	vouch_history_flush(adv);
+	for (int i = 0; i < adv->nbranches; i++)
+		if (!adv->branches[i]->removed && adv->branches[i]->wait == VOUCH_WAIT_ACTIVITY)
+			vouch_task_forget(adv, adv->branches[i]);
+	vouch_task_flush(adv);
 	args[0] = Int32GetDatum(e->bucket);
 	args[1] = UUIDPGetDatum(&e->id);
 	vouch_stmt_run(&delete_all_branches, args, NULL);

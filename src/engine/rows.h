@@ -46,7 +46,9 @@ typedef enum VouchWaitKind
 	VOUCH_WAIT_SIGNAL,
 	VOUCH_WAIT_REVIEW,
 	VOUCH_WAIT_CHILD,
-	VOUCH_WAIT_JOIN
+	VOUCH_WAIT_JOIN,
+	VOUCH_WAIT_ACTIVITY,
+	VOUCH_WAIT_UNTIL
 } VouchWaitKind;
 
 /* How a ready branch goes on. */

@@ -46,8 +46,8 @@ static VouchStmt find_reviewers = {
 	SPI_OK_SELECT, 1, {UUIDOID}, .indexed = true
 };
 
-static void
-try_or_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
+void
+vouch_signal_try_or_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
 {
 	int64		steps = 0;
 
@@ -102,7 +102,7 @@ send(const char *workflow_id, const char *name, Jsonb *payload, const char *dedu
 	args[6] = CStringGetTextDatum(vouch_actor_current());
 	args[7] = TimestampTzGetDatum(GetCurrentTimestamp());
 	if (vouch_stmt_run(&insert_signal, args, nulls) > 0)
-		try_or_nudge(bucket, &id, run_as);
+		vouch_signal_try_or_nudge(bucket, &id, run_as);
 	return true;
 }
 
@@ -226,7 +226,7 @@ vouch_signal_version_changed(int bucket, const pg_uuid_t *version_id, const char
 		roles[i] = vouch_stmt_get_text(i, 3);
 	}
 	for (uint64 i = 0; i < n; i++)
-		try_or_nudge(works[i].bucket, &works[i].execution_id, roles[i]);
+		vouch_signal_try_or_nudge(works[i].bucket, &works[i].execution_id, roles[i]);
 	SPI_finish();
 	MemoryContextSwitchTo(own);
 }

@@ -10,7 +10,7 @@
 #include "core/event.h"
 #include "core/id.h"
 #include "core/stmt.h"
-#include "engine/advance.h"
+#include "engine/task.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -225,6 +225,7 @@ vouch_wait_wake(VouchAdvance *adv)
 {
 	int			n = adv->nbranches;
 	bool		any_child = false;
+	bool		any_task = false;
 	int			nnames = -1;
 	char	  **names = NULL;
 
@@ -235,7 +236,8 @@ vouch_wait_wake(VouchAdvance *adv)
 		if (b->status != VOUCH_BRANCH_WAITING)
 			continue;
 		any_child |= b->wait == VOUCH_WAIT_CHILD;
-		if (b->wait_name != NULL)
+		any_task |= b->wait == VOUCH_WAIT_ACTIVITY;
+		if (b->wait_name != NULL && (b->wait == VOUCH_WAIT_SIGNAL || b->wait == VOUCH_WAIT_REVIEW))
 		{
 			if (nnames < 0)
 				nnames = waiting_signals(adv, &names);
@@ -250,6 +252,8 @@ vouch_wait_wake(VouchAdvance *adv)
 	}
 	if (any_child)
 		vouch_child_wake(adv);
+	if (any_task)
+		vouch_task_wake(adv);
 	for (int i = 0; i < n; i++)
 	{
 		VouchBranch *b = adv->branches[i];
@@ -267,11 +271,16 @@ vouch_wait_wake(VouchAdvance *adv)
 			case VOUCH_WAIT_CHILD:
 				vouch_child_close_all(adv, &b->no, 1);
 				/* FALLTHROUGH */
+			case VOUCH_WAIT_ACTIVITY:
+				if (b->wait == VOUCH_WAIT_ACTIVITY)
+					vouch_task_forget(adv, b);
+				/* FALLTHROUGH */
 			case VOUCH_WAIT_SIGNAL:
 			case VOUCH_WAIT_REVIEW:
 				b->failure = asl_timeout_error(false);
 				vouch_advance_ready(adv, b, VOUCH_RESUME_FAILURE);
 				break;
+			case VOUCH_WAIT_UNTIL:
 			case VOUCH_WAIT_JOIN:
 			case VOUCH_WAIT_NONE:
 				break;

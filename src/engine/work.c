@@ -28,6 +28,9 @@ static VouchStmt find_work = {
 	" (SELECT bucket, execution_id, run_as FROM vouch_data.execution"
 	"  WHERE status = 'running' AND deadline <= $2 AND NOT paused AND ($1 IS NULL OR run_as = $1)"
 	"  ORDER BY deadline LIMIT $3)"
+	" UNION ALL"
+	" (SELECT bucket, execution_id, run_as FROM vouch_data.task"
+	"  WHERE heartbeat_until <= $2 AND NOT held AND ($1 IS NULL OR run_as = $1) ORDER BY heartbeat_until LIMIT $3)"
 	") AS w ORDER BY w.execution_id LIMIT $3",
 	SPI_OK_SELECT, 3, {TEXTOID, TIMESTAMPTZOID, INT8OID}
 };
@@ -38,7 +41,9 @@ static VouchStmt find_next_due = {
 	"  WHERE due_at > $2 AND NOT held AND ($1 IS NULL OR run_as = $1) ORDER BY due_at LIMIT 1),"
 	" (SELECT deadline FROM vouch_data.execution"
 	"  WHERE status = 'running' AND deadline > $2 AND NOT paused AND ($1 IS NULL OR run_as = $1)"
-	"  ORDER BY deadline LIMIT 1))",
+	"  ORDER BY deadline LIMIT 1),"
+	" (SELECT heartbeat_until FROM vouch_data.task"
+	"  WHERE heartbeat_until > $2 AND NOT held AND ($1 IS NULL OR run_as = $1) ORDER BY heartbeat_until LIMIT 1))",
 	SPI_OK_SELECT, 2, {TEXTOID, TIMESTAMPTZOID}
 };
 
