@@ -55,7 +55,7 @@ SELECT * FROM vouch.validate_definition('{"StartAt": "A", "States": {"A": {"Type
 
 -- What is not there yet says so.
 SELECT vouch.define_workflow('def40_later', '{"StartAt": "A", "States": {
-	"A": {"Type": "Task", "Resource": "activity:queue", "End": true}}}');
+	"A": {"Type": "Task", "Resource": "vouch:until", "End": true}}}');
 \echo :LAST_ERROR_SQLSTATE
 
 -- Nobody gains rights: who defines must be a member of the role that it runs
