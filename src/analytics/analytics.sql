@@ -5,8 +5,8 @@
 -- artifact: the log alone tells, whatever became of the versions.
 
 CREATE FUNCTION vouch_data.operation_kind(operation text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT CASE operation
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE operation
 		WHEN 'create_version' THEN 'create'
 		WHEN 'create_version_from' THEN 'create'
 		WHEN 'create_revision' THEN 'create'
@@ -20,27 +20,23 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 		WHEN 'reject' THEN 'reject'
 		WHEN 'withdraw' THEN 'withdraw'
 		WHEN 'discard' THEN 'withdraw'
-		ELSE 'other' END
-$$;
+		ELSE 'other' END;
 COMMENT ON FUNCTION vouch_data.operation_kind(text) IS
 'What the metrics count an operation of the log as: create, edit, submit, decide, sign, return, approve, reject, withdraw or other';
 
 CREATE FUNCTION vouch_data.wait_micros(submitted_at timestamptz, closed_at timestamptz) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT (extract(epoch FROM closed_at - submitted_at) * 1000000)::bigint
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (extract(epoch FROM closed_at - submitted_at) * 1000000)::bigint;
 COMMENT ON FUNCTION vouch_data.wait_micros(timestamptz, timestamptz) IS 'Microseconds from one to the other, as a whole number: sums of them do not depend on their order';
 
 CREATE FUNCTION vouch_data.hours(micros numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT round(micros / 3600000000, 2)
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN round(micros / 3600000000, 2);
 COMMENT ON FUNCTION vouch_data.hours(numeric) IS 'Microseconds as hours with two decimals';
 
 CREATE FUNCTION vouch_data.pct(part numeric, whole numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT round(100 * part / nullif(whole, 0), 2)
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN round(100 * part / nullif(whole, 0), 2);
 COMMENT ON FUNCTION vouch_data.pct(numeric, numeric) IS 'Per cent with two decimals; NULL of nothing';
 
 -- An operation with what it is about.

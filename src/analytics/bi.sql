@@ -8,21 +8,18 @@ COMMENT ON SCHEMA vouch_bi IS
 'Vouch for BI tools: facts, dimensions and daily figures. Plain types only, units in the names (_count, _hours, _pct), _at is a time, _on a day in UTC; NULL means not yet, or undefined, never 0';
 
 CREATE FUNCTION vouch_data.artifact_id(bucket int, artifact_no int) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT (bucket::bigint << 32) | artifact_no
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (bucket::bigint << 32) | artifact_no;
 COMMENT ON FUNCTION vouch_data.artifact_id(int, int) IS 'One number for an artifact, where two are in the way';
 
 CREATE FUNCTION vouch_data.utc_day(at timestamptz) RETURNS date
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT (at AT TIME ZONE 'UTC')::date
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (at AT TIME ZONE 'UTC')::date;
 COMMENT ON FUNCTION vouch_data.utc_day(timestamptz) IS 'The day in UTC';
 
 CREATE FUNCTION vouch_data.hours_between(first timestamptz, last timestamptz) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT vouch_data.hours(vouch_data.wait_micros(first, last))
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN vouch_data.hours(vouch_data.wait_micros(first, last));
 COMMENT ON FUNCTION vouch_data.hours_between(timestamptz, timestamptz) IS 'Hours from one to the other, with two decimals';
 GRANT EXECUTE ON FUNCTION vouch_data.artifact_id(int, int), vouch_data.utc_day(timestamptz), vouch_data.hours_between(timestamptz, timestamptz) TO vouch_reader;
 

@@ -1,25 +1,22 @@
 -- report.sql: a test cycle on one screen of psql.
 
 CREATE FUNCTION vouch_data.in_words(hours numeric) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT CASE WHEN hours < 1 THEN round(hours * 60) || ' min' WHEN hours < 48 THEN round(hours, 1) || ' h' ELSE round(hours / 24, 1) || ' d' END
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN hours < 1 THEN round(hours * 60) || ' min' WHEN hours < 48 THEN round(hours, 1) || ' h' ELSE round(hours / 24, 1) || ' d' END;
 COMMENT ON FUNCTION vouch_data.in_words(numeric) IS 'Hours as minutes, hours or days, whichever reads best';
 
 -- A period cut into width cells: in which of them a time is, from 0.
 CREATE FUNCTION vouch_data.cell(at timestamptz, period_start timestamptz, period_end timestamptz, width int) RETURNS int
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-	SELECT greatest(0, least(width - 1,
-		floor(width * extract(epoch FROM at - period_start) / greatest(extract(epoch FROM period_end - period_start), 0.000001))))::int
-$$;
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN greatest(0, least(width - 1,
+		floor(width * extract(epoch FROM at - period_start) / greatest(extract(epoch FROM period_end - period_start), 0.000001))))::int;
 COMMENT ON FUNCTION vouch_data.cell(timestamptz, timestamptz, timestamptz, int) IS 'Which of width equal parts of a period a time is in, from 0';
 
 CREATE FUNCTION vouch_data.bar(from_cell int, wait_cell int, to_cell int, width int, work text, wait text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT CASE WHEN from_cell IS NULL THEN repeat(' ', width)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN from_cell IS NULL THEN repeat(' ', width)
 		ELSE rpad(repeat(' ', from_cell) || repeat(work, coalesce(wait_cell, to_cell + 1) - from_cell)
-			|| repeat(wait, to_cell + 1 - coalesce(wait_cell, to_cell + 1)), width) END
-$$;
+			|| repeat(wait, to_cell + 1 - coalesce(wait_cell, to_cell + 1)), width) END;
 COMMENT ON FUNCTION vouch_data.bar(int, int, int, int, text, text) IS
 'A line of a timeline, from from_cell to to_cell: drawn with work, and from wait_cell on (NULL: nowhere) with wait';
 

@@ -91,9 +91,8 @@ COMMENT ON COLUMN vouch_data.actor_period.items_decided IS 'Items decided';
 COMMENT ON COLUMN vouch_data.actor_period.last_at IS 'When the last of the operations was done';
 
 CREATE FUNCTION vouch_data.span_start(day date, span int) RETURNS date
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT date '2000-01-01' + (floor((day - date '2000-01-01')::float8 / span) * span)::int
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN date '2000-01-01' + (floor((day - date '2000-01-01')::float8 / span) * span)::int;
 COMMENT ON FUNCTION vouch_data.span_start(date, int) IS 'First day of the period of span days that a day is in';
 
 CREATE TABLE vouch_data.workflow_phase (
@@ -234,9 +233,8 @@ COMMENT ON COLUMN vouch_data.phase_count.changes IS 'How often that was changed'
 COMMENT ON COLUMN vouch_data.phase_count.open IS 'Artifacts with an open version';
 
 CREATE FUNCTION vouch_data.review_bin(micros bigint) RETURNS int
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT CASE WHEN micros > 0 THEN floor(ln(micros::float8) * 25)::int ELSE -1 END
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN micros > 0 THEN floor(ln(micros::float8) * 25)::int ELSE -1 END;
 COMMENT ON FUNCTION vouch_data.review_bin(bigint) IS 'Number of the bin, 4 % wide, that a wait is in; longer waits have higher numbers';
 
 -- Bringing them up to date -------------------------------------------------

@@ -12,6 +12,7 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/stmt.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "version/version.h"
 
@@ -131,7 +132,10 @@ vouch_sql_version_items(PG_FUNCTION_ARGS)
 	char		nulls[7] = "      ";
 
 	if (PG_ARGISNULL(0))
+	{
+		InitMaterializedSRF(fcinfo, 0);
 		return (Datum) 0;
+	}
 	if (stage < 1 || stage > 255 || (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) < 0))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),

@@ -474,7 +474,7 @@ RETURNS TABLE (version_id uuid, version_number int, parent_version_number int, s
 	created_by text, created_at timestamptz, submitted_by text, submitted_at timestamptz,
 	closed_by text, closed_at timestamptz, close_reason text, superseded_by int, superseded_at timestamptz,
 	metadata jsonb, content_digest bytea, workflow_id text, execution_id uuid, activity text, attempt int)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT vouch_data.version_id(v.bucket, v.artifact_no, v.version_no), v.version_no, v.parent_no, v.state, v.carry,
 		v.reason, s.items, s.pending, s.approved, s.rejected, s.needs_changes, s.carried,
 		v.created_by, v.created_at, v.submitted_by, v.submitted_at, v.closed_by, v.closed_at, v.close_reason,
@@ -502,7 +502,7 @@ COMMENT ON FUNCTION vouch.version_history(text, bigint, bigint, text, text) IS
 CREATE FUNCTION vouch.version_tree(phase text, cycle_id bigint DEFAULT NULL, report_id bigint DEFAULT NULL,
 	scope text DEFAULT '', subject text DEFAULT NULL, max_items int DEFAULT 20)
 RETURNS SETOF text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT line.text
 	FROM vouch.version_history($1, $2, $3, $4, $5) v,
 	LATERAL (
