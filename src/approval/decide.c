@@ -41,9 +41,11 @@ may_decide(const VouchCandidate *c)
 static void
 find_reviewer(Reviewer *reviewer, const pg_uuid_t *id, const char *actor)
 {
+	VouchVersion *version = vouch_version_lock(id);
 	VouchRequest *request;
 
-	request = vouch_request_load(vouch_version_lock(id), actor, NULL, GetCurrentTimestamp());
+	/* the time is taken under the lock: a delegation may have ended while we waited */
+	request = vouch_request_load(version, actor, NULL, GetCurrentTimestamp());
 	vouch_request_require_open(request, "decide on");
 	reviewer->request = request;
 	reviewer->actor = actor;

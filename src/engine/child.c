@@ -13,9 +13,14 @@
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/start.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+
+#define MAX_DEPTH 32			/* levels of children */
+#define MAX_ID 1000				/* bytes; the id is an index key */
+#define MAX_CAUSE 8192			/* bytes of a child's cause in its parent's */
 
 static VouchStmt read_closed = {
 	"SELECT e.execution_id, e.workflow_id, e.status::text, r.output, r.error, r.cause"
@@ -77,6 +82,7 @@ vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool
 	const char *policy = text_of(entry->payload, "ParentClosePolicy");
 	const AslValue *input = asl_get(entry->payload, "Input");
 	VouchStart	start;
+	int			depth = 0;
 	pg_uuid_t	id;
 	const AslValue *result;
 
@@ -100,6 +106,14 @@ vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool
 		return;
 	}
 	start.workflow_id = psprintf("%s/%s", adv->execution.workflow_id, name ? name : default_name(b));
+	for (const char *p = start.workflow_id; *p; p++)
+		depth += *p == '/';
+	if (depth > MAX_DEPTH || strlen(start.workflow_id) > MAX_ID)
+	{
+		fail_start(b, "Vouch.LimitExceeded",
+				   psprintf("a workflow has at most %d levels of children, whose ids have at most %d bytes", MAX_DEPTH, MAX_ID));
+		return;
+	}
 	start.input = asl_to_jsonb(input ? input : asl_object());
 	/* whoever started the family may be named in all of it */
 	start.starter = adv->execution.starter;
@@ -149,8 +163,9 @@ take_result(VouchAdvance *adv, VouchBranch *b, uint64 row)
 
 		if (error != NULL)
 			v = asl_object_put(v, "Error", asl_string(error));
+		/* quoted anew at each level, a cause would double with each */
 		if (cause != NULL)
-			v = asl_object_put(v, "Cause", asl_string(cause));
+			v = asl_object_put(v, "Cause", asl_string_n(cause, pg_mbcliplen(cause, strlen(cause), MAX_CAUSE)));
 		b->failure.error = "States.TaskFailed";
 		b->failure.cause = asl_print(v);
 		vouch_advance_ready(adv, b, VOUCH_RESUME_FAILURE);

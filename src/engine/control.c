@@ -99,6 +99,7 @@ end_workflow(FunctionCallInfo fcinfo, const char *event)
 	MemoryContextSwitchTo(own);
 	find_open(workflow_id, &bucket, &id);
 	refuse_own(&id, workflow_id);
+	vouch_rows_require_rights(bucket, &id, workflow_id, event);
 	vouch_advance_end_execution(bucket, &id, true, event,
 								reason ? psprintf("%s (by %s)", reason, actor) : psprintf("by %s", actor),
 								&busy);

@@ -38,7 +38,7 @@ static VouchStmt read_head = {
 };
 
 static VouchStmt read_revision = {
-	"SELECT definition, run_as, xmin FROM vouch_data.workflow_revision WHERE workflow = $1 AND revision = $2",
+	"SELECT definition, run_as, xmin, shipped FROM vouch_data.workflow_revision WHERE workflow = $1 AND revision = $2",
 	SPI_OK_SELECT, 2, {TEXTOID, INT4OID}, .indexed = true
 };
 
@@ -173,6 +173,7 @@ vouch_program_find(const char *workflow, int revision, bool missing_ok)
 	bool		found;
 	Datum		args[2];
 	TransactionId xmin;
+	bool		shipped;
 	VouchProgram *program;
 
 	args[0] = CStringGetTextDatum(workflow);
@@ -201,8 +202,10 @@ vouch_program_find(const char *workflow, int revision, bool missing_ok)
 		unknown_workflow(workflow, revision);
 	}
 	xmin = DatumGetTransactionId(vouch_stmt_get(0, 3, NULL));
+	shipped = vouch_stmt_get_bool(0, 4, true);
 	program = compile(workflow, revision, DatumGetJsonbP(vouch_stmt_get(0, 1, NULL)),
 					  vouch_stmt_get_text(0, 2));
+	program->shipped = shipped;
 	if (TransactionIdIsCurrentTransactionId(xmin))
 		holds_own = true;
 	prepare_cache();

@@ -13,6 +13,7 @@ typedef struct VouchProgram
 	const char *workflow;
 	int			revision;
 	const char *run_as;
+	bool		shipped;		/* came with the extension: a template, see vouch_start_execution() */
 	AslProgram *asl;
 	bool		uses_context;	/* some text of it mentions "$$" */
 	bool		uses_vouch;		/* … its member Vouch, which the service does not have */

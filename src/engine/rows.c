@@ -9,6 +9,7 @@
 
 #include "asl/jsonb.h"
 #include "catalog/pg_type.h"
+#include "core/actor.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/id.h"
@@ -189,6 +190,34 @@ vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e, 
 	e->redrives = vouch_stmt_get_int32(0, 15, 0);
 	SPI_freetuptable(SPI_tuptable);
 	return true;
+}
+
+static VouchStmt read_starter = {
+	"SELECT starter FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2",
+	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
+};
+
+void
+vouch_rows_require_rights(int bucket, const pg_uuid_t *id, const char *workflow_id, const char *action)
+{
+	const char *actor = vouch_actor_current();
+	Oid			admin = get_role_oid("vouch_admin", true);
+	char	   *starter = NULL;
+	Datum		args[2];
+
+	args[0] = Int32GetDatum(bucket);
+	args[1] = UUIDPGetDatum(id);
+	if (vouch_stmt_run(&read_starter, args, NULL) > 0)
+		starter = vouch_stmt_get_text(0, 1);
+	if ((starter != NULL && strcmp(starter, actor) == 0) ||
+		superuser_arg(GetSessionUserId()) ||
+		(OidIsValid(admin) && is_member_of_role(GetSessionUserId(), admin)))
+		return;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ROLE_MISSING),
+			 errmsg("\"%s\" may not %s workflow \"%s\"", actor, action, workflow_id),
+			 errdetail("It was started by \"%s\".", starter ? starter : "?"),
+			 errhint("Ask \"%s\", or a member of vouch_admin.", starter ? starter : "?")));
 }
 
 bool
@@ -716,7 +745,8 @@ vouch_rows_flush(VouchAdvance *adv)
 	}
 	if (ready)
 		vouch_rows_wake(e->run_as, e->bucket, &e->id, 0);
-	else if (soonest != 0)
+	/* also beside a ready branch, whose activity may take longer than the timer */
+	if (soonest != 0)
 		vouch_rows_wake(e->run_as, e->bucket, &e->id, soonest);
 }
 

@@ -140,6 +140,13 @@ extern bool vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait,
 extern bool vouch_rows_find_open(int bucket, const char *workflow_id, pg_uuid_t *id,
 								  char **run_as);
 
+/*
+ * Raises VO002 unless who acts started the execution, or its family, or the
+ * session's role is an administrator of Vouch.  action is for the message.
+ */
+extern void vouch_rows_require_rights(int bucket, const pg_uuid_t *id, const char *workflow_id,
+									  const char *action);
+
 /* Deletes the nudges that this statement sees and says how many. */
 extern int	vouch_rows_take_nudges(int bucket, const pg_uuid_t *id);
 extern void vouch_rows_nudge(int bucket, const pg_uuid_t *id, const char *run_as);

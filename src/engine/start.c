@@ -54,6 +54,17 @@ vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
 	Datum		args[12];
 	char		nulls[13] = "            ";
 
+	/*
+	 * What came with the extension names whoever installed it, a superuser: to
+	 * run it as that role would lend those rights to everybody.
+	 */
+	if (program->shipped)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_RUN_AS),
+				 errmsg("workflow \"%s\", revision %d, has no role to run as yet",
+						program->workflow, program->revision),
+				 errdetail("It came with the extension as a template."),
+				 errhint("Have an administrator choose the role: SELECT * FROM vouch.install_test_cycle('role').")));
 	if (!OidIsValid(get_role_oid(program->run_as, true)))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_RUN_AS),
@@ -93,6 +104,8 @@ vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
 	args[3] = CStringGetTextDatum(start->actor != NULL ? start->actor : start->starter);
 	vouch_stmt_run(&insert_main, args, NULL);
 	vouch_rows_wake(program->run_as, bucket, id, 0);
+	if (timeout > 0)
+		vouch_rows_wake(program->run_as, bucket, id, now + timeout * USECS_PER_SEC);
 	return true;
 }
 
@@ -108,11 +121,11 @@ already_started(const char *workflow_id)
 void
 vouch_start_check(const char *workflow_id, Jsonb *input)
 {
-	if (workflow_id[0] == '\0' || workflow_id[0] == '/' || strlen(workflow_id) > WORKFLOW_ID_MAX)
+	if (workflow_id[0] == '\0' || strchr(workflow_id, '/') != NULL || strlen(workflow_id) > WORKFLOW_ID_MAX)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
-				 errdetail("A workflow_id has 1 to %d bytes and does not begin with \"/\".", WORKFLOW_ID_MAX),
+				 errdetail("A workflow_id has 1 to %d bytes and no \"/\": that makes the ids of children.", WORKFLOW_ID_MAX),
 				 errhint("Name it after its subject, like cycle-7-report-3.")));
 	if (input != NULL && VARSIZE(input) / 1024 > vouch_guc_max_payload)
 		ereport(ERROR,
@@ -187,6 +200,7 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 			already_started(workflow_id);
 		if (vouch_rows_find_open(vouch_id_workflow_bucket(workflow_id), workflow_id, &other, &run_as))
 		{
+			vouch_rows_require_rights(vouch_id_workflow_bucket(workflow_id), &other, workflow_id, "terminate");
 			/* without wait first: an error would say that it closed meanwhile */
 			vouch_advance_end_execution(vouch_id_workflow_bucket(workflow_id), &other, true, "terminate",
 										"another one was started under its workflow_id", &busy);
