@@ -151,3 +151,6 @@ SELECT code, message FROM vouch.validate_definition('{"StartAt": "A", "States": 
 
 RESET SESSION AUTHORIZATION;
 DELETE FROM vouch_data.queue;
+SET client_min_messages TO warning;
+DROP OWNED BY regress_vouch_act_app, regress_vouch_act_worker, regress_vouch_act_other;
+DROP ROLE regress_vouch_act_app, regress_vouch_act_worker, regress_vouch_act_other;
