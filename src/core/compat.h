@@ -65,6 +65,17 @@ vouch_may_connect(Oid database, Oid role)
 #endif
 }
 
+/* May a role become another one (SET ROLE)? */
+static inline bool
+vouch_may_become(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(member, role);
+#else
+	return is_member_of_role(member, role);
+#endif
+}
+
 #if PG_VERSION_NUM >= 180000
 #define vouch_noreturn pg_noreturn
 #else

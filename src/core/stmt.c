@@ -24,6 +24,7 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 static Oid	owner_id = InvalidOid;
@@ -178,6 +179,21 @@ vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
 	}
 	else
 		rc = SPI_execute_plan(stmt->plan, args, nulls, false, max);
+	if (rc != stmt->expect)
+		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
+	vouch_owner_end(&section);
+	return SPI_processed;
+}
+
+uint64
+vouch_stmt_run_latest(VouchStmt *stmt, Datum *args, const char *nulls)
+{
+	VouchOwnerSection section;
+	int			rc;
+
+	vouch_owner_begin(&section);
+	prepare(stmt);
+	rc = SPI_execute_snapshot(stmt->plan, args, nulls, GetLatestSnapshot(), InvalidSnapshot, false, false, 0);
 	if (rc != stmt->expect)
 		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
 	vouch_owner_end(&section);

@@ -72,6 +72,12 @@ extern void vouch_stmt_run_one(VouchStmt *stmt, Datum *args, const char *nulls);
 extern uint64 vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max);
 
 /*
+ * The same, but sees all that was committed before it began at any isolation
+ * level: for what a lock that the caller holds keeps from changing.
+ */
+extern uint64 vouch_stmt_run_latest(VouchStmt *stmt, Datum *args, const char *nulls);
+
+/*
  * Runs a statement that returns rows, as the extension's owner, and hands each
  * row to the callback without collecting them.  fresh: sees what was done so far, like
  * vouch_stmt_run(); otherwise, as in a STABLE function, what the statement
