@@ -80,6 +80,21 @@ static HTAB *cache = NULL;
 static MemoryContext cache_context = NULL;
 static bool stale = false;
 
+/*
+ * A function may be changed while one of them is being called, by the very
+ * activity, and looked up again by what that calls.  So what is outdated
+ * stays until no call is under way.
+ */
+typedef struct Outdated
+{
+	HTAB	   *cache;
+	MemoryContext context;
+	struct Outdated *next;
+} Outdated;
+
+static Outdated *outdated = NULL;
+static int	calls_under_way = 0;
+
 static void
 at_function_change(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -87,19 +102,48 @@ at_function_change(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 static void
-forget(void)
+destroy(HTAB *table, MemoryContext context)
 {
 	HASH_SEQ_STATUS seq;
 	CacheEntry *entry;
 
-	hash_seq_init(&seq, cache);
+	hash_seq_init(&seq, table);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 		for (Function *f = entry->functions; f != NULL; f = f->next)
 			for (Call *call = f->calls; call != NULL; call = call->next)
 				SPI_freeplan(call->plan);
-	hash_destroy(cache);
-	MemoryContextDelete(cache_context);
+	hash_destroy(table);
+	MemoryContextDelete(context);
+}
+
+static void
+forget(void)
+{
+	if (calls_under_way > 0)
+	{
+		Outdated   *old = MemoryContextAlloc(cache_context, sizeof(Outdated));
+
+		old->cache = cache;
+		old->context = cache_context;
+		old->next = outdated;
+		outdated = old;
+	}
+	else
+		destroy(cache, cache_context);
 	cache = NULL;
+}
+
+static void
+begin_call(void)
+{
+	while (calls_under_way == 0 && outdated != NULL)
+	{
+		Outdated	old = *outdated;	/* it lies in its own context */
+
+		outdated = old.next;
+		destroy(old.cache, old.context);
+	}
+	calls_under_way++;
 }
 
 /* "sql:schema.function" in its parts; false when it has another form. */
@@ -425,7 +469,7 @@ prepare(const char *resource, Function *f, uint32 supplied)
 	else
 		appendStringInfo(&text, "SELECT pg_catalog.to_jsonb(%s)", call);
 
-	result = MemoryContextAllocZero(cache_context, sizeof(Call));
+	result = MemoryContextAllocZero(GetMemoryChunkContext(f), sizeof(Call));
 	result->supplied = supplied;
 	result->plan = SPI_prepare(text.data, n, types);
 	if (result->plan == NULL || SPI_keepplan(result->plan) != 0)
@@ -465,7 +509,7 @@ convert(const Argument *a, const AslValue *v)
 
 /* Finds the function, converts the arguments, calls it, and takes the result. */
 static const AslValue *
-call_function(VouchAdvance *adv, const char *resource, const AslValue *input)
+find_and_call(VouchAdvance *adv, const char *resource, const AslValue *input)
 {
 	MemoryContext own = CurrentMemoryContext;
 	Function   *functions = find_functions(resource);
@@ -516,6 +560,24 @@ call_function(VouchAdvance *adv, const char *resource, const AslValue *input)
 			result = asl_from_jsonb(DatumGetJsonbPCopy(value));
 	}
 	SPI_freetuptable(SPI_tuptable);
+	return result;
+}
+
+static const AslValue *
+call_function(VouchAdvance *adv, const char *resource, const AslValue *input)
+{
+	const AslValue *volatile result = NULL;
+
+	begin_call();
+	PG_TRY();
+	{
+		result = find_and_call(adv, resource, input);
+	}
+	PG_FINALLY();
+	{
+		calls_under_way--;
+	}
+	PG_END_TRY();
 	return result;
 }
 

@@ -65,6 +65,15 @@ extern void vouch_advance_close(VouchAdvance *adv, const char *event, const AslV
 /* Is this backend in the execution (NULL: in any)?  The innermost one, or NULL. */
 extern VouchAdvance *vouch_advance_running(const pg_uuid_t *execution_id);
 
+/*
+ * vouch_engine_advance() in a subtransaction, for transactions that are about
+ * more than this execution.  When our own code fails, it warns, undoes what
+ * was done there, and returns VOUCH_ADVANCE_BUSY; errors that say that the
+ * transaction, or the session, is to end are raised.
+ */
+extern VouchAdvanceOutcome vouch_advance_guarded(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode,
+												 int64 *steps);
+
 /* Claims, with or without waiting, and closes as event says. */
 extern void vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait,
 										const char *event, const char *reason, bool *busy);

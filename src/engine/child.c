@@ -15,6 +15,7 @@
 #include "engine/start.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -103,6 +104,12 @@ vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool
 	if (start.program == NULL)
 	{
 		fail_start(b, "SQL.VO402", psprintf("there is no workflow \"%s\"", workflow));
+		return;
+	}
+	if (!OidIsValid(get_role_oid(start.program->run_as, true)))
+	{
+		fail_start(b, "SQL.VO407", psprintf("role \"%s\", which workflow \"%s\" runs as, does not exist",
+										  start.program->run_as, workflow));
 		return;
 	}
 	start.workflow_id = psprintf("%s/%s", adv->execution.workflow_id, name ? name : default_name(b));

@@ -306,8 +306,8 @@ vouch_sql_advance(PG_FUNCTION_ARGS)
 			CHECK_FOR_INTERRUPTS();
 			if (hash_search(passed, &works[i].execution_id, HASH_FIND, NULL) != NULL)
 				continue;
-			if (vouch_engine_advance(works[i].bucket, &works[i].execution_id,
-									 VOUCH_ADVANCE_CAREFUL, &steps) == VOUCH_ADVANCED)
+			if (vouch_advance_guarded(works[i].bucket, &works[i].execution_id,
+									  VOUCH_ADVANCE_CAREFUL, &steps) == VOUCH_ADVANCED)
 				more = true;
 			else
 				(void) hash_search(passed, &works[i].execution_id, HASH_ENTER, &found);

@@ -115,12 +115,12 @@ check_run_as(const char *run_as)
 	oid = role->oid;
 	login = role->rolcanlogin;
 	ReleaseSysCache(tuple);
-	if (!is_member_of_role(GetSessionUserId(), oid))
+	if (!vouch_may_become(GetSessionUserId(), oid))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_RUN_AS),
 				 errmsg("role \"%s\" may not define a workflow that runs as \"%s\"",
 						GetUserNameFromId(GetSessionUserId(), false), run_as),
-				 errdetail("Whoever defines a workflow must be a member of the role that it runs as."),
+				 errdetail("Whoever defines a workflow must be able to SET ROLE to the role that it runs as."),
 				 errhint("GRANT %s TO %s, or name another role in run_as.", quote_identifier(run_as),
 						 quote_identifier(GetUserNameFromId(GetSessionUserId(), false)))));
 	if (!login)

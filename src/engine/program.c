@@ -5,12 +5,14 @@
  * A revision never changes, so what was compiled stays right, with two
  * exceptions: one that this very transaction defined may be rolled back and
  * defined otherwise, and DROP EXTENSION takes them all.  Then the cache
- * forgets; the memory is left to whoever may still be running in it.
+ * forgets.  Whoever is running in a program does so within a transaction, so
+ * the memory is freed at the end of that.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "asl/jsonb.h"
+#include "catalog/namespace.h"
 #include "core/errors.h"
 #include "core/stmt.h"
 #include "engine/program.h"
@@ -28,8 +30,18 @@ typedef struct CacheEntry
 	VouchProgram *program;
 } CacheEntry;
 
+/* Programs that are in the cache, or were when this transaction began. */
+typedef struct Generation
+{
+	MemoryContext context;		/* this struct, and a child context for each program */
+	struct Generation *older;
+} Generation;
+
 static HTAB *cache = NULL;
+static Generation *generation = NULL;	/* what is in the cache; NULL when it is not there */
+static Generation *outdated = NULL; /* to be freed at the end of the transaction */
 static bool stale = false;		/* forget all at the next look-up */
+static uint32 our_namespace = 0;	/* vouch_data, as the cache's callback names it */
 static bool holds_own = false;	/* has what this transaction defined */
 
 static VouchStmt read_head = {
@@ -51,6 +63,14 @@ at_xact_end(XactEvent event, void *arg)
 		stale = true;
 		holds_own = false;
 	}
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+		while (outdated != NULL)
+		{
+			MemoryContext context = outdated->context;
+
+			outdated = outdated->older;
+			MemoryContextDelete(context);
+		}
 }
 
 static void
@@ -61,10 +81,12 @@ at_subxact_end(SubXactEvent event, SubTransactionId mysubid,
 		stale = true;
 }
 
+/* Schemas come and go, that of our tables only with the extension; 0: perhaps any. */
 static void
 at_namespace_change(Datum arg, int cacheid, uint32 hashvalue)
 {
-	stale = true;
+	if (hashvalue == 0 || hashvalue == our_namespace)
+		stale = true;
 }
 
 static void
@@ -74,12 +96,23 @@ prepare_cache(void)
 	{
 		hash_destroy(cache);
 		cache = NULL;
+		generation->older = outdated;
+		outdated = generation;
+		generation = NULL;
 	}
 	if (cache == NULL)
 	{
 		static bool callbacks_registered = false;
+		MemoryContext context;
 		HASHCTL		ctl;
 
+		if (generation == NULL)
+		{
+			context = AllocSetContextCreate(TopMemoryContext, "vouch programs", ALLOCSET_SMALL_SIZES);
+			generation = MemoryContextAllocZero(context, sizeof(Generation));
+			generation->context = context;
+		}
+		our_namespace = GetSysCacheHashValue1(NAMESPACEOID, ObjectIdGetDatum(get_namespace_oid("vouch_data", false)));
 		memset(&ctl, 0, sizeof(ctl));
 		ctl.keysize = KEY_LEN;
 		ctl.entrysize = sizeof(CacheEntry);
@@ -116,7 +149,7 @@ vouch_program_problems(const AslProblem *problems, int *nerrors)
 static VouchProgram *
 compile(const char *workflow, int revision, Jsonb *definition, const char *run_as)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "vouch program",
+	MemoryContext context = AllocSetContextCreate(generation->context, "vouch program",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	VouchProgram *program = palloc0(sizeof(VouchProgram));

@@ -22,7 +22,7 @@ typedef struct VouchProgram
 
 /*
  * A revision, compiled; 0 is the newest one.  Raises VO402 when there is none.
- * Lives as long as the session.  Needs SPI_connect().
+ * Lives until the end of the transaction, at least.  Needs SPI_connect().
  */
 extern const VouchProgram *vouch_program_get(const char *workflow, int revision);
 

@@ -52,7 +52,7 @@ vouch_signal_try_or_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
 	int64		steps = 0;
 
 	if (vouch_guc_inline_advance && !vouch_guc_restoring && !IsolationUsesXactSnapshot() &&
-		vouch_engine_advance(bucket, id, VOUCH_ADVANCE_INLINE, &steps) != VOUCH_ADVANCE_BUSY)
+		vouch_advance_guarded(bucket, id, VOUCH_ADVANCE_INLINE, &steps) != VOUCH_ADVANCE_BUSY)
 		return;
 	vouch_rows_nudge(bucket, id, run_as);
 }
@@ -216,7 +216,8 @@ vouch_signal_version_changed(int bucket, const pg_uuid_t *version_id, const char
 		return;
 	SPI_connect();
 	args[0] = UUIDPGetDatum(version_id);
-	n = vouch_stmt_run(&find_reviewers, args, NULL);
+	/* who waits took the artifact's lock to do so: a snapshot older than that would not show it */
+	n = vouch_stmt_run_latest(&find_reviewers, args, NULL);
 	works = palloc(sizeof(VouchWork) * Max(n, 1));
 	roles = palloc(sizeof(char *) * Max(n, 1));
 	for (uint64 i = 0; i < n; i++)
