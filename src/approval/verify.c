@@ -26,17 +26,17 @@ static VouchStmt list_versions = {
 
 /* Each signature has an operation that says the same; the operations are a hash chain. */
 static VouchStmt find_unlogged = {
-	"SELECT coalesce(s.version_no, o.version_no), coalesce(s.signature_no, o.signature_no),"
+	"SELECT coalesce(s.version_no, o.version_no), coalesce(s.signature_no::text, o.signature_no),"
 	" CASE WHEN o.version_no IS NULL THEN 'The log does not know it.'"
 	"  WHEN s.version_no IS NULL THEN 'The log has it, but it is not there.'"
 	"  ELSE 'The log has another signer, role, verdict or digest for it.' END"
 	" FROM (SELECT version_no, round, signature_no, signer, acting_for, role, verdict::text AS verdict,"
 	"   encode(content_digest, 'hex') AS digest"
 	"  FROM vouch_data.signature WHERE bucket = $1 AND artifact_no = $2) s"
-	" FULL JOIN (SELECT version_no, (detail->>'round')::int AS round, (detail->>'signature')::int AS signature_no,"
+	" FULL JOIN (SELECT version_no, detail->>'round' AS round, detail->>'signature' AS signature_no,"
 	"   actor, on_behalf_of, detail->>'role' AS role, detail->>'verdict' AS verdict, detail->>'content_digest' AS digest"
 	"  FROM vouch_data.operation WHERE bucket = $1 AND artifact_no = $2 AND operation = 'sign_off' AND error IS NULL) o"
-	" ON s.version_no = o.version_no AND s.round = o.round AND s.signature_no = o.signature_no"
+	" ON s.version_no = o.version_no AND s.round::text = o.round AND s.signature_no::text = o.signature_no"
 	" WHERE s.version_no IS NULL OR o.version_no IS NULL"
 	" OR (s.signer, s.acting_for, s.role, s.verdict, s.digest)"
 	"  IS DISTINCT FROM (o.actor, o.on_behalf_of, o.role, o.verdict, o.digest)"
@@ -125,11 +125,11 @@ vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
 	if (vouch_stmt_run(&find_unlogged, args, NULL) > 0)
 	{
 		int			version_no = vouch_stmt_get_int32(0, 1, 0);
-		int			signature_no = vouch_stmt_get_int32(0, 2, 0);
+		char	   *signature_no = vouch_stmt_get_text(0, 2);
 		char	   *what = vouch_stmt_get_text(0, 3);
 		MemoryContext old = MemoryContextSwitchTo(caller);
 
-		vouch_check_fail(check, psprintf("signature %d of version %d", signature_no, version_no), pstrdup(what));
+		vouch_check_fail(check, psprintf("signature %s of version %d", signature_no, version_no), pstrdup(what));
 		MemoryContextSwitchTo(old);
 	}
 	vouch_stmt_run_one(&count_signatures, args, NULL);

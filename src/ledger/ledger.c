@@ -3,7 +3,7 @@
  *	  Appends to the log, and computes its hashes again.
  *
  * The leaf of a row is a hash of all its other columns and of what the
- * artifact is (subject, phase, scope), prev included.  So nothing of a row can be
+ * artifact is (subject, phase, scope, cycle, report, since when), prev included.  So nothing of a row can be
  * changed without changing its leaf, and no leaf without breaking the chain.
  * docs/ledger.md gives the form to the byte, for those who check it outside.
  */
@@ -27,7 +27,7 @@ VouchCheckHook vouch_check_approvals_hook = NULL;
 VOUCH_FUNCTION(vouch_sql_log_operation);
 
 static VouchStmt find_last = {
-	"SELECT a.subject, a.phase, a.scope, o.op_no, o.leaf"
+	"SELECT a.subject, a.phase, a.scope, o.op_no, o.leaf, a.cycle_id, a.report_id, a.created_at"
 	" FROM vouch_data.artifact a"
 	" LEFT JOIN LATERAL (SELECT p.op_no, p.leaf FROM vouch_data.operation p"
 	"  WHERE p.bucket = $1 AND p.artifact_no = $2 ORDER BY p.op_no DESC LIMIT 1) o ON true"
@@ -61,7 +61,7 @@ static VouchStmt lock_artifact = {
 static VouchStmt read_operations = {
 	"SELECT a.subject, a.phase, a.scope, o.op_no, o.version_no, o.operation, o.rule, o.actor, o.on_behalf_of,"
 	" o.db_user, o.at, o.xid, o.workflow_id, o.execution_id, o.activity, o.attempt, o.items, o.items_root,"
-	" o.detail, o.error, o.prev, o.leaf"
+	" o.detail, o.error, o.prev, o.leaf, a.cycle_id, a.report_id, a.created_at"
 	" FROM vouch_data.artifact a, vouch_data.operation o"
 	" WHERE a.bucket = $1 AND a.artifact_no = $2 AND o.bucket = $1 AND o.artifact_no = $2"
 	" ORDER BY o.op_no",
@@ -74,8 +74,12 @@ typedef struct Record
 	const char *subject;
 	const char *phase;
 	const char *scope;
+	const int64 *cycle_id;		/* or NULL */
+	const int64 *report_id;		/* or NULL */
+	TimestampTz created_at;		/* of the artifact */
 	int			op_no;
 	const VouchOperation *op;
+	bool		has_version;
 	const char *actor;
 	const char *db_user;
 	TimestampTz at;
@@ -83,7 +87,8 @@ typedef struct Record
 	const char *workflow_id;
 	const pg_uuid_t *execution_id;
 	const char *activity;
-	int			attempt;		/* 0: none */
+	int			attempt;
+	bool		has_attempt;
 	const bytea *items_root;
 	const bytea *prev;
 } Record;
@@ -98,12 +103,12 @@ canon_bytea(StringInfo buf, char tag, const bytea *value)
 }
 
 static void
-canon_number(StringInfo buf, char tag, int64 value)
+canon_number(StringInfo buf, char tag, const int64 *value)
 {
-	if (value == 0)
+	if (value == NULL)
 		vouch_canon_null(buf, tag);
 	else
-		vouch_canon_int64(buf, tag, value);
+		vouch_canon_int64(buf, tag, *value);
 }
 
 /* The order and the tags are part of the format: never change them. */
@@ -111,16 +116,21 @@ static void
 compute_leaf(VouchDigest *leaf, const Record *r)
 {
 	StringInfoData buf;
+	int64		version_no = r->op->version_no;
+	int64		attempt = r->attempt;
 
 	initStringInfo(&buf);
 	vouch_canon_text(&buf, 'F', "vouch-operation-1");
 	vouch_canon_text(&buf, 's', r->subject);
 	vouch_canon_text(&buf, 'p', r->phase);
 	vouch_canon_text(&buf, 'c', r->scope);
+	canon_number(&buf, 'C', r->cycle_id);
+	canon_number(&buf, 'D', r->report_id);
+	vouch_canon_time(&buf, 'T', r->created_at);
 	vouch_canon_int64(&buf, 'b', r->op->bucket);
 	vouch_canon_int64(&buf, 'a', r->op->artifact_no);
 	vouch_canon_int64(&buf, 'n', r->op_no);
-	canon_number(&buf, 'v', r->op->version_no);
+	canon_number(&buf, 'v', r->has_version ? &version_no : NULL);
 	vouch_canon_text(&buf, 'o', r->op->operation);
 	vouch_canon_text(&buf, 'r', r->op->rule);
 	vouch_canon_text(&buf, 'A', r->actor);
@@ -134,7 +144,7 @@ compute_leaf(VouchDigest *leaf, const Record *r)
 	else
 		vouch_canon_bytes(&buf, 'e', r->execution_id->data, UUID_LEN);
 	vouch_canon_text(&buf, 'y', r->activity);
-	canon_number(&buf, 'm', r->attempt);
+	canon_number(&buf, 'm', r->has_attempt ? &attempt : NULL);
 	vouch_canon_int64(&buf, 'i', r->op->items);
 	canon_bytea(&buf, 'R', r->items_root);
 	vouch_canon_jsonb(&buf, 'd', r->op->detail);
@@ -163,6 +173,8 @@ vouch_ledger_append(const VouchOperation *op)
 	bool		isnull;
 	Datum		prev;
 	pg_uuid_t	execution_id;
+	int64		cycle_id,
+				report_id;
 
 	if (vouch_stmt_run(&find_last, key, NULL) != 1)
 		elog(ERROR, "no artifact %d in bucket %d", op->artifact_no, op->bucket);
@@ -172,11 +184,17 @@ vouch_ledger_append(const VouchOperation *op)
 	r.op_no = vouch_stmt_get_int32(0, 4, 0) + 1;
 	prev = vouch_stmt_get(0, 5, &isnull);
 	r.prev = isnull ? NULL : DatumGetByteaPCopy(prev);
+	cycle_id = DatumGetInt64(vouch_stmt_get(0, 6, &isnull));
+	r.cycle_id = isnull ? NULL : &cycle_id;
+	report_id = DatumGetInt64(vouch_stmt_get(0, 7, &isnull));
+	r.report_id = isnull ? NULL : &report_id;
+	r.created_at = DatumGetTimestampTz(vouch_stmt_get(0, 8, NULL));
 
 	r.op = op;
+	r.has_version = op->version_no != 0;
 	r.actor = op->actor != NULL ? op->actor : vouch_actor_current();
 	r.db_user = vouch_actor_db_user();
-	r.at = GetCurrentTimestamp();
+	r.at = op->at != 0 ? op->at : GetCurrentTimestamp();
 	r.xid = U64FromFullTransactionId(GetTopFullTransactionId());
 	r.items_root = op->items_root ? vouch_digest_to_bytea(op->items_root) : NULL;
 	if (acting != NULL)
@@ -184,6 +202,7 @@ vouch_ledger_append(const VouchOperation *op)
 		r.workflow_id = acting->workflow_id;
 		r.activity = acting->activity;
 		r.attempt = acting->attempt;
+		r.has_attempt = r.attempt != 0;
 		if (acting->execution_id != NULL)
 		{
 			execution_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in,
@@ -199,7 +218,7 @@ vouch_ledger_append(const VouchOperation *op)
 	args[1] = key[1];
 	args[2] = Int32GetDatum(r.op_no);
 	args[3] = Int32GetDatum(op->version_no);
-	nulls[3] = op->version_no == 0 ? 'n' : ' ';
+	nulls[3] = r.has_version ? ' ' : 'n';
 	args[4] = CStringGetTextDatum(op->operation);
 	args[5] = text_or_null(op->rule, &nulls[5]);
 	args[6] = CStringGetTextDatum(r.actor);
@@ -212,7 +231,7 @@ vouch_ledger_append(const VouchOperation *op)
 	nulls[12] = r.execution_id == NULL ? 'n' : ' ';
 	args[13] = text_or_null(r.activity, &nulls[13]);
 	args[14] = Int32GetDatum(r.attempt);
-	nulls[14] = r.attempt == 0 ? 'n' : ' ';
+	nulls[14] = r.has_attempt ? ' ' : 'n';
 	args[15] = Int64GetDatum(op->items);
 	args[16] = PointerGetDatum(r.items_root);
 	nulls[16] = r.items_root == NULL ? 'n' : ' ';
@@ -293,6 +312,9 @@ verify_row(TupleTableSlot *slot, void *arg)
 	VouchDigest leaf,
 				root;
 	Datum		value;
+	int64		cycle_id,
+				report_id;
+	bool		isnull;
 	bytea	   *stored;
 	char	   *what = NULL;
 
@@ -302,19 +324,21 @@ verify_row(TupleTableSlot *slot, void *arg)
 	r.op_no = DatumGetInt32(slot_datum(slot, 4));
 	op.bucket = state->bucket;
 	op.artifact_no = state->artifact_no;
-	op.version_no = DatumGetInt32(slot_datum(slot, 5));
+	op.version_no = DatumGetInt32(slot_getattr(slot, 5, &isnull));
+	r.has_version = !isnull;
 	op.operation = slot_text(slot, 6);
 	op.rule = slot_text(slot, 7);
 	r.actor = op.actor = slot_text(slot, 8);
 	op.on_behalf_of = slot_text(slot, 9);
 	r.db_user = slot_text(slot, 10);
-	r.at = DatumGetTimestampTz(slot_datum(slot, 11));
+	r.at = op.at = DatumGetTimestampTz(slot_datum(slot, 11));
 	r.xid = DatumGetUInt64(slot_datum(slot, 12));
 	r.workflow_id = slot_text(slot, 13);
 	value = slot_datum(slot, 14);
 	r.execution_id = value == (Datum) 0 ? NULL : DatumGetUUIDP(value);
 	r.activity = slot_text(slot, 15);
-	r.attempt = DatumGetInt32(slot_datum(slot, 16));
+	r.attempt = DatumGetInt32(slot_getattr(slot, 16, &isnull));
+	r.has_attempt = !isnull;
 	op.items = DatumGetInt64(slot_datum(slot, 17));
 	r.items_root = slot_bytea(slot, 18);
 	value = slot_datum(slot, 19);
@@ -322,6 +346,11 @@ verify_row(TupleTableSlot *slot, void *arg)
 	op.error = slot_text(slot, 20);
 	r.prev = slot_bytea(slot, 21);
 	stored = slot_bytea(slot, 22);
+	cycle_id = DatumGetInt64(slot_getattr(slot, 23, &isnull));
+	r.cycle_id = isnull ? NULL : &cycle_id;
+	report_id = DatumGetInt64(slot_getattr(slot, 24, &isnull));
+	r.report_id = isnull ? NULL : &report_id;
+	r.created_at = DatumGetTimestampTz(slot_datum(slot, 25));
 	r.op = &op;
 	if (r.items_root != NULL && VARSIZE_ANY_EXHDR(r.items_root) == VOUCH_DIGEST_LEN)
 	{

@@ -7,6 +7,7 @@
 
 #include "core/digest.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 typedef struct VouchOperation
@@ -22,6 +23,7 @@ typedef struct VouchOperation
 	const VouchDigest *items_root;	/* Merkle root over them, or NULL */
 	Jsonb	   *detail;			/* or NULL */
 	const char *error;			/* set: the operation failed */
+	TimestampTz at;				/* what its rows have as their time; 0: now */
 } VouchOperation;
 
 /*

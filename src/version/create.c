@@ -120,8 +120,10 @@ make_version(const Making *making, const VouchPhase *phase, VouchItems *items)
 	what.parent_no = making->parent != NULL ? parent_number(making, bucket, artifact_no) : head_no;
 	what.metadata = making->metadata;
 	what.actor = making->actor;
+	what.at = GetCurrentTimestamp();
 	version = vouch_store_version(bucket, artifact_no, &what);
 	vouch_change_begin(&change, version);
+	change.at = what.at;
 	if (version->last_item_no > 0)
 	{
 		/* its items replace all: the rows of the version before end here */
@@ -143,12 +145,16 @@ make_version(const Making *making, const VouchPhase *phase, VouchItems *items)
 	op.items = items->n;
 	vouch_items_root(items, &root);
 	op.items_root = &root;
-	if (making->metadata != NULL && JB_ROOT_COUNT(making->metadata) > 0)
+	op.at = what.at;
+	if (what.parent_no > 0 || JB_ROOT_COUNT(version->metadata) > 0)
 	{
 		VouchJsonBuild build;
 
 		vouch_json_begin(&build);
-		vouch_json_put(&build, "metadata", making->metadata);
+		if (what.parent_no > 0)
+			vouch_json_put_int(&build, "parent", what.parent_no);
+		if (JB_ROOT_COUNT(version->metadata) > 0)
+			vouch_json_put(&build, "metadata", version->metadata);
 		op.detail = vouch_json_end(&build);
 	}
 	vouch_ledger_append(&op);

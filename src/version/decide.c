@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
+#include "version/content.h"
 #include "version/store.h"
 #include "version/version.h"
 
@@ -349,17 +350,14 @@ check_known(const Wanted *wanted, const VouchFound *found, const VouchFound *bas
 	}
 }
 
-/* Who decides what, as leaf of the Merkle root that the log keeps. */
-static void
-decision_leaf(VouchDigest *leaf, StringInfo scratch, const Wanted *wanted, int i, int stage)
+void
+vouch_decision_leaf(VouchDigest *leaf, StringInfo scratch, const text *key, int stage,
+					const char *verdict, const text *notes)
 {
-	text	   *key = DatumGetTextPP(wanted->keys[i]);
-	text	   *notes = (text *) DatumGetPointer(wanted->notes[i]);
-
 	resetStringInfo(scratch);
 	vouch_canon_bytes(scratch, 'k', VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	vouch_canon_int64(scratch, 'g', stage);
-	vouch_canon_text(scratch, 'v', verdicts[wanted->status[i]]);
+	vouch_canon_text(scratch, 'v', verdict);
 	if (notes == NULL)
 		vouch_canon_null(scratch, 'n');
 	else
@@ -404,6 +402,44 @@ detail_of(const Wanted *wanted, int stage)
 		vouch_json_put(&build, "decisions", vouch_json_end(&items));
 	}
 	return vouch_json_end(&build);
+}
+
+typedef struct PlacedLeaf
+{
+	int			item_no;
+	VouchDigest leaf;
+} PlacedLeaf;
+
+static int
+compare_placed(const void *a, const void *b)
+{
+	int			x = ((const PlacedLeaf *) a)->item_no;
+	int			y = ((const PlacedLeaf *) b)->item_no;
+
+	return (x > y) - (x < y);
+}
+
+/* In the order of the items, so that vouch.verify() can compute the root from the rows. */
+static void
+sort_leaves(VouchDigest *leaves, const VouchFound *items, int n)
+{
+	PlacedLeaf *placed;
+	int			i = 1;
+
+	while (i < n && items[i - 1].item_no < items[i].item_no)
+		i++;
+	if (i >= n)
+		return;
+	placed = palloc_extended(sizeof(PlacedLeaf) * n, MCXT_ALLOC_HUGE);
+	for (i = 0; i < n; i++)
+	{
+		placed[i].item_no = items[i].item_no;
+		placed[i].leaf = leaves[i];
+	}
+	qsort(placed, n, sizeof(PlacedLeaf), compare_placed);
+	for (i = 0; i < n; i++)
+		leaves[i] = placed[i].leaf;
+	pfree(placed);
 }
 
 /* Some of the wanted, as the three arrays that the statements take. */
@@ -498,7 +534,8 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 		batch->notes[batch->n] = wanted.notes[i];
 		batch->no_notes[batch->n] = DatumGetPointer(wanted.notes[i]) == NULL;
 		batch->n++;
-		decision_leaf(&leaves[i], &scratch, &wanted, i, stage);
+		vouch_decision_leaf(&leaves[i], &scratch, DatumGetTextPP(wanted.keys[i]), stage,
+							verdicts[wanted.status[i]], (text *) DatumGetPointer(wanted.notes[i]));
 	}
 
 	args[6] = CStringGetTextDatum(actor);
@@ -529,6 +566,7 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 	vouch_change_finish(&change);
 	version->has_shown = false;
 
+	sort_leaves(leaves, base, wanted.n);
 	vouch_digest_root(&root, leaves, wanted.n);
 	op.bucket = version->bucket;
 	op.artifact_no = version->artifact_no;
@@ -540,6 +578,7 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 	op.items = wanted.n;
 	op.items_root = &root;
 	op.detail = detail_of(&wanted, stage);
+	op.at = change.at;
 	vouch_ledger_append(&op);
 	return wanted.n;
 }

@@ -151,20 +151,23 @@ version_arg(FunctionCallInfo fcinfo)
 	return PG_GETARG_UUID_P(0);
 }
 
-/* Keys of the items, when they are few, as an array under "items". */
+/* Of a revision its facts; keys of the items, when they are few, as an array under "items". */
 static Jsonb *
-detail_of(Datum *keys, int n, const char *carry, const char *reason, int64 carried)
+detail_of(Datum *keys, int n, const VouchNewVersion *what, int64 carried)
 {
 	VouchJsonBuild build;
 
 	vouch_json_begin(&build);
-	if (carry != NULL)
+	if (what != NULL)
 	{
-		vouch_json_put_text(&build, "carry", carry);
+		vouch_json_put_int(&build, "parent", what->parent_no);
+		vouch_json_put_text(&build, "carry", what->carry);
 		vouch_json_put_int(&build, "carried", carried);
+		if (what->reason != NULL)
+			vouch_json_put_text(&build, "reason", what->reason);
+		if (JB_ROOT_COUNT(what->metadata) > 0)
+			vouch_json_put(&build, "metadata", what->metadata);
 	}
-	if (reason != NULL)
-		vouch_json_put_text(&build, "reason", reason);
 	if (n > 0 && n <= LOGGED_ITEMS)
 	{
 		JsonbParseState *state = NULL;
@@ -189,7 +192,7 @@ detail_of(Datum *keys, int n, const char *carry, const char *reason, int64 carri
 
 static void
 log_items(const VouchVersion *version, const char *operation, const char *event, const char *state,
-		  const char *actor, int64 n, const VouchDigest *root, Jsonb *detail)
+		  const char *actor, TimestampTz at, int64 n, const VouchDigest *root, Jsonb *detail)
 {
 	VouchOperation op = {0};
 
@@ -202,6 +205,7 @@ log_items(const VouchVersion *version, const char *operation, const char *event,
 	op.items = n;
 	op.items_root = n > 0 ? root : NULL;
 	op.detail = detail;
+	op.at = at;
 	vouch_ledger_append(&op);
 }
 
@@ -377,8 +381,10 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 	what.reason = reason;
 	what.metadata = parent->metadata;
 	what.actor = actor;
+	what.at = GetCurrentTimestamp();
 	version = vouch_store_version(parent->bucket, parent->artifact_no, &what);
 	vouch_change_begin(&change, version);
+	change.at = what.at;
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);
@@ -398,8 +404,8 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 
 	total = vouch_version_counts(version).items;
 	vouch_items_root(items, &root);
-	log_items(version, "create_revision", "create", "", actor, items->n, &root,
-			  detail_of(items->keys, items->n, carry->name, reason, total - items->n));
+	log_items(version, "create_revision", "create", "", actor, what.at, items->n, &root,
+			  detail_of(items->keys, items->n, &what, total - items->n));
 	*result = version->id;
 	SPI_finish();
 	PG_RETURN_UUID_P(result);
@@ -429,8 +435,8 @@ vouch_sql_edit_items(PG_FUNCTION_ARGS)
 		put_items(&change, version, items);
 		vouch_change_finish(&change);
 		vouch_items_root(items, &root);
-		log_items(version, "edit_items", "edit", "draft", actor, n, &root,
-				  detail_of(items->keys, items->n, NULL, NULL, 0));
+		log_items(version, "edit_items", "edit", "draft", actor, change.at, n, &root,
+				  detail_of(items->keys, items->n, NULL, 0));
 	}
 	SPI_finish();
 	PG_RETURN_INT64(n);
@@ -494,8 +500,8 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 		vouch_change_maker(&change, actor, 0);
 		vouch_change_finish(&change);
 		vouch_digest_root(&root, leaves, n);
-		log_items(version, "remove_items", "edit", "draft", actor, n, &root,
-				  detail_of(keys, n, NULL, NULL, 0));
+		log_items(version, "remove_items", "edit", "draft", actor, change.at, n, &root,
+				  detail_of(keys, n, NULL, 0));
 	}
 	SPI_finish();
 	PG_RETURN_INT64(n);
@@ -531,7 +537,7 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);
-	log_items(version, "discard", "discard", "draft", actor, 0, NULL, NULL);
+	log_items(version, "discard", "discard", "draft", actor, 0, 0, NULL, NULL);
 	vouch_stmt_run(&delete_new, args, NULL);
 	vouch_stmt_run(&reopen_closed, args, NULL);
 	vouch_stmt_run(&delete_counts, args, NULL);

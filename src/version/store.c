@@ -578,7 +578,7 @@ vouch_store_version(int bucket, int artifact_no, const VouchNewVersion *what)
 	args[6] = what->metadata != NULL ? JsonbPGetDatum(what->metadata) :
 		DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 	args[7] = CStringGetTextDatum(what->actor);
-	args[8] = TimestampTzGetDatum(GetCurrentTimestamp());
+	args[8] = TimestampTzGetDatum(what->at);
 	for (int i = 9; i < 13; i++)
 		nulls[i] = 'n';
 	if (acting != NULL)

@@ -73,6 +73,7 @@ typedef struct VouchNewVersion
 	const char *reason;			/* or NULL */
 	Jsonb	   *metadata;		/* or NULL */
 	const char *actor;
+	TimestampTz at;				/* when; the operation says the same */
 } VouchNewVersion;
 
 extern VouchVersion *vouch_store_version(int bucket, int artifact_no, const VouchNewVersion *what);

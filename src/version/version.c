@@ -313,6 +313,7 @@ supersede(const VouchVersion *version, const char *actor, TimestampTz now)
 	op.rule = vouch_fsm_find(&vouch_version_machine, "approved", "supersede")->rule;
 	op.actor = actor;
 	op.detail = vouch_json_end(&build);
+	op.at = now;
 	vouch_ledger_append(&op);
 	tell(version, before, "superseded");
 }
@@ -378,6 +379,7 @@ vouch_version_apply(VouchVersion *version, const char *event,
 	op.items = vouch_version_counts(version).items;
 	op.items_root = &root;
 	op.detail = join_detail(reason, detail);
+	op.at = now;
 	vouch_ledger_append(&op);
 	version->state = rule->next;
 	tell(version, version->version_no, rule->next);

@@ -152,7 +152,7 @@ COMMENT ON COLUMN vouch_data.version.carry IS 'For a revision what it carried fr
 COMMENT ON COLUMN vouch_data.version.reason IS 'Why it was made';
 COMMENT ON COLUMN vouch_data.version.metadata IS 'What belongs to the version as a whole, such as selection criteria or the source of the data';
 COMMENT ON COLUMN vouch_data.version.round IS 'How often it was submitted';
-COMMENT ON COLUMN vouch_data.version.content_digest IS 'Merkle root over its items as they were submitted';
+COMMENT ON COLUMN vouch_data.version.content_digest IS 'Merkle root over its metadata and items as they were submitted';
 COMMENT ON COLUMN vouch_data.version.created_by IS 'Who made it';
 COMMENT ON COLUMN vouch_data.version.created_at IS 'When it was made';
 COMMENT ON COLUMN vouch_data.version.submitted_by IS 'Who submitted it';
@@ -555,6 +555,6 @@ CREATE FUNCTION vouch.verify(subject text DEFAULT NULL)
 RETURNS SETOF vouch.verification
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_verify';
 COMMENT ON FUNCTION vouch.verify(text) IS
-'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check: operations (the log''s content gives its hashes, and these a chain), states (each version is in the state that the log led it to), payloads (each gives its hash), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
+'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check, and first one for all: artifacts (no row belongs to an artifact that is gone; checked with the bucket of the subject). operations (the log''s content gives its hashes, and these a chain), states (each version is there, in the state that the log led it to, and its row says what its operations say), payloads (each gives its hash), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another, and the log says who put them there), verdicts (they are those that the log''s decisions gave), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
 
 GRANT EXECUTE ON FUNCTION vouch.verify(text) TO vouch_reader;
