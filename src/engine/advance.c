@@ -16,6 +16,7 @@
 #include "core/stmt.h"
 #include "common/pg_prng.h"
 #include "engine/advance.h"
+#include "engine/cancel.h"
 #include "engine/resource.h"
 #include "engine/task.h"
 #include "miscadmin.h"
@@ -344,6 +345,9 @@ vouch_advance_fail(VouchAdvance *adv, VouchBranch *b, const AslError *error)
 	make_frame(adv, b, &frame);
 	if (b->counts == NULL)
 		b->counts = palloc0(sizeof(int) * Max(n, 1));
+	if (vouch_cancel_is(adv, error))
+		for (int i = 0; i < n; i++)
+			b->counts[i] = PG_INT32_MAX;	/* what is canceled is not tried again */
 	failure = asl_fail(b->state, &frame, error, b->counts);
 	if (failure.verdict == ASL_RETRY)
 	{
@@ -378,7 +382,15 @@ vouch_advance_close(VouchAdvance *adv, const char *event, const AslValue *output
 {
 	VouchBranch *main = adv->nbranches > 0 ? adv->branches[0] : NULL;
 	VouchEvent	type;
+	AslError	reason = {NULL, adv->execution.cancel_reason};
 
+	/* what caught the cancellation has come to its end */
+	if (adv->execution.canceled_at != 0 &&
+		(strcmp(event, "succeed") == 0 || (strcmp(event, "fail") == 0 && vouch_cancel_is(adv, error))))
+	{
+		event = "cancel";
+		error = &reason;
+	}
 	if (strcmp(event, "succeed") == 0)
 		type = VOUCH_EV_EXECUTION_SUCCEEDED;
 	else if (strcmp(event, "fail") == 0)
@@ -598,7 +610,12 @@ run_branch(VouchAdvance *adv, VouchBranch *b)
 				vouch_advance_finish(adv, b, NULL, b->result);
 				break;
 			case VOUCH_RESUME_FAILURE:
-				if (b->state->type == ASL_TASK)
+				if (b->state == NULL)
+				{
+					machine_failed(adv, b, &b->failure);
+					break;
+				}
+				if (b->state->type == ASL_TASK && !vouch_cancel_is(adv, &b->failure))
 					vouch_history_add(adv, b, outcome_event(b, &b->failure), NULL,
 									  vouch_history_error(&b->failure), b->result_actor);
 				vouch_advance_fail(adv, b, &b->failure);
@@ -628,10 +645,9 @@ run_queue(VouchAdvance *adv)
 /* ------------------------------------------------------------------ advancing */
 
 static void
-advance_claimed(VouchAdvance *adv, bool nudged)
+load(VouchAdvance *adv)
 {
 	VouchExecution *e = &adv->execution;
-	const char *event;
 
 	adv->program = vouch_program_get(e->workflow, e->revision);
 	vouch_rows_load(adv);
@@ -639,12 +655,25 @@ advance_claimed(VouchAdvance *adv, bool nudged)
 	if (e->next_event == 1 && adv->nbranches > 0)
 		vouch_history_add(adv, adv->branches[0], VOUCH_EV_EXECUTION_STARTED, NULL,
 						  vouch_rows_input(adv), e->starter);
+}
+
+static void
+advance_claimed(VouchAdvance *adv, bool nudged)
+{
+	VouchExecution *e = &adv->execution;
+	const char *event;
+
+	load(adv);
 	if (nudged && e->has_parent && vouch_child_parent_closed(adv, &event))
 	{
 		AslError	error = {NULL, "its parent closed"};
 
-		vouch_advance_close(adv, event, NULL, &error);
-		return;
+		if (strcmp(event, "cancel") != 0)
+			vouch_advance_close(adv, event, NULL, &error);
+		else if (e->canceled_at == 0)
+			vouch_cancel_deliver(adv, error.cause);
+		if (adv->closed)
+			return;
 	}
 	if (e->deadline != 0 && e->deadline <= adv->started)
 	{
@@ -733,7 +762,8 @@ vouch_engine_fail_next(int bucket, const pg_uuid_t *execution_id, const char *er
 }
 
 /*
- * Closes an execution from outside: somebody cancels or terminates it.
+ * Closes an execution from outside: somebody terminates it, or cancels it,
+ * which it may catch.
  * Without wait it may be *busy.  An execution that this backend is in just
  * now is busy, too.
  */
@@ -761,13 +791,15 @@ vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait, const ch
 		if (wait || strcmp(adv->execution.status, "running") == 0)
 		{
 			push_running(adv);
-			adv->program = vouch_program_get(adv->execution.workflow, adv->execution.revision);
-			vouch_rows_load(adv);
-			vouch_history_begin(adv);
-			if (adv->execution.next_event == 1 && adv->nbranches > 0)
-				vouch_history_add(adv, adv->branches[0], VOUCH_EV_EXECUTION_STARTED, NULL,
-								  vouch_rows_input(adv), adv->execution.starter);
-			vouch_advance_close(adv, event, NULL, &error);
+			load(adv);
+			if (strcmp(event, "cancel") != 0 || strcmp(adv->execution.status, "running") != 0)
+				vouch_advance_close(adv, event, NULL, &error);
+			else if (adv->execution.canceled_at == 0)
+			{
+				vouch_cancel_deliver(adv, reason);
+				run_queue(adv);
+				vouch_rows_flush(adv);
+			}
 			running = adv->outer;
 		}
 	}

@@ -74,7 +74,10 @@ extern VouchAdvance *vouch_advance_running(const pg_uuid_t *execution_id);
 extern VouchAdvanceOutcome vouch_advance_guarded(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode,
 												 int64 *steps);
 
-/* Claims, with or without waiting, and closes as event says. */
+/*
+ * Claims, with or without waiting, and closes as event says: "terminate", or
+ * "cancel", which states may catch.
+ */
 extern void vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait,
 										const char *event, const char *reason, bool *busy);
 

@@ -39,10 +39,10 @@ static VouchStmt open_children = {
 };
 
 static VouchStmt read_parent = {
-	"SELECT e.run_as, e.status = 'running', EXISTS (SELECT 1 FROM vouch_data.branch b"
+	"SELECT e.run_as, e.status = 'running' AND NOT coalesce(e.canceled_at > $5, false), EXISTS (SELECT 1 FROM vouch_data.branch b"
 	"  WHERE b.bucket = $1 AND b.execution_id = $2 AND b.branch_no = $3 AND b.wait_id = $4)"
 	" FROM vouch_data.execution e WHERE e.bucket = $1 AND e.execution_id = $2",
-	SPI_OK_SELECT, 4, {INT4OID, UUIDOID, INT4OID, UUIDOID}, .indexed = true
+	SPI_OK_SELECT, 5, {INT4OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static const char *
@@ -267,15 +267,17 @@ vouch_child_close_all(VouchAdvance *adv, const int *branches, int nbranches)
 	}
 }
 
+/* A parent that was canceled after since is as good as closed. */
 static bool
-look_at_parent(VouchAdvance *adv, char **run_as, bool *open, bool *waits)
+look_at_parent(VouchAdvance *adv, TimestampTz since, char **run_as, bool *open, bool *waits)
 {
-	Datum		args[4];
+	Datum		args[5];
 
 	args[0] = Int32GetDatum(adv->execution.bucket);
 	args[1] = UUIDPGetDatum(&adv->execution.parent_id);
 	args[2] = Int32GetDatum(adv->execution.parent_branch);
 	args[3] = UUIDPGetDatum(&adv->execution.id);
+	args[4] = TimestampTzGetDatum(since);
 	if (vouch_stmt_run(&read_parent, args, NULL) == 0)
 		return false;
 	*run_as = vouch_stmt_get_text(0, 1);
@@ -298,7 +300,7 @@ vouch_child_parent_closed(VouchAdvance *adv, const char **event)
 
 	*event = adv->execution.close_policy;
 	if (*event == NULL || strcmp(*event, "abandon") == 0 ||
-		!look_at_parent(adv, &run_as, &open, &waits))
+		!look_at_parent(adv, adv->execution.started_at, &run_as, &open, &waits))
 		return false;
 	return !open || (adv->execution.parent_branch >= 0 && !waits);
 }
@@ -317,6 +319,6 @@ vouch_child_tell_parent(VouchAdvance *adv)
 	parent = vouch_advance_running(&adv->execution.parent_id);
 	if (parent != NULL && parent->closed)
 		return;
-	if (look_at_parent(adv, &run_as, &open, &waits) && open)
+	if (look_at_parent(adv, DT_NOEND, &run_as, &open, &waits) && open)
 		vouch_rows_nudge(adv->execution.bucket, &adv->execution.parent_id, run_as);
 }

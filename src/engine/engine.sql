@@ -46,6 +46,8 @@ CREATE TABLE vouch_data.execution (
 	started_at timestamptz NOT NULL,
 	deadline timestamptz,
 	closed_at timestamptz,
+	canceled_at timestamptz,
+	cancel_reason text,
 	redrives int NOT NULL DEFAULT 0,
 	next_branch int NOT NULL DEFAULT 1,
 	next_event bigint NOT NULL DEFAULT 1,
@@ -58,6 +60,7 @@ COMMENT ON COLUMN vouch_data.execution.parent_id IS 'Execution that started it a
 COMMENT ON COLUMN vouch_data.execution.parent_branch IS 'Branch of the parent that waits for it, NULL when none does';
 COMMENT ON COLUMN vouch_data.execution.close_policy IS 'What becomes of it when its parent closes';
 COMMENT ON COLUMN vouch_data.execution.deadline IS 'When the machine''s TimeoutSeconds are over';
+COMMENT ON COLUMN vouch_data.execution.canceled_at IS 'When it was canceled, while what caught that runs on';
 COMMENT ON COLUMN vouch_data.execution.redrives IS 'How often vouch.redrive_workflow() took it up again';
 COMMENT ON COLUMN vouch_data.execution.next_event IS 'Number that the next history event gets';
 CREATE UNIQUE INDEX execution_open ON vouch_data.execution (bucket, workflow_id) WHERE status = 'running';
@@ -250,7 +253,7 @@ COMMENT ON FUNCTION vouch.signal_with_start(text, text, text, jsonb, jsonb, text
 CREATE FUNCTION vouch.cancel_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_cancel_workflow';
 COMMENT ON FUNCTION vouch.cancel_workflow(text, text) IS
-'Closes an execution as canceled; its children as their ParentClosePolicy says';
+'Cancels an execution, and its children as their ParentClosePolicy says. The states that it stands in fail with Vouch.Canceled, which a Catch can take, to undo what was done, and a Retry cannot; at its end the execution is canceled, or failed when the undoing failed. Where nothing catches, it is closed at once. A second call changes nothing. VO403 when there is no such workflow_id, VO405 when it is closed';
 
 CREATE FUNCTION vouch.terminate_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_terminate_workflow';
@@ -397,7 +400,8 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 			WHERE p.bucket = e.bucket AND p.execution_id = e.parent_id),
 		'children', (SELECT coalesce(jsonb_agg(c.workflow_id ORDER BY c.execution_id), '[]')
 			FROM vouch_data.execution c WHERE c.bucket = e.bucket AND c.parent_id = e.execution_id),
-		'attributes', '{}'::jsonb,
+		'attributes', coalesce((SELECT a.attributes FROM vouch_data.execution_attributes a
+			WHERE a.bucket = e.bucket AND a.execution_id = e.execution_id), '{}'),
 		'waiting_for', (SELECT coalesce(jsonb_agg(jsonb_build_object(
 				'branch', w.branch, 'state', w.state, 'kind', w.kind, 'name', coalesce(w.name, w.child),
 				'version_id', w.version_id, 'since', w.since, 'deadline', w.deadline,

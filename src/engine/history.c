@@ -105,6 +105,8 @@ static const EventKind kinds[] = {
 	{VOUCH_EV_PAUSED, "ExecutionPaused", NULL},
 	{VOUCH_EV_RESUMED, "ExecutionResumed", NULL},
 	{VOUCH_EV_REDRIVEN, "ExecutionRedriven", NULL},
+	{VOUCH_EV_CANCEL_REQUESTED, "ExecutionCancelRequested", NULL},
+	{VOUCH_EV_MIGRATED, "ExecutionMigrated", NULL},
 };
 
 void

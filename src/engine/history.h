@@ -56,7 +56,9 @@ typedef enum VouchEvent
 	VOUCH_EV_MAP_RUN_FAILED = 52,
 	VOUCH_EV_PAUSED = 60,
 	VOUCH_EV_RESUMED = 61,
-	VOUCH_EV_REDRIVEN = 62
+	VOUCH_EV_REDRIVEN = 62,
+	VOUCH_EV_CANCEL_REQUESTED = 63,
+	VOUCH_EV_MIGRATED = 64
 } VouchEvent;
 
 typedef struct VouchHistory

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "core/guc.h"
+#include "engine/cancel.h"
 #include "engine/task.h"
 #include "miscadmin.h"
 
@@ -115,6 +116,23 @@ vouch_join_began(VouchAdvance *adv, VouchBranch *child)
 						  asl_int(child->place), NULL);
 }
 
+static void remove_below(VouchAdvance *adv, VouchBranch *b, VouchBranch *culprit, int **waiting,
+						 int *nwaiting);
+
+/* All branches of a canceled execution's join have ended, however: now it is told itself. */
+static void
+canceled(VouchAdvance *adv, VouchBranch *parent, VouchBranch *child)
+{
+	int		   *waiting = NULL;
+	int			nwaiting = 0;
+
+	remove_below(adv, parent, child, &waiting, &nwaiting);
+	if (!child->silent)
+		parent->previous_event = child->previous_event;
+	parent->failure = vouch_cancel_error(adv);
+	vouch_advance_ready(adv, parent, VOUCH_RESUME_FAILURE);
+}
+
 static void
 child_done(VouchAdvance *adv, VouchBranch *child, const AslValue *output)
 {
@@ -128,6 +146,12 @@ child_done(VouchAdvance *adv, VouchBranch *child, const AslValue *output)
 	join->running--;
 	join->open--;
 	parent->join_dirty = true;
+	if (join->canceling)
+	{
+		if (join->running == 0)
+			canceled(adv, parent, child);
+		return;
+	}
 	if (join->open > 0)
 	{
 		begin_next(adv, parent);
@@ -187,6 +211,14 @@ vouch_join_child_failed(VouchAdvance *adv, VouchBranch *child, const AslError *e
 	int			nwaiting = 0;
 
 	join->failed++;
+	if (join->canceling)
+	{
+		if (is_inline_map(parent))
+			vouch_history_add(adv, child, VOUCH_EV_ITERATION_FAILED, parent->state->name,
+							  asl_int(child->place), NULL);
+		child_done(adv, child, NULL);
+		return;
+	}
 	if (parent->state->type == ASL_MAP)
 	{
 		AslEntry	entry;

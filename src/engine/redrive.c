@@ -40,7 +40,7 @@ static VouchStmt delete_result = {
 };
 
 static VouchStmt reopen_execution = {
-	"UPDATE vouch_data.execution SET status = $3::vouch.execution_status, closed_at = NULL, redrives = redrives + 1,"
+	"UPDATE vouch_data.execution SET status = $3::vouch.execution_status, closed_at = NULL, redrives = redrives + 1, canceled_at = NULL, cancel_reason = NULL,"
 	" deadline = $4, next_event = $5 WHERE bucket = $1 AND execution_id = $2",
 	SPI_OK_UPDATE, 5, {INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID, INT8OID}, .indexed = true
 };

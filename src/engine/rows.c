@@ -29,7 +29,7 @@ static const char *const wait_names[] = {NULL, "timer", "retry", "signal", "revi
 
 #define EXECUTION_COLUMNS \
 	"SELECT workflow_id, workflow, revision, run_as, starter, status::text, paused, parent_id," \
-	" parent_branch, close_policy, started_at, deadline, next_branch, next_event, redrives" \
+	" parent_branch, close_policy, started_at, deadline, next_branch, next_event, redrives, canceled_at, cancel_reason" \
 	" FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2 FOR NO KEY UPDATE"
 
 static VouchStmt try_execution = {
@@ -188,6 +188,8 @@ vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e, 
 	e->next_branch = vouch_stmt_get_int32(0, 13, 1);
 	e->next_event = vouch_stmt_get_int64(0, 14, 1);
 	e->redrives = vouch_stmt_get_int32(0, 15, 0);
+	e->canceled_at = vouch_stmt_get_int64(0, 16, 0);
+	e->cancel_reason = vouch_stmt_get_text(0, 17);
 	SPI_freetuptable(SPI_tuptable);
 	return true;
 }
@@ -307,7 +309,8 @@ read_data(VouchBranch *b, const char *text)
 		b->returns = (int) n;
 	if ((v = asl_get(data, "r")) != NULL && v->type == ASL_ARRAY && v->u.array.n > 0)
 	{
-		b->counts = palloc0(sizeof(int) * v->u.array.n);
+		/* another revision may have more Retry entries than when they were counted */
+		b->counts = palloc0(sizeof(int) * Max(v->u.array.n, b->state ? asl_nretriers(b->state) : 0));
 		for (size_t i = 0; i < v->u.array.n; i++)
 			if (asl_is_int(v->u.array.items[i], &n))
 				b->counts[i] = (int) n;
@@ -423,6 +426,7 @@ read_join(VouchBranch *b, int row, const char *limits)
 		join->tolerated_count = n;
 	if (v != NULL && asl_get(v, "percentage"))
 		(void) asl_as_double(asl_get(v, "percentage"), &join->tolerated_percentage);
+	join->canceling = v != NULL && asl_get(v, "canceling") != NULL;
 	b->join = join;
 }
 
@@ -584,6 +588,8 @@ limits_of(const VouchJoin *join)
 		v = asl_object_put(v, "count", asl_int(join->tolerated_count));
 	if (join->tolerated_percentage >= 0)
 		v = asl_object_put(v, "percentage", asl_double(join->tolerated_percentage));
+	if (join->canceling)
+		v = asl_object_put(v, "canceling", asl_bool(true));
 	return v;
 }
 

@@ -25,6 +25,8 @@ typedef struct VouchExecution
 	const char *close_policy;
 	TimestampTz started_at;
 	TimestampTz deadline;		/* 0: none */
+	TimestampTz canceled_at;	/* 0: nobody did */
+	const char *cancel_reason;
 	int32		next_branch;
 	int64		next_event;
 	int			redrives;
@@ -77,6 +79,7 @@ typedef struct VouchJoin
 	int64		tolerated_count;
 	double		tolerated_percentage;
 	bool		stored;			/* some of its children may have rows */
+	bool		canceling;		/* its branches have been told that the execution is canceled */
 	/* while it began in this advance */
 	const AslValue **items;
 	const AslValue **item_values;
