@@ -53,11 +53,6 @@ SELECT * FROM vouch.validate_definition('{"StartAt": "A", "States": {
 	"B": {"Type": "Pass", "End": true}, "C": {"Type": "Pass", "End": true}}}', 'regress_vouch_def_app');
 SELECT * FROM vouch.validate_definition('{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}');
 
--- What is not there yet says so.
-SELECT vouch.define_workflow('def40_later', '{"StartAt": "A", "States": {
-	"A": {"Type": "Task", "Resource": "vouch:until", "End": true}}}');
-\echo :LAST_ERROR_SQLSTATE
-
 -- Nobody gains rights: who defines must be a member of the role that it runs
 -- as, and that role must be able to log in.
 SELECT vouch.define_workflow('def40_up', '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}', 'regress_vouch_def_other');

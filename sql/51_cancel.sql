@@ -97,3 +97,8 @@ SELECT workflow_id, status FROM vouch.executions WHERE workflow_id IN ('can51-e'
 SELECT vouch.redrive_workflow('can51-a');
 SELECT vouch.advance();
 SELECT d ->> 'status' AS status FROM vouch.describe_workflow('can51-a') d;
+
+RESET SESSION AUTHORIZATION;
+SET client_min_messages TO warning;
+DROP SCHEMA can51 CASCADE;
+DROP ROLE regress_vouch_can_app;

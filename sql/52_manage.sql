@@ -111,3 +111,8 @@ SELECT workflow_id, status FROM vouch.executions WHERE workflow = 'man52_choice'
 SELECT vouch.prune_history('{"older_than": "0 s", "workflow": "man52_choice"}');
 SELECT vouch.prune_history('{"older": "1 day"}');
 SELECT vouch.terminate_workflow(workflow_id) FROM vouch.executions WHERE workflow LIKE 'man52%' AND status = 'running';
+
+RESET SESSION AUTHORIZATION;
+SET client_min_messages TO warning;
+DROP SCHEMA man52 CASCADE;
+DROP ROLE regress_vouch_man_app;

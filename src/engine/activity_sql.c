@@ -657,13 +657,13 @@ tell_duration(const char *resource, TimestampTz begun)
 }
 
 /*
- * Runs the sql: activity of a state.  Its result; or NULL, and *error set, in
+ * Runs a sql: activity for a state.  Its result; or NULL, and *error set, in
  * VOUCH_ADVANCE_CAREFUL.  In VOUCH_ADVANCE_OPTIMISTIC errors are raised.
  */
 const AslValue *
-vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, AslError *error)
+vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const char *resource, const AslEntry *entry,
+				   AslError *error)
 {
-	const char *resource = b->state->resource;
 	const AslValue *volatile result = NULL;
 	VouchActing acting;
 	bool		timed = entry->timeout_seconds > 0 && MyBackendType == B_BG_WORKER;

@@ -12,13 +12,12 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/id.h"
-#include "core/json.h"
 #include "core/stmt.h"
-#include "common/pg_prng.h"
 #include "engine/advance.h"
 #include "engine/cancel.h"
 #include "engine/resource.h"
 #include "engine/task.h"
+#include "engine/until.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -136,90 +135,6 @@ vouch_advance_park(VouchAdvance *adv, VouchBranch *b, VouchWaitKind kind, Timest
 	b->dirty = true;
 }
 
-/* ------------------------------------------------------------ what states see */
-
-static const AslValue *
-time_value(TimestampTz t)
-{
-	char	   *text = vouch_json_time_text(t);
-	char	   *dot = strchr(text, '.');
-
-	if (dot != NULL)
-		strcpy(dot + 4, "Z");	/* milliseconds, as the service has it */
-	return asl_string(text);
-}
-
-static const AslValue *
-make_context(VouchAdvance *adv, VouchBranch *b)
-{
-	VouchExecution *e = &adv->execution;
-	const AslValue *context = asl_object();
-	const AslValue *v;
-
-	if (!adv->program->uses_context)
-		return context;
-	if (adv->context_execution == NULL)
-	{
-		v = asl_object_put(asl_object(), "Id", asl_string(vouch_id_text(&e->id)));
-		v = asl_object_put(v, "Input", vouch_rows_input(adv));
-		v = asl_object_put(v, "Name", asl_string(e->workflow_id));
-		v = asl_object_put(v, "RedriveCount", asl_int(e->redrives));
-		v = asl_object_put(v, "RoleArn", asl_string(e->run_as));
-		adv->context_execution = asl_object_put(v, "StartTime", time_value(e->started_at));
-		v = asl_object_put(asl_object(), "Id",
-						   asl_string(psprintf("%s:%d", e->workflow, e->revision)));
-		adv->context_machine = asl_object_put(v, "Name", asl_string(e->workflow));
-	}
-	context = asl_object_put(context, "Execution", adv->context_execution);
-	for (VouchBranch *x = b; x->parent != NULL; x = x->parent)
-		if (x->parent->state->type == ASL_MAP)
-		{
-			vouch_rows_load_data(adv, x);
-			v = asl_object_put(asl_object(), "Index", asl_int(x->place));
-			v = asl_object_put(v, "Value", x->item_value ? x->item_value : asl_null());
-			context = asl_object_put(context, "Map", asl_object_put(asl_object(), "Item", v));
-			break;
-		}
-	v = asl_object_put(asl_object(), "EnteredTime", time_value(b->entered_at));
-	v = asl_object_put(v, "Name", asl_string(b->state->name));
-	if (b->state->type == ASL_TASK || b->state->type == ASL_PARALLEL || b->state->type == ASL_MAP)
-		v = asl_object_put(v, "RetryCount", asl_int(b->attempt));
-	context = asl_object_put(context, "State", v);
-	context = asl_object_put(context, "StateMachine", adv->context_machine);
-	if (!adv->program->uses_vouch)
-		return context;
-	v = asl_object_put(asl_object(), "Actor", asl_string(b->actor));
-	v = asl_object_put(v, "Starter", asl_string(e->starter));
-	v = asl_object_put(v, "WorkflowId", asl_string(e->workflow_id));
-	v = asl_object_put(v, "Revision", asl_int(e->revision));
-	return asl_object_put(context, "Vouch", v);
-}
-
-static void
-make_frame(VouchAdvance *adv, VouchBranch *b, AslFrame *frame)
-{
-	static unsigned char no_uuid[16];
-
-	memset(frame, 0, sizeof(*frame));
-	frame->input = b->input;
-	frame->scope = &b->scope;
-	frame->context = make_context(adv, b);
-	frame->now_us = GetCurrentTimestamp() +
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-	frame->random = pg_prng_double(&pg_global_prng_state);
-	frame->uuid = no_uuid;
-	if (adv->program->uses_uuid)
-	{
-		unsigned char *uuid = palloc(16);
-
-		if (!pg_strong_random(uuid, 16))
-			elog(ERROR, "could not get random bytes");
-		frame->uuid = uuid;
-	}
-	frame->max_payload = (size_t) vouch_guc_max_payload * 1024;
-	frame->event_id = b->previous_event;
-}
-
 /* ------------------------------------------------------------- leaving a state */
 
 static VouchEvent
@@ -326,7 +241,7 @@ vouch_advance_finish(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry,
 	AslFrame	frame;
 	AslExit		exit;
 
-	make_frame(adv, b, &frame);
+	vouch_frame_make(adv, b, &frame);
 	exit = asl_finish(b->state, &frame, entry, result);
 	if (exit.error.error != NULL)
 		vouch_advance_fail(adv, b, &exit.error);
@@ -342,7 +257,7 @@ vouch_advance_fail(VouchAdvance *adv, VouchBranch *b, const AslError *error)
 	AslFailure	failure;
 	int			n = asl_nretriers(b->state);
 
-	make_frame(adv, b, &frame);
+	vouch_frame_make(adv, b, &frame);
 	if (b->counts == NULL)
 		b->counts = palloc0(sizeof(int) * Max(n, 1));
 	if (vouch_cancel_is(adv, error))
@@ -436,8 +351,8 @@ may_enter(VouchAdvance *adv, VouchBranch *b)
 		 * A person's rights are not those of run_as.  And a review takes the
 		 * artifact's lock, for which nobody who may hold another one's waits.
 		 */
-		return kind != VOUCH_RESOURCE_SQL && kind != VOUCH_RESOURCE_REVIEW;
-	if (kind == VOUCH_RESOURCE_SQL && vouch_engine_activity_limit > 0 &&
+		return kind != VOUCH_RESOURCE_SQL && kind != VOUCH_RESOURCE_UNTIL && kind != VOUCH_RESOURCE_REVIEW;
+	if ((kind == VOUCH_RESOURCE_SQL || kind == VOUCH_RESOURCE_UNTIL) && vouch_engine_activity_limit > 0 &&
 		adv->activities >= vouch_engine_activity_limit)
 	{
 		adv->yielded = true;
@@ -459,7 +374,9 @@ run_task(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 	AslError	error = {NULL, NULL};
 	const AslValue *result;
 
-	if (kind == VOUCH_RESOURCE_ACTIVITY)
+	if (kind == VOUCH_RESOURCE_UNTIL && b->resume == VOUCH_RESUME_TIMER)
+		 /* another look at the same wait */ ;
+	else if (kind == VOUCH_RESOURCE_ACTIVITY)
 		vouch_history_add(adv, b, VOUCH_EV_ACTIVITY_SCHEDULED, NULL, entry->payload, NULL);
 	else
 	{
@@ -468,12 +385,16 @@ run_task(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 	}
 	switch (kind)
 	{
+		case VOUCH_RESOURCE_UNTIL:
+			adv->activities++;
+			vouch_until_ask(adv, b, entry);
+			break;
 		case VOUCH_RESOURCE_ACTIVITY:
 			vouch_task_offer(adv, b, entry);
 			break;
 		case VOUCH_RESOURCE_SQL:
 			adv->activities++;
-			result = vouch_activity_run(adv, b, entry, &error);
+			result = vouch_activity_run(adv, b, b->state->resource, entry, &error);
 			b->resume = error.error ? VOUCH_RESUME_FAILURE : VOUCH_RESUME_RESULT;
 			b->result = result;
 			b->failure = error;
@@ -507,7 +428,7 @@ enter(VouchAdvance *adv, VouchBranch *b)
 		b->entered_at = GetCurrentTimestamp();
 		vouch_history_add(adv, b, entered_event(b->state->type), b->state->name, b->input, NULL);
 	}
-	make_frame(adv, b, &frame);
+	vouch_frame_make(adv, b, &frame);
 	entry = asl_enter(b->state, &frame);
 	switch (entry.action)
 	{
@@ -658,13 +579,13 @@ load(VouchAdvance *adv)
 }
 
 static void
-advance_claimed(VouchAdvance *adv, bool nudged)
+advance_claimed(VouchAdvance *adv)
 {
 	VouchExecution *e = &adv->execution;
 	const char *event;
 
 	load(adv);
-	if (nudged && e->has_parent && vouch_child_parent_closed(adv, &event))
+	if (adv->nudged && e->has_parent && vouch_child_parent_closed(adv, &event))
 	{
 		AslError	error = {NULL, "its parent closed"};
 
@@ -729,7 +650,8 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 		if (strcmp(adv->execution.status, "running") == 0 && !adv->execution.paused)
 		{
 			push_running(adv);
-			advance_claimed(adv, nudges > 0);
+			adv->nudged = nudges > 0;
+			advance_claimed(adv);
 			running = adv->outer;
 			outcome = adv->closed || adv->counters_changed ? VOUCH_ADVANCED : VOUCH_ADVANCE_IDLE;
 			*steps += adv->steps;

@@ -32,6 +32,7 @@ typedef struct VouchAdvance
 	bool		counters_changed;
 	bool		closed;
 	bool		yielded;		/* work is left, for another advance */
+	bool		nudged;			/* somebody said that there is something to see */
 	bool		left_ready;		/* work is left that this session may not do */
 	const char *crash;			/* fail the first activity with this cause */
 	const char *crash_error;	/* and this error */
@@ -102,7 +103,10 @@ extern bool vouch_child_parent_closed(VouchAdvance *adv, const char **event);
 extern void vouch_child_tell_parent(VouchAdvance *adv);
 
 /* activity_sql.c */
-extern const AslValue *vouch_activity_run(VouchAdvance *adv, VouchBranch *branch,
+extern const AslValue *vouch_activity_run(VouchAdvance *adv, VouchBranch *branch, const char *resource,
 										  const AslEntry *entry, AslError *error);
+
+/* frame.c: what a state sees */
+extern void vouch_frame_make(VouchAdvance *adv, VouchBranch *branch, AslFrame *frame);
 
 #endif							/* VOUCH_ENGINE_ADVANCE_H */

@@ -85,8 +85,7 @@ vouch_cancel_deliver(VouchAdvance *adv, const char *reason)
 			b->dirty = true;
 			continue;
 		}
-		if (b->wait == VOUCH_WAIT_ACTIVITY)
-			vouch_task_forget(adv, b);
+		vouch_task_forget(adv, b);
 		b->failure = vouch_cancel_error(adv);
 		vouch_advance_ready(adv, b, VOUCH_RESUME_FAILURE);
 	}

@@ -16,6 +16,7 @@
 #include "engine/program.h"
 #include "engine/resource.h"
 #include "engine/task.h"
+#include "engine/until.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -86,15 +87,14 @@ check_resource(const char *resource, const AslValue *state, const char **code, v
 			*code = "BAD_RESOURCE";
 			return psprintf("Resource \"%s\" names no queue: activity:name, of 1 to 100 letters, digits,"
 							" and characters of \"_.-\".", resource);
-		case VOUCH_RESOURCE_LATER:
-			*code = "NOT_SUPPORTED";
-			return psprintf("Resource \"%s\" is not supported yet.", resource);
+		case VOUCH_RESOURCE_UNTIL:
+			return vouch_until_check(asl_get(state, "Parameters"), *(Oid *) arg, code);
 		case VOUCH_RESOURCE_UNKNOWN:
 			break;
 	}
 	*code = "BAD_RESOURCE";
 	return psprintf("Resource \"%s\" is none that Vouch knows: sql:schema.function, activity:queue,"
-					" vouch:signal, vouch:review, vouch:execution, or vouch:execution.sync.", resource);
+					" vouch:signal, vouch:review, vouch:until, vouch:execution, or vouch:execution.sync.", resource);
 }
 
 /* The role that a workflow is to run as, after all checks of who may say so. */

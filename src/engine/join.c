@@ -191,8 +191,7 @@ remove_below(VouchAdvance *adv, VouchBranch *b, VouchBranch *culprit, int **wait
 			*waiting = *waiting ? repalloc(*waiting, sizeof(int) * (*nwaiting + 1)) : palloc(sizeof(int));
 			(*waiting)[(*nwaiting)++] = child->no;
 		}
-		if (child->wait == VOUCH_WAIT_ACTIVITY)
-			vouch_task_forget(adv, child);
+		vouch_task_forget(adv, child);
 		if (child->wait == VOUCH_WAIT_JOIN && child->join != NULL)
 			remove_below(adv, child, culprit, waiting, nwaiting);
 		if (child != culprit && child->state != NULL && is_inline_map(b))

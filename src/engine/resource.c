@@ -22,6 +22,6 @@ vouch_resource_kind(const char *resource)
 	if (strncmp(resource, "activity:", 9) == 0)
 		return VOUCH_RESOURCE_ACTIVITY;
 	if (strcmp(resource, "vouch:until") == 0)
-		return VOUCH_RESOURCE_LATER;
+		return VOUCH_RESOURCE_UNTIL;
 	return VOUCH_RESOURCE_UNKNOWN;
 }

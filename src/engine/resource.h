@@ -14,7 +14,7 @@ typedef enum VouchResource
 	VOUCH_RESOURCE_EXECUTION,	/* vouch:execution */
 	VOUCH_RESOURCE_EXECUTION_SYNC,	/* vouch:execution.sync */
 	VOUCH_RESOURCE_ACTIVITY,	/* activity:queue */
-	VOUCH_RESOURCE_LATER		/* vouch:until */
+	VOUCH_RESOURCE_UNTIL		/* vouch:until */
 } VouchResource;
 
 extern VouchResource vouch_resource_kind(const char *resource);

@@ -618,7 +618,7 @@ write_branch(VouchAdvance *adv, VouchBranch *b)
 	args[8] = Int32GetDatum(b->resume);
 	PUT(9, !waits, CStringGetTextDatum(wait_names[b->wait]));
 	PUT(10, !waits || b->wait_name == NULL, CStringGetTextDatum(b->wait_name));
-	PUT(11, !waits || !b->has_wait_id, UUIDPGetDatum(&b->wait_id));
+	PUT(11, !b->has_wait_id, UUIDPGetDatum(&b->wait_id));
 	PUT(12, !waits || b->due_at == 0, TimestampTzGetDatum(b->due_at));
 	PUT(13, b->entered_at == 0, TimestampTzGetDatum(b->entered_at));
 	args[14] = CStringGetTextDatum(b->actor);
@@ -785,7 +785,7 @@ vouch_rows_close(VouchAdvance *adv, const char *event, const AslValue *output,
 	e->status = vouch_execution_next(e->status, event, e->workflow_id);
 	vouch_history_flush(adv);
 	for (int i = 0; i < adv->nbranches; i++)
-		if (!adv->branches[i]->removed && adv->branches[i]->wait == VOUCH_WAIT_ACTIVITY)
+		if (!adv->branches[i]->removed)
 			vouch_task_forget(adv, adv->branches[i]);
 	vouch_task_flush(adv);
 	args[0] = Int32GetDatum(e->bucket);

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "core/id.h"
 #include "core/stmt.h"
+#include "engine/resource.h"
 #include "engine/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -42,6 +43,11 @@ static VouchStmt read_outcomes = {
 
 static VouchStmt delete_tasks = {
 	"DELETE FROM vouch_data.task WHERE bucket = $1 AND task_id = ANY ($2)",
+	SPI_OK_DELETE, 2, {INT4OID, UUIDARRAYOID}, .indexed = true
+};
+
+static VouchStmt delete_watches = {
+	"DELETE FROM vouch_data.watch WHERE bucket = $1 AND watch_id = ANY ($2)",
 	SPI_OK_DELETE, 2, {INT4OID, UUIDARRAYOID}, .indexed = true
 };
 
@@ -147,6 +153,13 @@ vouch_task_offer(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 void
 vouch_task_forget(VouchAdvance *adv, VouchBranch *b)
 {
+	VouchResource kind;
+
+	if (!b->has_wait_id || b->state == NULL || b->state->type != ASL_TASK)
+		return;
+	kind = vouch_resource_kind(b->state->resource);
+	if (kind != VOUCH_RESOURCE_ACTIVITY && kind != VOUCH_RESOURCE_UNTIL)
+		return;
 	if (adv->ngone == adv->maxgone)
 	{
 		adv->maxgone = Max(16, adv->maxgone * 2);
@@ -171,6 +184,7 @@ vouch_task_flush(VouchAdvance *adv)
 	args[0] = Int32GetDatum(adv->execution.bucket);
 	args[1] = id_array(ids, adv->ngone);
 	vouch_stmt_run(&delete_tasks, args, NULL);
+	vouch_stmt_run(&delete_watches, args, NULL);
 	adv->ngone = 0;
 }
 

@@ -13,7 +13,10 @@ extern void vouch_task_offer(VouchAdvance *adv, VouchBranch *branch, const AslEn
 /* Finds the branches whose tasks were completed, failed, or missed a heartbeat. */
 extern void vouch_task_wake(VouchAdvance *adv);
 
-/* The branch does not wait for its task any more; the row goes at the next flush. */
+/*
+ * The branch does not wait for its task (or for tables, until.c) any more, if
+ * it does at all; the rows go at the next flush.
+ */
 extern void vouch_task_forget(VouchAdvance *adv, VouchBranch *branch);
 extern void vouch_task_flush(VouchAdvance *adv);
 

@@ -107,7 +107,7 @@ run_activity(const AslState *state, const AslEntry *entry, AslError *error)
 	b->state = state;
 	b->machine = state->machine;
 	b->actor = adv->execution.starter;
-	return vouch_activity_run(adv, b, entry, error);
+	return vouch_activity_run(adv, b, state->resource, entry, error);
 }
 
 static const AslValue *

@@ -11,6 +11,7 @@
 #include "core/id.h"
 #include "core/stmt.h"
 #include "engine/task.h"
+#include "engine/until.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
@@ -247,6 +248,11 @@ vouch_wait_wake(VouchAdvance *adv)
 				continue;
 			}
 		}
+		if (b->wait == VOUCH_WAIT_UNTIL && adv->nudged)
+		{
+			vouch_until_again(adv, b);
+			continue;
+		}
 		if (b->wait == VOUCH_WAIT_REVIEW && look_at_version(b, &b->wait_id, false) > 0)
 			vouch_advance_ready(adv, b, VOUCH_RESUME_RESULT);
 	}
@@ -272,8 +278,7 @@ vouch_wait_wake(VouchAdvance *adv)
 				vouch_child_close_all(adv, &b->no, 1);
 				/* FALLTHROUGH */
 			case VOUCH_WAIT_ACTIVITY:
-				if (b->wait == VOUCH_WAIT_ACTIVITY)
-					vouch_task_forget(adv, b);
+				vouch_task_forget(adv, b);
 				/* FALLTHROUGH */
 			case VOUCH_WAIT_SIGNAL:
 			case VOUCH_WAIT_REVIEW:
@@ -281,6 +286,8 @@ vouch_wait_wake(VouchAdvance *adv)
 				vouch_advance_ready(adv, b, VOUCH_RESUME_FAILURE);
 				break;
 			case VOUCH_WAIT_UNTIL:
+				vouch_until_again(adv, b);
+				break;
 			case VOUCH_WAIT_JOIN:
 			case VOUCH_WAIT_NONE:
 				break;
