@@ -13,4 +13,5 @@ vouch_approval_init(void)
 {
 	vouch_fsm_register(&vouch_request_machine);
 	vouch_check_approvals_hook = vouch_approval_check;
+	vouch_maker_hook = vouch_holds_maker_role;
 }

@@ -15,7 +15,7 @@
 #include "lib/stringinfo.h"
 
 /* How far the search for a way to fill all signatures goes before it gives the benefit of the doubt. */
-#define SEARCH_LIMIT 200000
+#define SEARCH_LIMIT 2000000
 
 static bool
 same(const char *a, const char *b)
@@ -617,13 +617,14 @@ typedef struct Slot
 	int			nchoices;
 	const VouchCandidate **choices;
 	const VouchCandidate *chosen;
+	int			next;			/* choice to be tried next */
 } Slot;
 
 typedef struct Search
 {
 	int			nslots;
 	Slot	   *slots;
-	int64		steps;
+	int64		comparisons;
 } Search;
 
 static int
@@ -632,36 +633,74 @@ compare_slots(const void *a, const void *b)
 	return ((const Slot *) a)->nchoices - ((const Slot *) b)->nchoices;
 }
 
-/* Fills the slots from the n-th on, each person at most once where that is asked. */
+/* May this person take slot n, as the slots before it are filled? */
 static bool
-fill(Search *search, int n)
+is_free(Search *search, int n, const VouchCandidate *c)
 {
-	Slot	   *slot = &search->slots[n];
+	const Slot *slot = &search->slots[n];
 
-	if (n == search->nslots)
-		return true;
-	if (++search->steps > SEARCH_LIMIT)
-		return true;
-	for (int i = 0; i < slot->nchoices; i++)
+	for (int j = 0; j < n; j++)
 	{
-		const VouchCandidate *c = slot->choices[i];
-		bool		used = false;
+		const Slot *other = &search->slots[j];
 
-		for (int j = 0; j < n && !used; j++)
-		{
-			const Slot *other = &search->slots[j];
-
-			if (share_person(c->actor, c->acting_for, other->chosen->actor, other->chosen->acting_for) &&
-				(other->rule == slot->rule || exclusive(other->rule->rule, slot->rule->rule)))
-				used = true;
-		}
-		if (used)
-			continue;
-		slot->chosen = c;
-		if (fill(search, n + 1))
-			return true;
+		search->comparisons++;
+		if ((other->rule == slot->rule || exclusive(other->rule->rule, slot->rule->rule)) &&
+			share_person(c->actor, c->acting_for, other->chosen->actor, other->chosen->acting_for))
+			return false;
 	}
-	return false;
+	return true;
+}
+
+/*
+ * Fills the slots, each person at most once where that is asked.  After
+ * SEARCH_LIMIT comparisons it takes the policy for satisfiable: what cannot be
+ * refuted in bounded time is not refused, and still needs every signature.
+ */
+static bool
+fill(Search *search)
+{
+	int			n = 0;
+
+	while (n < search->nslots)
+	{
+		Slot	   *slot = &search->slots[n];
+
+		slot->chosen = NULL;
+		while (slot->chosen == NULL && slot->next < slot->nchoices)
+		{
+			const VouchCandidate *c = slot->choices[slot->next++];
+
+			if (is_free(search, n, c))
+				slot->chosen = c;
+			if (search->comparisons > SEARCH_LIMIT)
+				return true;
+		}
+		if (slot->chosen != NULL)
+			n++;
+		else if (n == 0)
+			return false;
+		else
+		{
+			/* back: the one before takes its next choice */
+			slot->next = 0;
+			n--;
+		}
+	}
+	return true;
+}
+
+bool
+vouch_evaluate_auto(const VouchCase *input, const char **other)
+{
+	*other = NULL;
+	if (input->submitter == NULL)
+		return false;
+	if (strcmp(input->creator, input->submitter) != 0)
+		*other = input->creator;
+	for (int i = 0; i < input->ncontributors && *other == NULL; i++)
+		if (strcmp(input->contributors[i], input->submitter) != 0)
+			*other = input->contributors[i];
+	return *other == NULL;
 }
 
 /* Could this person still give this signature, stages and order aside? */
@@ -723,8 +762,18 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 		{
 			const VouchRuleResult *rule = &stage->rules[r];
 
-			if (is_auto(rule->rule) || rule->satisfied)
+			if (rule->satisfied)
 				continue;
+			if (is_auto(rule->rule))
+			{
+				const char *other;
+
+				if (vouch_evaluate_auto(input, &other))
+					continue;
+				*problem = psprintf("Stage \"%s\" is signed by rule only for who made all of it alone", stage->stage->name);
+				*detail = psprintf("\"%s\" submits it, and \"%s\" had a part in it.", input->submitter, other);
+				return false;
+			}
 			for (int g = 0; g < Max(rule->rule->ngroups, 1); g++)
 			{
 				const char *group = rule->rule->ngroups > 0 ? rule->rule->groups[g] : NULL;
@@ -760,6 +809,7 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 					slot->choices = choices;
 					slot->nchoices = nchoices;
 					slot->chosen = NULL;
+					slot->next = 0;
 				}
 				if (missing > 0)
 					appendStringInfo(&roles, "%s%s%s%s: %s", roles.len > 0 ? "; " : "",
@@ -770,7 +820,7 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 	}
 	/* The hardest first. */
 	qsort(search.slots, search.nslots, sizeof(Slot), compare_slots);
-	if (fill(&search, 0))
+	if (fill(&search))
 		return true;
 	*problem = psprintf("It needs %d signatures of different people", search.nslots);
 	*detail = psprintf("Who could sign, by role: %s.", roles.data);

@@ -213,6 +213,12 @@ extern bool vouch_evaluate_satisfiable(const VouchCase *input,
 									   const VouchEvaluation *evaluation,
 									   char **problem, char **detail);
 
+/*
+ * May a rule @auto sign in the name of who submits?  Only when nobody else made
+ * or changed anything that the version shows; else *other is one who did.
+ */
+extern bool vouch_evaluate_auto(const VouchCase *input, const char **other);
+
 /* "ann, raj (for kim)": who may sign this rule now, or ever; "" if nobody. */
 extern char *vouch_evaluate_who(const VouchRuleResult *rule, bool now);
 

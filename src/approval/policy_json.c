@@ -25,6 +25,7 @@
 #define MAX_STAGES 32
 #define MAX_RULES 32
 #define MAX_QUORUM 100
+#define MAX_SIGNATURES 256		/* of all rules; bounds what an evaluation costs */
 
 /* Where we are, for messages: the policy's name and a JSON path. */
 typedef struct Place
@@ -379,6 +380,7 @@ parse_stage(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
 VouchPolicy *
 vouch_policy_parse(const char *name, Jsonb *definition)
 {
+	int64		signatures = 0;
 	static const char *const keys[] = {"description", "items", "allow_empty", "stages"};
 	VouchPolicy *policy = palloc0(sizeof(VouchPolicy));
 	Place		at = {name, "$"};
@@ -412,7 +414,12 @@ vouch_policy_parse(const char *name, Jsonb *definition)
 		Place		here = element_of(&place, i);
 
 		parse_stage(&here, get_element(stages, i), policy, i);
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+			signatures += policy->stages[i].rules[r].quorum * Max(policy->stages[i].rules[r].ngroups, 1);
 	}
+	if (signatures > MAX_SIGNATURES)
+		bad(&place, psprintf("ask for " INT64_FORMAT " signatures", signatures),
+			psprintf("A policy may ask for %d in all: quorum times groups, over all rules.", MAX_SIGNATURES));
 	return policy;
 }
 

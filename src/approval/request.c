@@ -470,6 +470,7 @@ sign_by_rule(VouchRequest *request, TimestampTz now)
 			if (strcmp(stage->rules[r].rule->role, VOUCH_ROLE_AUTO) == 0 && !stage->rules[r].satisfied)
 			{
 				VouchItemsProblem problem;
+				const char *other;
 				VouchSigning signing = {
 					.stage = stage->stage,
 					.rule = stage->rules[r].rule,
@@ -481,7 +482,7 @@ sign_by_rule(VouchRequest *request, TimestampTz now)
 
 				/* Nothing is approved by rule that a person could not approve. */
 				vouch_request_check_items(request, &problem);
-				if (problem.code != 0)
+				if (problem.code != 0 || !vouch_evaluate_auto(&request->input, &other))
 					continue;
 				vouch_request_sign(request, &signing, now);
 				return true;

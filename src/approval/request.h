@@ -100,6 +100,9 @@ extern char *vouch_request_who(const VouchRequest *request);
 /* What signing functions return. */
 extern Jsonb *vouch_request_to_json(const VouchRequest *request);
 
+/* sign.c: behind vouch_maker_hook. */
+extern bool vouch_holds_maker_role(const VouchVersion *version, const char *actor);
+
 /* sign.c: raises why somebody may not do this to an open request, as far as roles and duties go. */
 extern void vouch_request_refuse(const VouchRequest *request, const char *actor, const char *verb);
 

@@ -113,6 +113,15 @@ holds_role(const char *actor, const char *role, const char *scope)
 	return vouch_stmt_run(&find_holder, args, NULL) > 0;
 }
 
+bool
+vouch_holds_maker_role(const VouchVersion *version, const char *actor)
+{
+	VouchPhasePolicy policy;
+
+	return vouch_policy_of_phase(version->phase, version->scope, &policy) &&
+		policy.maker_role != NULL && holds_role(actor, policy.maker_role, version->scope);
+}
+
 static char *
 in_scope(const char *scope)
 {

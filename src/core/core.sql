@@ -1,6 +1,19 @@
 -- core.sql: schemas, roles, types, ids and who acts.
 \echo Use "CREATE EXTENSION vouch" to load this file. \quit
 
+-- Before anything else: buckets and digests are of bytes in UTF-8.
+DO $$
+BEGIN
+	IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+		RAISE EXCEPTION 'Vouch needs a database in UTF8'
+			USING ERRCODE = 'VO503',
+				DETAIL = pg_catalog.format('Database "%s" is in %s; buckets and digests are computed from bytes, and are to be the same everywhere.',
+					pg_catalog.current_database(), pg_catalog.getdatabaseencoding()),
+				HINT = 'Make one with CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0, and create the extension there.';
+	END IF;
+END
+$$;
+
 SET LOCAL search_path TO pg_catalog, pg_temp;
 SET LOCAL client_min_messages TO warning;
 

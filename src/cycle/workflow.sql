@@ -284,11 +284,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 			coalesce(sum(t.items) FILTER (WHERE t.carried), 0)::bigint AS carried
 		FROM vouch_data.version_stat t WHERE t.bucket = v.bucket AND t.artifact_no = v.artifact_no AND t.version_no = v.version_no AND t.stage = 1) AS s),
 	lines AS (
-		SELECT c.phase_no, c.scope, 0 AS o, format('%s%s', c.label, CASE WHEN c.scope <> '' THEN ' · ' || c.scope ELSE '' END) AS tree, NULL::text AS state,
+		SELECT c.phase_no, c.scope, 0 AS o, format('%s%s', c.label, CASE WHEN c.scope <> '' THEN U&' \00B7 ' || c.scope ELSE '' END) AS tree, NULL::text AS state,
 			NULL::bigint AS items, NULL::bigint AS approved, NULL::bigint AS rejected, NULL::bigint AS carried, NULL::text AS made_by, NULL::text AS closed_by, NULL::timestamptz AS closed_at
 		FROM c WHERE c.last
 		UNION ALL
-		SELECT c.phase_no, c.scope, c.version_no, format('%s version %s%s', CASE WHEN c.last THEN '└─' ELSE '├─' END, c.version_no,
+		SELECT c.phase_no, c.scope, c.version_no, format('%s version %s%s', CASE WHEN c.last THEN U&'\2514\2500' ELSE U&'\251C\2500' END, c.version_no,
 			CASE WHEN c.parent_no IS NULL THEN '' WHEN c.carry IS NULL THEN format(' (after %s)', c.parent_no) ELSE format(' (revision of %s)', c.parent_no) END),
 			c.state::text, c.items, c.approved, c.rejected, c.carried, c.created_by, c.closed_by, c.closed_at
 		FROM c)

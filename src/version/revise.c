@@ -209,6 +209,38 @@ log_items(const VouchVersion *version, const char *operation, const char *event,
 	vouch_ledger_append(&op);
 }
 
+VouchMakerHook vouch_maker_hook = NULL;
+
+/*
+ * Who changes a draft has part in it, so it takes a part in it already, or
+ * the phase's role: else anybody could have others submit what is not theirs.
+ */
+static void
+check_editor(const VouchVersion *version, const char *actor)
+{
+	const char **names;
+	int			n = vouch_version_contributors(version, &names);
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(names[i], actor) == 0)
+			return;
+		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", names[i]);
+	}
+	if (strcmp(version->created_by, actor) == 0 ||
+		(vouch_maker_hook != NULL && vouch_maker_hook(version, actor)))
+		return;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ROLE_MISSING),
+			 errmsg("\"%s\" may not edit version %d of %s \"%s\"", actor, version->version_no,
+					version->phase_label, version->subject),
+			 errdetail("Those may who made it (%s), and who holds the role that makes versions of %s.", list.data,
+					   version->phase_label),
+			 errhint("Ask one of them, or have an administrator grant the role with vouch.grant_role().")));
+}
+
 /* Only who made something of a version may end it. */
 static void
 check_maker(const VouchVersion *version, const char *actor, const char *what)
@@ -428,6 +460,7 @@ vouch_sql_edit_items(PG_FUNCTION_ARGS)
 							  PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1), actor, "items");
 	version = vouch_version_lock(id);
 	(void) vouch_version_rule(version, "edit");
+	check_editor(version, actor);
 	n = items->n;
 	if (n > 0)
 	{
@@ -463,6 +496,7 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 	SPI_connect();
 	version = vouch_version_lock(id);
 	(void) vouch_version_rule(version, "edit");
+	check_editor(version, actor);
 	seen = vouch_keyset_create(n);
 	for (int i = 0; i < n; i++)
 	{

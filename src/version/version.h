@@ -109,6 +109,14 @@ extern void vouch_version_content_digest(const VouchVersion *version, VouchDiges
  */
 extern int	vouch_version_contributors(const VouchVersion *version, const char ***names);
 
+/*
+ * Does the actor hold the role that makes versions of the version's phase, in
+ * its scope?  Set by src/approval, which knows of roles; without it nobody does.
+ * Needs SPI_connect().
+ */
+typedef bool (*VouchMakerHook) (const VouchVersion *version, const char *actor);
+extern VouchMakerHook vouch_maker_hook;
+
 /* Key of a phase from its key or label, any case; VO101 with a suggestion if none.  Does its own SPI_connect(). */
 extern const char *vouch_phase_key(const char *phase);
 

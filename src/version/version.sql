@@ -398,13 +398,13 @@ CREATE FUNCTION vouch.edit_items(version_id uuid, items jsonb, user_id text DEFA
 RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_edit_items';
 COMMENT ON FUNCTION vouch.edit_items(uuid, jsonb, text) IS
-'Puts items into a draft: new ones, and new payloads for those it has, which are pending again. Returns how many. Errors as for vouch.create_version(); VO106 when the version is no draft';
+'Puts items into a draft: new ones, and new payloads for those it has, which are pending again. Returns how many. Only for who made the version or items of it, and holders of the role that makes versions of the phase (VO002). Errors as for vouch.create_version(); VO106 when the version is no draft';
 
 CREATE FUNCTION vouch.remove_items(version_id uuid, item_keys text[], user_id text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_remove_items';
 COMMENT ON FUNCTION vouch.remove_items(uuid, text[], text) IS
-'Takes items out of a draft and returns how many; older versions keep them. VO103 when it has no such item, VO106 when the version is no draft';
+'Takes items out of a draft and returns how many; older versions keep them. For whom: see vouch.edit_items(). VO103 when it has no such item, VO106 when the version is no draft';
 
 CREATE FUNCTION vouch.discard_version(version_id uuid, user_id text DEFAULT NULL)
 RETURNS void
@@ -533,7 +533,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 			': ' || i.notes)
 		FROM vouch.version_items(v.version_id, 0, $6) i
 		UNION ALL
-		SELECT 3, 0, concat('    … and ', v.items - $6, ' more') WHERE v.items > $6) line
+		SELECT 3, 0, concat(U&'    \2026 and ', v.items - $6, ' more') WHERE v.items > $6) line
 	ORDER BY v.version_number, line.part, line.item_no
 $$;
 COMMENT ON FUNCTION vouch.version_tree(text, bigint, bigint, text, text, int) IS
