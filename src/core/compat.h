@@ -9,6 +9,7 @@
 #include "catalog/pg_database.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/wait_event.h"
@@ -74,6 +75,38 @@ vouch_may_become(Oid member, Oid role)
 #else
 	return is_member_of_role(member, role);
 #endif
+}
+
+/* Does this backend hold an advisory lock, of the session or the transaction? */
+static inline bool
+vouch_holds_advisory_lock(void)
+{
+	bool		found = false;
+
+	for (int i = 0; i < NUM_LOCK_PARTITIONS && !found; i++)
+	{
+#if PG_VERSION_NUM >= 160000
+		dlist_iter	iter;
+
+		if (dlist_is_empty(&MyProc->myProcLocks[i]))
+			continue;
+		LWLockAcquire(LockHashPartitionLockByIndex(i), LW_SHARED);
+		dlist_foreach(iter, &MyProc->myProcLocks[i])
+			found = found || dlist_container(PROCLOCK, procLink, iter.cur)->tag.myLock->tag.locktag_lockmethodid == USER_LOCKMETHOD;
+#else
+		SHM_QUEUE  *queue = &MyProc->myProcLocks[i];
+		PROCLOCK   *mine;
+
+		if (SHMQueueEmpty(queue))
+			continue;
+		LWLockAcquire(LockHashPartitionLockByIndex(i), LW_SHARED);
+		for (mine = (PROCLOCK *) SHMQueueNext(queue, queue, offsetof(PROCLOCK, procLink)); mine != NULL;
+			 mine = (PROCLOCK *) SHMQueueNext(queue, &mine->procLink, offsetof(PROCLOCK, procLink)))
+			found = found || mine->tag.myLock->tag.locktag_lockmethodid == USER_LOCKMETHOD;
+#endif
+		LWLockRelease(LockHashPartitionLockByIndex(i));
+	}
+	return found;
 }
 
 #if PG_VERSION_NUM >= 180000

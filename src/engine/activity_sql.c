@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -563,15 +564,18 @@ find_and_call(VouchAdvance *adv, const char *resource, const AslValue *input)
 	return result;
 }
 
+/* The settings that it changes are its own: they end with it. */
 static const AslValue *
 call_function(VouchAdvance *adv, const char *resource, const AslValue *input)
 {
 	const AslValue *volatile result = NULL;
+	int			settings = NewGUCNestLevel();
 
 	begin_call();
 	PG_TRY();
 	{
 		result = find_and_call(adv, resource, input);
+		AtEOXact_GUC(false, settings);	/* after an error the abort does that */
 	}
 	PG_FINALLY();
 	{

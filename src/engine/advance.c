@@ -29,6 +29,7 @@
 int			vouch_engine_activity_limit = 0;
 bool		(*vouch_engine_may_run_hook) (const char *resource) = NULL;
 void		(*vouch_engine_ran_hook) (const char *resource, double ms) = NULL;
+bool		(*vouch_engine_clean_hook) (void) = NULL;
 
 static VouchAdvance *running = NULL;	/* the executions that this backend is in */
 
@@ -352,8 +353,9 @@ may_enter(VouchAdvance *adv, VouchBranch *b)
 		 * artifact's lock, for which nobody who may hold another one's waits.
 		 */
 		return kind != VOUCH_RESOURCE_SQL && kind != VOUCH_RESOURCE_UNTIL && kind != VOUCH_RESOURCE_REVIEW;
-	if ((kind == VOUCH_RESOURCE_SQL || kind == VOUCH_RESOURCE_UNTIL) && vouch_engine_activity_limit > 0 &&
-		adv->activities >= vouch_engine_activity_limit)
+	if ((kind == VOUCH_RESOURCE_SQL || kind == VOUCH_RESOURCE_UNTIL) &&
+		((vouch_engine_activity_limit > 0 && adv->activities >= vouch_engine_activity_limit) ||
+		 (vouch_engine_clean_hook != NULL && adv->activities > 0 && adv->outer == NULL && !vouch_engine_clean_hook())))
 	{
 		adv->yielded = true;
 		return false;

@@ -74,6 +74,14 @@ extern bool (*vouch_engine_may_run_hook) (const char *resource);
 extern void (*vouch_engine_ran_hook) (const char *resource, double ms);
 
 /*
+ * Set by a worker.  Asked before each sql: activity of an advance but the
+ * first: did the earlier ones leave nothing in the session that another one
+ * could stumble over?  false leaves it to the next advance, since that can be
+ * undone between transactions only.  NULL: nobody cares.
+ */
+extern bool (*vouch_engine_clean_hook) (void);
+
+/*
  * How many sql: activities an advance runs before it leaves the rest to the
  * next one; 0: no limit.  A worker that looks for the step that crashed the
  * server sets 1 and commits after each advance, so that the one it names is

@@ -113,7 +113,7 @@ advance(const VouchTask *task, int which, VouchAdvanceMode mode, int64 *steps)
  * The quick way: one transaction for the tasks that are given, or, when none
  * are, for what is taken until there is enough for one commit.  A task with
  * flags, or that comes to a long activity, ends it; it and what is given after
- * it is left to be run alone.  *ndone are done if all went well, which is
+ * it is left to be run alone.  So does one that leaves something in the session.  *ndone are done if all went well, which is
  * returned; else nothing is, and all are still in hand.
  */
 static bool
@@ -146,6 +146,8 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 			if (vouch_cost_declined())
 				break;			/* the next activity is a long one: not here */
 			n++;
+			if (!vouch_session_clean())
+				break;			/* what is left is undone after the commit */
 			INSTR_TIME_SET_CURRENT(elapsed);
 			INSTR_TIME_SUBTRACT(elapsed, start);
 			if (given == NULL && INSTR_TIME_GET_MILLISEC(elapsed) >= BATCH_MS)
@@ -162,6 +164,7 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 		recover(false);
 	}
 	PG_END_TRY();
+	vouch_session_reset();
 	return ok;
 }
 
@@ -264,6 +267,7 @@ run_alone(const VouchTask *task, int which, int crashes, TaskResult *result, int
 		}
 		PG_END_TRY();
 		*steps += done;
+		vouch_session_reset();
 	} while (again);
 	vouch_engine_activity_limit = 0;
 
@@ -371,7 +375,6 @@ run_batch(int64 *all_steps)
 	vouch_pool_done(steps);
 	hand_back(tasks, results, n);
 	*all_steps += steps;
-	vouch_session_reset();
 	pgstat_report_stat(false);
 	return true;
 }
@@ -444,6 +447,7 @@ vouch_executor_main(Datum main_arg)
 	error_context_stack = &context;
 	vouch_cost_init();
 	debug_query_string = MemoryContextStrdup(TopMemoryContext, "vouch: advancing workflows");
+	vouch_engine_clean_hook = vouch_session_clean;
 	vouch_session_reset();
 	vouch_pool_ready();
 	run(AllocSetContextCreate(TopMemoryContext, "vouch executor", ALLOCSET_DEFAULT_SIZES));

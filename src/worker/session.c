@@ -20,6 +20,15 @@
 #include "utils/portal.h"
 #include "worker/worker.h"
 
+bool
+vouch_session_clean(void)
+{
+	DropAllPreparedStatements();
+	ResetSequenceCaches();
+	return (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) == 0 &&
+		ThereAreNoReadyPortals() && !vouch_holds_advisory_lock();
+}
+
 void
 vouch_session_reset(void)
 {
@@ -44,9 +53,9 @@ vouch_session_reset(void)
 	GetTempNamespaceState(&namespace, &toast_namespace);
 	if (OidIsValid(namespace))
 	{
-		StartTransactionCommand();
+		vouch_process_start_transaction();
 		ResetTempTableNamespace();
-		CommitTransactionCommand();
+		vouch_process_commit();
 	}
 
 	/* SET ROLE and SET SESSION AUTHORIZATION: a new process is who it should be. */

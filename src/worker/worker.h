@@ -148,8 +148,14 @@ extern void vouch_crew_dismiss(const VouchDatabase *of);
 
 /* ---- worker/session.c ---- */
 
-/* Undoes what user code left in the session; exits when it cannot. */
+/* Undoes what user code left in the session; exits when it cannot.  Not in a transaction. */
 extern void vouch_session_reset(void);
+
+/*
+ * Within a transaction: undoes what can be undone there, and says whether that
+ * is all: no temporary table was touched, no cursor is open, no advisory lock held.
+ */
+extern bool vouch_session_clean(void);
 
 /* ---- worker/cost.c ---- */
 
