@@ -86,6 +86,43 @@ SELECT d -> 'output' AS output FROM vouch.describe_workflow('rev46-again') d;
 SELECT vouch.signal_workflow('cycle-46-report-3', 'stop', '{"why": "cycle canceled"}');
 SELECT d -> 'output' AS output FROM vouch.describe_workflow('cycle-46-report-3') d;
 
+-- But one that was sent before the version was submitted says nothing about it: it is
+-- passed over, and the history tells.
+SET SESSION AUTHORIZATION regress_vouch_rev_tess;
+SELECT vouch.start_workflow('rev46', '{"report": 6}', 'cycle-46-report-6');
+SET SESSION AUTHORIZATION regress_vouch_rev_olga;
+SELECT vouch.signal_workflow('cycle-46-report-6', 'stop', '{"why": "whatever it will be"}');
+SET SESSION AUTHORIZATION regress_vouch_rev_app;
+SELECT vouch.advance();
+SELECT waiting_for FROM vouch.executions WHERE workflow_id = 'cycle-46-report-6';
+SELECT type, detail - 'sentAt' AS detail, detail ? 'sentAt' AS sent FROM vouch.workflow_history('cycle-46-report-6') WHERE type = 'SignalPassedOver';
+SET SESSION AUTHORIZATION regress_vouch_rev_olga;
+SELECT vouch.signal_workflow('cycle-46-report-6', 'stop', '{"why": "seen"}');
+SELECT d -> 'output' AS output FROM vouch.describe_workflow('cycle-46-report-6') d;
+
+-- Nor does a verdict on the first round count for the second.
+SET SESSION AUTHORIZATION regress_vouch_rev_tess;
+SELECT vouch.create_version('scoping', 46, 7, '[{"attribute_id": "balance", "in_scope": true, "rationale": "material", "risk_rating": "high"}]', 'REV46') AS v7 \gset
+SELECT vouch.submit_version(:'v7') ->> 'state' AS state;
+SET SESSION AUTHORIZATION regress_vouch_rev_app;
+SELECT vouch.define_workflow('rev46_round', '{"StartAt": "Hold", "States": {
+	"Hold": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"Signal": "hold"}, "ResultPath": null, "Next": "R"},
+	"R": {"Type": "Task", "Resource": "vouch:review", "Parameters": {"VersionId.$": "$.id", "Signal": "verdict"}, "End": true}}}');
+SELECT vouch.start_workflow('rev46_round', jsonb_build_object('id', :'v7'), 'rev46-round');
+SELECT vouch.advance();
+SET SESSION AUTHORIZATION regress_vouch_rev_olga;
+SELECT vouch.signal_workflow('rev46-round', 'verdict', '{"round": 1}');
+SELECT vouch.return_version(:'v7', 'once more') ->> 'state' AS state;
+SELECT vouch.signal_workflow('rev46-round', 'hold');
+SET SESSION AUTHORIZATION regress_vouch_rev_app;
+SELECT vouch.advance();
+SELECT waiting_for FROM vouch.executions WHERE workflow_id = 'rev46-round';
+SET SESSION AUTHORIZATION regress_vouch_rev_tess;
+SELECT vouch.submit_version(:'v7') ->> 'state' AS state;
+SET SESSION AUTHORIZATION regress_vouch_rev_olga;
+SELECT vouch.signal_workflow('rev46-round', 'verdict', '{"round": 2}');
+SELECT d -> 'output' AS output FROM vouch.describe_workflow('rev46-round') d;
+
 -- Without inline advance the decision leaves a nudge.
 SET SESSION AUTHORIZATION regress_vouch_rev_tess;
 SELECT vouch.start_workflow('rev46', '{"report": 4}', 'cycle-46-report-4');

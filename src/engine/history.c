@@ -107,6 +107,7 @@ static const EventKind kinds[] = {
 	{VOUCH_EV_REDRIVEN, "ExecutionRedriven", NULL},
 	{VOUCH_EV_CANCEL_REQUESTED, "ExecutionCancelRequested", NULL},
 	{VOUCH_EV_MIGRATED, "ExecutionMigrated", NULL},
+	{VOUCH_EV_SIGNAL_PASSED_OVER, "SignalPassedOver", NULL},
 };
 
 void

@@ -58,7 +58,8 @@ typedef enum VouchEvent
 	VOUCH_EV_RESUMED = 61,
 	VOUCH_EV_REDRIVEN = 62,
 	VOUCH_EV_CANCEL_REQUESTED = 63,
-	VOUCH_EV_MIGRATED = 64
+	VOUCH_EV_MIGRATED = 64,
+	VOUCH_EV_SIGNAL_PASSED_OVER = 65
 } VouchEvent;
 
 typedef struct VouchHistory

@@ -9,6 +9,7 @@
 #include "core/errors.h"
 #include "core/event.h"
 #include "core/id.h"
+#include "core/json.h"
 #include "core/stmt.h"
 #include "engine/task.h"
 #include "engine/until.h"
@@ -25,9 +26,16 @@ static VouchStmt consume_signal = {
 	"UPDATE vouch_data.signal SET consumed = true"
 	" WHERE bucket = $1 AND execution_id = $2 AND signal_id ="
 	" (SELECT s.signal_id FROM vouch_data.signal s WHERE s.bucket = $1 AND s.execution_id = $2"
-	"  AND s.name = $3 AND NOT s.consumed ORDER BY s.signal_id LIMIT 1)"
+	"  AND s.name = $3 AND NOT s.consumed AND s.sent_at >= $4 ORDER BY s.signal_id LIMIT 1)"
 	" RETURNING payload, sender",
-	SPI_OK_UPDATE_RETURNING, 3, {INT4OID, UUIDOID, TEXTOID}, .indexed = true
+	SPI_OK_UPDATE_RETURNING, 4, {INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
+};
+
+static VouchStmt pass_over_signals = {
+	"UPDATE vouch_data.signal SET consumed = true"
+	" WHERE bucket = $1 AND execution_id = $2 AND name = $3 AND NOT consumed AND sent_at < $4"
+	" RETURNING sender, sent_at",
+	SPI_OK_UPDATE_RETURNING, 4, {INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static VouchStmt lock_artifact = {
@@ -40,21 +48,22 @@ static VouchStmt read_version = {
 	" (SELECT count(*)::int4 FROM vouch_data.approval_request q WHERE q.bucket = $1 AND q.artifact_no = $2"
 	"  AND q.version_no = $3 AND q.state = 'returned'),"
 	" (SELECT q.closed_by FROM vouch_data.approval_request q WHERE q.bucket = $1 AND q.artifact_no = $2"
-	"  AND q.version_no = $3 AND q.state = 'returned' ORDER BY q.round DESC LIMIT 1)"
+	"  AND q.version_no = $3 AND q.state = 'returned' ORDER BY q.round DESC LIMIT 1), v.submitted_at"
 	" FROM vouch_data.version v JOIN vouch_data.artifact a ON a.bucket = v.bucket AND a.artifact_no = v.artifact_no"
 	" WHERE v.bucket = $1 AND v.artifact_no = $2 AND v.version_no = $3 AND a.bucket = $1",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 
-/* Takes the oldest signal of that name for a branch; false when there is none. */
+/* Takes the oldest signal of that name, sent since then, for a branch; false when there is none. */
 static bool
-take_signal(VouchAdvance *adv, VouchBranch *b, const char *name)
+take_signal(VouchAdvance *adv, VouchBranch *b, const char *name, TimestampTz since)
 {
-	Datum		args[3];
+	Datum		args[4];
 
 	args[0] = Int32GetDatum(adv->execution.bucket);
 	args[1] = UUIDPGetDatum(&adv->execution.id);
 	args[2] = CStringGetTextDatum(name);
+	args[3] = TimestampTzGetDatum(since);
 	if (vouch_stmt_run(&consume_signal, args, NULL) == 0)
 		return false;
 	b->result = asl_from_jsonb(DatumGetJsonbPCopy(vouch_stmt_get(0, 1, NULL)));
@@ -63,14 +72,65 @@ take_signal(VouchAdvance *adv, VouchBranch *b, const char *name)
 	return true;
 }
 
+static bool
+is_awaited_elsewhere(VouchAdvance *adv, VouchBranch *b, const char *name)
+{
+	for (int i = 0; i < adv->nbranches; i++)
+	{
+		VouchBranch *other = adv->branches[i];
+
+		if (other != b && !other->removed && other->status == VOUCH_BRANCH_WAITING &&
+			other->wait_name != NULL && (other->wait == VOUCH_WAIT_SIGNAL || other->wait == VOUCH_WAIT_REVIEW) &&
+			strcmp(other->wait_name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A verdict by signal.  What was sent before the version was submitted is none
+ * about it: nobody can have seen it.  Such signals are done with, so that they
+ * are not taken for a later one, unless another branch waits for that name.
+ */
+static bool
+take_verdict(VouchAdvance *adv, VouchBranch *b, const char *name, TimestampTz submitted_at)
+{
+	Datum		args[4];
+	uint64		n;
+
+	if (submitted_at == DT_NOEND)
+		return false;
+	if (!is_awaited_elsewhere(adv, b, name))
+	{
+		args[0] = Int32GetDatum(adv->execution.bucket);
+		args[1] = UUIDPGetDatum(&adv->execution.id);
+		args[2] = CStringGetTextDatum(name);
+		args[3] = TimestampTzGetDatum(submitted_at);
+		vouch_rows_load_data(adv, b);	/* it is written again, with its last event */
+		n = vouch_stmt_run(&pass_over_signals, args, NULL);
+		b->dirty = b->dirty || n > 0;
+		for (uint64 i = 0; i < n; i++)
+		{
+			const AslValue *what = asl_object_put(asl_object(), "signal", asl_string(name));
+			char	   *sender = vouch_stmt_get_text(i, 1);
+
+			what = asl_object_put(what, "sentAt", asl_string(vouch_json_time_text(vouch_stmt_get_int64(i, 2, 0))));
+			what = asl_object_put(what, "cause", asl_string("it was sent before the version was submitted"));
+			vouch_history_add(adv, b, VOUCH_EV_SIGNAL_PASSED_OVER, NULL, what, sender);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	return take_signal(adv, b, name, submitted_at);
+}
+
 /*
  * Looks at the version of a review.  1: decided, or sent back since the wait
  * began, and the result is set; 0: open; -1: there is no such version.  A
  * draft that was sent back before the wait began is waited for: it will be
- * submitted again.
+ * submitted again.  *submitted_at is DT_NOEND for a draft.
  */
 static int
-look_at_version(VouchBranch *b, const pg_uuid_t *id, bool entering)
+look_at_version(VouchBranch *b, const pg_uuid_t *id, bool entering, TimestampTz *submitted_at)
 {
 	int			bucket,
 				artifact_no,
@@ -82,6 +142,7 @@ look_at_version(VouchBranch *b, const pg_uuid_t *id, bool entering)
 	char	   *phase;
 	const AslValue *result;
 
+	*submitted_at = DT_NOEND;
 	if (!vouch_id_unpack_version(id, &bucket, &artifact_no, &version_no))
 		return -1;
 	args[0] = Int32GetDatum(bucket);
@@ -90,6 +151,8 @@ look_at_version(VouchBranch *b, const pg_uuid_t *id, bool entering)
 	if (vouch_stmt_run(&read_version, args, NULL) == 0)
 		return -1;
 	state = vouch_stmt_get_text(0, 1);
+	if (strcmp(state, "draft") != 0)
+		*submitted_at = vouch_stmt_get_int64(0, 6, DT_NOEND);
 	returns = vouch_stmt_get_int32(0, 4, 0);
 	returned = strcmp(state, "draft") == 0 && !entering && returns > b->returns;
 	b->returns = returns;
@@ -141,7 +204,7 @@ vouch_wait_signal(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 		name = text_of(entry->payload, "SignalName");
 	if (name == NULL)
 		bad_parameters(b, "vouch:signal needs the name of the signal: \"Parameters\": {\"Signal\": \"name\"}");
-	else if (take_signal(adv, b, name))
+	else if (take_signal(adv, b, name, DT_NOBEGIN))
 		b->resume = VOUCH_RESUME_RESULT;
 	else
 	{
@@ -164,6 +227,7 @@ vouch_wait_review(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 				artifact_no,
 				version_no;
 	Datum		args[2];
+	TimestampTz submitted_at;
 	int			found = -1;
 
 	if (text != NULL && strspn(text, "0123456789abcdefABCDEF-") == strlen(text) && strlen(text) == 36)
@@ -174,14 +238,14 @@ vouch_wait_review(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 			args[0] = Int32GetDatum(bucket);
 			args[1] = Int32GetDatum(artifact_no);
 			vouch_stmt_run(&lock_artifact, args, NULL);
-			found = look_at_version(b, &id, true);
+			found = look_at_version(b, &id, true, &submitted_at);
 		}
 	}
 	if (found < 0)
 		bad_parameters(b, text == NULL
 					   ? "vouch:review needs the id of a version: \"Parameters\": {\"VersionId.$\": \"$.version_id\"}"
 					   : psprintf("there is no version \"%s\"", text));
-	else if (found > 0 || (signal != NULL && take_signal(adv, b, signal)))
+	else if (found > 0 || (signal != NULL && take_verdict(adv, b, signal, submitted_at)))
 		b->resume = VOUCH_RESUME_RESULT;
 	else
 	{
@@ -233,16 +297,21 @@ vouch_wait_wake(VouchAdvance *adv)
 	for (int i = 0; i < n; i++)
 	{
 		VouchBranch *b = adv->branches[i];
+		TimestampTz submitted_at = DT_NOBEGIN;
+		bool		decided;
 
 		if (b->status != VOUCH_BRANCH_WAITING)
 			continue;
 		any_child |= b->wait == VOUCH_WAIT_CHILD;
 		any_task |= b->wait == VOUCH_WAIT_ACTIVITY;
+		decided = b->wait == VOUCH_WAIT_REVIEW && look_at_version(b, &b->wait_id, false, &submitted_at) > 0;
 		if (b->wait_name != NULL && (b->wait == VOUCH_WAIT_SIGNAL || b->wait == VOUCH_WAIT_REVIEW))
 		{
 			if (nnames < 0)
 				nnames = waiting_signals(adv, &names);
-			if (is_among(names, nnames, b->wait_name) && take_signal(adv, b, b->wait_name))
+			if (is_among(names, nnames, b->wait_name) &&
+				(b->wait == VOUCH_WAIT_REVIEW ? take_verdict(adv, b, b->wait_name, submitted_at)
+				 : take_signal(adv, b, b->wait_name, submitted_at)))
 			{
 				vouch_advance_ready(adv, b, VOUCH_RESUME_RESULT);
 				continue;
@@ -253,7 +322,7 @@ vouch_wait_wake(VouchAdvance *adv)
 			vouch_until_again(adv, b);
 			continue;
 		}
-		if (b->wait == VOUCH_WAIT_REVIEW && look_at_version(b, &b->wait_id, false) > 0)
+		if (decided)
 			vouch_advance_ready(adv, b, VOUCH_RESUME_RESULT);
 	}
 	if (any_child)
