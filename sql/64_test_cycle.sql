@@ -33,7 +33,7 @@ INSERT INTO regress_64.accounts
 SELECT n, CASE WHEN n <= 200 THEN 'CARDS' ELSE 'LOANS' END, 10 + n % 17, 1000 + (n * 37 % 50) * 100
 FROM generate_series(1, 300) AS n;
 UPDATE regress_64.accounts SET apr = 990 WHERE account_no IN (52, 93);
-GRANT SELECT ON regress_64.accounts TO regress_vouch_64_run;
+GRANT SELECT ON regress_64.accounts TO regress_vouch_64_run, regress_vouch_64_ann;
 
 -- An administrator says whose rights the activities have.
 SELECT workflow FROM vouch.install_test_cycle('regress_vouch_64_run');

@@ -19,7 +19,7 @@ CREATE SCHEMA regress_65;
 GRANT USAGE ON SCHEMA regress_65 TO PUBLIC;
 CREATE TABLE regress_65.accounts (account_no int PRIMARY KEY, lob text NOT NULL, apr numeric(6,2) NOT NULL);
 INSERT INTO regress_65.accounts SELECT n, 'CARDS', 10 + n % 17 FROM generate_series(1, 200) AS n;
-GRANT SELECT ON regress_65.accounts TO regress_vouch_65_run;
+GRANT SELECT ON regress_65.accounts TO regress_vouch_65_run, regress_vouch_65_ann;
 SELECT count(*) FROM vouch.install_test_cycle('regress_vouch_65_run');
 CREATE FUNCTION regress_65.newest(cycle int, phase text, scope text DEFAULT '') RETURNS uuid LANGUAGE sql AS $$
 	SELECT vouch_data.newest_version(format('cycle-%s-report-1', cycle), phase, scope) $$;

@@ -15,13 +15,28 @@
 #include "core/guc.h"
 #include "core/stmt.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 VOUCH_FUNCTION(vouch_sql_actor);
 VOUCH_FUNCTION(vouch_sql_check_actor);
 VOUCH_FUNCTION(vouch_sql_acting_workflow);
+VOUCH_FUNCTION(vouch_sql_acting_starter);
+VOUCH_FUNCTION(vouch_sql_nobody_acts);
+VOUCH_FUNCTION(vouch_sql_somebody_acts);
+VOUCH_FUNCTION(vouch_sql_lock_relation);
+
+/* A frame in which nobody acts, and what who ends it must know. */
+typedef struct Nobody
+{
+	VouchActing acting;
+	int64		key;
+} Nobody;
 
 static VouchActing *acting_top = NULL;
 static bool callbacks_registered = false;
@@ -108,6 +123,13 @@ vouch_actor_is_application(void)
 const char *
 vouch_actor_current(void)
 {
+	if (acting_top != NULL && acting_top->actor == NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ACTOR_MISMATCH),
+				 errmsg("nobody acts while a source table is read"),
+				 errdetail("Activity \"%s\" of workflow \"%s\" reads it; code that the table brings has nobody's name to act in.",
+						   acting_top->activity, acting_top->workflow_id),
+				 errhint("Do in a function of your own, outside of the table, what has to be done in somebody's name.")));
 	if (acting_top != NULL)
 		return acting_top->actor;
 	if (vouch_guc_actor != NULL && vouch_guc_actor[0] != '\0')
@@ -174,4 +196,71 @@ vouch_sql_acting_workflow(PG_FUNCTION_ARGS)
 	if (acting_top == NULL || acting_top->workflow_id == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(acting_top->workflow_id));
+}
+
+/* vouch_data.acting_starter() */
+Datum
+vouch_sql_acting_starter(PG_FUNCTION_ARGS)
+{
+	if (acting_top == NULL || acting_top->starter == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(acting_top->starter));
+}
+
+/*
+ * vouch_data.nobody_acts() returns bigint: until vouch_data.somebody_acts()
+ * gets what it returned, or the (sub)transaction aborts, no name can be acted
+ * in.  The key is what code that runs in between cannot know.
+ */
+Datum
+vouch_sql_nobody_acts(PG_FUNCTION_ARGS)
+{
+	Nobody	   *nobody;
+
+	if (acting_top == NULL)
+		PG_RETURN_NULL();
+	nobody = MemoryContextAllocZero(TopTransactionContext, sizeof(Nobody));
+	nobody->acting = *acting_top;
+	nobody->acting.actor = NULL;
+	if (!pg_strong_random(&nobody->key, sizeof(nobody->key)))
+		elog(ERROR, "could not generate random bytes");
+	vouch_actor_push(&nobody->acting);
+	PG_RETURN_INT64(nobody->key);
+}
+
+/* vouch_data.somebody_acts(key bigint) */
+Datum
+vouch_sql_somebody_acts(PG_FUNCTION_ARGS)
+{
+	Nobody	   *nobody = (Nobody *) acting_top;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_VOID();
+	/* only frames made above have no actor, so it is one of them */
+	if (acting_top == NULL || acting_top->actor != NULL || nobody->key != PG_GETARG_INT64(0))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ACTOR_MISMATCH),
+				 errmsg("this key ends nothing"),
+				 errhint("Only what called vouch_data.nobody_acts() last can end it.")));
+	vouch_actor_pop(&nobody->acting);
+	PG_RETURN_VOID();
+}
+
+/*
+ * vouch_data.lock_relation(relation regclass): ACCESS SHARE, where LOCK TABLE
+ * takes only tables and views.  The caller must be allowed to read it.
+ */
+Datum
+vouch_sql_lock_relation(PG_FUNCTION_ARGS)
+{
+	Oid			relation = PG_GETARG_OID(0);
+
+	if (pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(relation));
+	LockRelationOid(relation, AccessShareLock);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the relation was dropped meanwhile")));
+	PG_RETURN_VOID();
 }

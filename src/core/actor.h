@@ -44,7 +44,10 @@ typedef struct VouchActing
 extern void vouch_actor_push(VouchActing *acting);
 extern void vouch_actor_pop(VouchActing *acting);
 
-/* The innermost frame, or NULL outside of workflows: for the log. */
+/*
+ * The innermost frame, or NULL outside of workflows: for the log.  Its actor
+ * is NULL while an activity reads what belongs to users: nobody acts then.
+ */
 extern const VouchActing *vouch_actor_acting(void);
 
 #endif							/* VOUCH_CORE_ACTOR_H */

@@ -112,6 +112,26 @@ LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'vouch_sql_acting_wo
 COMMENT ON FUNCTION vouch_data.acting_workflow() IS
 'workflow_id of the execution whose activity runs now; NULL outside of workflows';
 
+CREATE FUNCTION vouch_data.acting_starter() RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'vouch_sql_acting_starter';
+COMMENT ON FUNCTION vouch_data.acting_starter() IS
+'Who started the execution whose activity runs now, or the family that it belongs to; NULL outside of workflows';
+
+CREATE FUNCTION vouch_data.nobody_acts() RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_nobody_acts';
+COMMENT ON FUNCTION vouch_data.nobody_acts() IS
+'From now on nobody acts (VO001), until vouch_data.somebody_acts() is given the key that this returns, or the (sub)transaction aborts: for reading what belongs to users. NULL, and nothing changes, outside of workflows';
+
+CREATE FUNCTION vouch_data.somebody_acts(key bigint) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_somebody_acts';
+COMMENT ON FUNCTION vouch_data.somebody_acts(bigint) IS
+'Undoes vouch_data.nobody_acts(), whose key it takes; nothing for NULL, VO001 for a wrong key';
+
+CREATE FUNCTION vouch_data.lock_relation(relation regclass) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_lock_relation';
+COMMENT ON FUNCTION vouch_data.lock_relation(regclass) IS
+'Locks a relation that the caller may read in ACCESS SHARE mode; also materialized views and foreign tables, which LOCK TABLE refuses';
+
 CREATE FUNCTION vouch.register_application(role_name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -155,5 +175,7 @@ GRANT EXECUTE ON FUNCTION vouch.bucket(text), vouch.bucket_of(uuid),
 	vouch_data.version_id(int, int, int), vouch_data.version_number(uuid), vouch_data.artifact_number(uuid),
 	vouch_data.decision_id(int, int, int, int, int), vouch.actor(), vouch.state_machine(), vouch.digest(jsonb)
 	TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch_data.acting_workflow(), vouch_data.acting_starter(), vouch_data.nobody_acts(), vouch_data.somebody_acts(bigint),
+	vouch_data.lock_relation(regclass) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch_data.check_actor(text, text), vouch_data.acting_workflow(), vouch_data.event_id(int) TO vouch_user;
 GRANT EXECUTE ON FUNCTION vouch.register_application(text), vouch.unregister_application(text) TO vouch_admin;

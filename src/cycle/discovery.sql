@@ -22,6 +22,7 @@ DECLARE
 	covered bigint;
 	shapes text[];
 BEGIN
+	PERFORM vouch_data.check_source(source);
 	IF distincts <= 500 AND distincts * 5 <= filled THEN
 		-- the values that cover 99 % set the scale; rarer ones belong when they are not five times rarer still
 		EXECUTE format($q$
@@ -94,6 +95,7 @@ BEGIN
 			found_pairs := found_pairs || jsonb_build_object('l', pair.l, 'r', pair.r, 'flag', flag.col, 'value', flag.value);
 		END LOOP;
 	END LOOP;
+	PERFORM vouch_data.check_source(source);
 	EXECUTE format('SELECT ARRAY[%s] FROM %s t', counts, source) INTO n;
 	FOR x IN SELECT * FROM jsonb_array_elements(found_pairs) LOOP
 		IF x ? 'flag' THEN
@@ -123,6 +125,7 @@ DECLARE
 	filled bigint;
 	result jsonb := '[]';
 BEGIN
+	PERFORM vouch_data.check_source(source);
 	FOR candidate IN
 		SELECT DISTINCT ON (a.name) a.name AS col, k.relid, k.key, k.declared
 		FROM vouch_data.source_columns(source) a
@@ -138,8 +141,12 @@ BEGIN
 			JOIN pg_attribute f ON f.attrelid = i.indrelid AND f.attnum = i.indkey[0]
 			WHERE s.oid = source AND f.attname = a.name AND format_type(f.atttypid, NULL) = regexp_replace(a.type, '\(.*\)', '')) AS k
 		WHERE NOT a.primary_key AND has_table_privilege(k.relid, 'SELECT')
+			AND has_schema_privilege((SELECT x.relnamespace FROM pg_class x WHERE x.oid = k.relid), 'USAGE')
 		ORDER BY a.name, k.declared DESC, k.relid::regclass::text
 	LOOP
+		-- what the cycle may not read suggests no rule
+		PERFORM vouch_data.lock_source(candidate.relid);
+		CONTINUE WHEN (SELECT p.message IS NOT NULL FROM vouch_data.source_problem(candidate.relid) AS p);
 		EXECUTE format('SELECT count(t.%1$I), count(*) FILTER (WHERE t.%1$I IN (SELECT r.%2$I FROM %3$s r WHERE r.%2$I IS NOT NULL)) FROM %4$s t',
 			candidate.col, candidate.key, candidate.relid::regclass, source) INTO filled, known;
 		IF filled > 0 AND known >= 0.99 * filled THEN
@@ -200,6 +207,8 @@ DECLARE
 	least_value numeric;
 	most_value numeric;
 	span numeric;
+	result jsonb;
+	key bigint := vouch_data.open_source(source);
 BEGIN
 	FOR col IN SELECT * FROM vouch_data.source_columns(source) LOOP
 		counts := counts || format(', count(*) FILTER (WHERE t.%1$I IS NOT NULL AND btrim(t.%1$I::text) <> ''''), count(DISTINCT t.%1$I%2$s)',
@@ -264,7 +273,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	defs := defs || vouch_data.discover_relations(source, flags) || vouch_data.discover_references(source);
-	RETURN (
+	result := (
 		SELECT coalesce(jsonb_agg(rule - 'o' || jsonb_build_object('recommendation_reason',
 			CASE WHEN (rule ->> 'rows_failed')::bigint = 0 THEN format('All %s rows that it applies to keep it.', rule ->> 'rows_checked')
 				ELSE format('%s of %s rows that it applies to keep it; %s do not.', (rule ->> 'rows_checked')::bigint - (rule ->> 'rows_failed')::bigint,
@@ -272,6 +281,8 @@ BEGIN
 		FROM jsonb_array_elements(vouch.measure_profiling_rules(source, (
 			SELECT coalesce(jsonb_agg(jsonb_build_object('name', r.name, 'type', r.type, 'definition', d, 'description', r.description, 'o', o) ORDER BY o), '[]')
 			FROM jsonb_array_elements(defs) WITH ORDINALITY AS x(d, o), LATERAL vouch_data.describe_rule(d) AS r))) AS rule);
+	PERFORM vouch_data.somebody_acts(key);
+	RETURN result;
 END
 $$;
 COMMENT ON FUNCTION vouch.generate_profiling_rules(regclass) IS

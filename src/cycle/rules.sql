@@ -83,6 +83,7 @@ BEGIN
 			RETURN format('(CASE WHEN btrim(t.%1$I::text) <> '''' THEN t.%1$I::text ~ %2$L END)', col, definition ->> 'regex');
 		WHEN 'referential' THEN
 			other := vouch_data.source_table(definition ->> 'table');
+			PERFORM vouch_data.check_source(other);
 			-- not correlated, so the server hashes it once
 			RETURN format('(t.%1$I IN (SELECT r.%2$I FROM %3$s r WHERE r.%2$I IS NOT NULL))', col,
 				vouch_data.source_column(other, definition ->> 'references', 'references'), other);
@@ -127,6 +128,7 @@ DECLARE
 	n bigint[];
 	i int := 0;
 	result jsonb := '[]';
+	key bigint;
 BEGIN
 	IF jsonb_typeof(rules) IS DISTINCT FROM 'array' THEN
 		RAISE EXCEPTION 'rules is not an array'
@@ -139,7 +141,9 @@ BEGIN
 		counts := counts || format(', count(c%1$s), count(*) FILTER (WHERE NOT c%1$s)', i);
 		i := i + 1;
 	END LOOP;
+	key := vouch_data.open_source(source);
 	EXECUTE format('SELECT ARRAY[%s] FROM (SELECT 1%s FROM %s t OFFSET 0) s', counts, conditions, source) INTO n;
+	PERFORM vouch_data.somebody_acts(key);
 	i := 0;
 	FOR rule IN SELECT * FROM jsonb_array_elements(rules) LOOP
 		result := result || jsonb_build_array(rule || jsonb_build_object(
@@ -164,6 +168,7 @@ DECLARE
 	condition text := vouch_data.rule_condition(source, definition);
 	key_column text;
 	chosen text[];
+	guard bigint;
 BEGIN
 	IF keys IS NULL THEN
 		SELECT max(c.name) INTO key_column FROM vouch_data.source_columns(source) c
@@ -181,10 +186,12 @@ BEGIN
 		INTO key_column, chosen FROM jsonb_each(keys) AS e(k, v);
 		key_column := vouch_data.source_column(source, key_column, 'keys');
 	END IF;
+	guard := vouch_data.open_source(source);
 	RETURN QUERY EXECUTE format(
 		'SELECT t.%1$I::text, %2$s, (SELECT jsonb_object_agg(c, to_jsonb(t) -> c) FROM unnest($1) AS c) FROM %3$s t %4$s ORDER BY t.%1$I',
 		key_column, condition, source, CASE WHEN chosen IS NOT NULL THEN format('WHERE t.%I::text = ANY ($2)', key_column) ELSE '' END)
 	USING vouch_data.rule_columns(definition), chosen;
+	PERFORM vouch_data.somebody_acts(guard);
 END
 $$;
 COMMENT ON FUNCTION vouch.run_profiling_rule(regclass, jsonb, jsonb) IS
@@ -198,6 +205,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r jsonb;
 	list text[] := '{}';
+	guard bigint;
 BEGIN
 	IF jsonb_typeof(rules) IS DISTINCT FROM 'array' OR jsonb_typeof(rows) IS DISTINCT FROM 'array' THEN
 		RAISE EXCEPTION 'rules and rows are not both arrays'
@@ -209,6 +217,7 @@ BEGIN
 		list := list || format('(%L, %s, %L::text[])', r ->> 'name', vouch_data.rule_condition(source, r -> 'definition'),
 			vouch_data.rule_columns(r -> 'definition'));
 	END LOOP;
+	guard := vouch_data.open_source(source);
 	RETURN QUERY EXECUTE format(
 		'SELECT x.o::int, c.rule, c.passed, c.cols, (SELECT jsonb_object_agg(k, to_jsonb(t) -> k) FROM unnest(c.cols) AS k)
 		 FROM jsonb_array_elements($1) WITH ORDINALITY AS x(j, o)
@@ -216,6 +225,7 @@ BEGIN
 		 CROSS JOIN LATERAL (VALUES %s) AS c(rule, passed, cols)
 		 ORDER BY x.o, c.rule', source, array_to_string(list, ', '))
 	USING rows;
+	PERFORM vouch_data.somebody_acts(guard);
 END
 $$;
 COMMENT ON FUNCTION vouch.check_rows(regclass, jsonb, jsonb) IS

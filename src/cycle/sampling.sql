@@ -7,6 +7,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
 SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
 DECLARE
+	key bigint := vouch_data.open_source(source);
 	result text;
 BEGIN
 	-- in 4096 parts, so that no aggregate has to hold a hash of every row
@@ -16,6 +17,7 @@ BEGIN
 			FROM (SELECT md5(t.%I::text) AS h, md5(t::text) AS row_hash FROM %s t) r GROUP BY 1) s$q$,
 		vouch_data.source_column(source, key_column, 'key_column'), source)
 	INTO result;
+	PERFORM vouch_data.somebody_acts(key);
 	RETURN result;
 END
 $$;
@@ -76,11 +78,14 @@ DECLARE
 	why text[] := '{}';
 	samples jsonb;
 	strata jsonb;
+	digest text;
+	guard bigint;
 BEGIN
 	IF size IS NULL OR size < 1 OR size > 100000 THEN
 		RAISE EXCEPTION 'a sample of % rows cannot be drawn', coalesce(size::text, 'NULL')
 			USING ERRCODE = 'VO502', HINT = 'Give a size between 1 and 100000.';
 	END IF;
+	guard := vouch_data.open_source(source);
 	EXECUTE format('SELECT count(*), count(DISTINCT t.%I) FROM %s t', k, source) INTO population, nkeys;
 	IF nkeys <> population THEN
 		RAISE EXCEPTION 'column "%" does not identify the rows of %', k, source
@@ -170,6 +175,8 @@ BEGIN
 		FROM unnest($1, $2, $3) WITH ORDINALITY AS c(key, type, why, o) JOIN %2$s t ON t.%3$I::text = c.key$q$, lob, source, k)
 	INTO samples USING chosen, types, why;
 	EXECUTE format('SELECT jsonb_object_agg(lob, n) FROM (SELECT %s AS lob, count(*) AS n FROM %s t GROUP BY 1) s', lob, source) INTO strata;
+	digest := vouch.population_digest(source, k);
+	PERFORM vouch_data.somebody_acts(guard);
 	RETURN jsonb_build_object('samples', samples, 'selection_criteria', jsonb_build_object(
 		'source', source::text, 'key_column', k, 'lob_column', l, 'method', method, 'seed', seed,
 		'target_size', size, 'actual_size', jsonb_array_length(samples),
@@ -177,7 +184,7 @@ BEGIN
 		'rules', (SELECT jsonb_agg(jsonb_build_object('name', r -> 'name', 'definition', r -> 'definition', 'description', r -> 'description'))
 			FROM jsonb_array_elements(CASE WHEN 'risk_based' = ANY (parts) THEN rules END) AS r),
 		'population_rows', population, 'population_by_lob', strata,
-		'population_digest', vouch.population_digest(source, k)));
+		'population_digest', digest));
 END
 $$;
 COMMENT ON FUNCTION vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb) IS
