@@ -79,7 +79,7 @@ SELECT r ->> 'state' AS state FROM vouch.reject_version(:'v3', 'A is of the wron
 
 -- What a revision carries.
 SET SESSION AUTHORIZATION regress_vouch_r_tess;
-SELECT vouch.create_version('Scoping', 21, 1, jsonb_agg(jsonb_build_object('attribute_id', k, 'in_scope', true))) AS s1
+SELECT vouch.create_version('Scoping', 21, 2, jsonb_agg(jsonb_build_object('attribute_id', k, 'in_scope', true))) AS s1
 FROM unnest(ARRAY['approved', 'rejected', 'needs', 'open']) k \gset
 SELECT r ->> 'state' AS state FROM vouch.submit_version(:'s1') r;
 SET SESSION AUTHORIZATION regress_vouch_r_olga;
@@ -107,7 +107,7 @@ SELECT item_key, payload, status, decided_by, carried_from FROM vouch.version_it
 SELECT vouch.discard_version(:'s7');
 SELECT vouch.create_revision(:'s1') AS s8 \gset
 SELECT public.in_words(:'s8');
-SELECT version_number, parent_version_number, state, items, pending, approved, carried FROM vouch.version_history('Scoping', 21, 1);
+SELECT version_number, parent_version_number, state, items, pending, approved, carried FROM vouch.version_history('Scoping', 21, 2);
 
 -- Sample selection has at most three rounds; those that were withdrawn do not count.
 SELECT vouch.create_revision(:'v3', '[{"id": "E", "data": {}, "type": "random"}]') AS v4 \gset
@@ -137,12 +137,12 @@ SELECT r ->> 'state' AS state FROM vouch.submit_version(:'s9') r;
 SET SESSION AUTHORIZATION regress_vouch_r_olga;
 SELECT vouch.decide(:'s9', '{"limit": "approved"}');
 SELECT r ->> 'state' AS state FROM vouch.approve_version(:'s9') r;
-SELECT version_number, state, superseded_by, superseded_at IS NOT NULL AS when_known FROM vouch.version_history('Scoping', 21, 1);
+SELECT version_number, state, superseded_by, superseded_at IS NOT NULL AS when_known FROM vouch.version_history('Scoping', 21, 2);
 SELECT operation_number, version_number, operation_type, rule, actor, item_count FROM vouch.workflow_version_operations
-WHERE subject = 'cycle-21-report-1' AND phase = 'scoping' AND version_number >= 8 ORDER BY 1;
+WHERE subject = 'cycle-21-report-2' AND phase = 'scoping' AND version_number >= 8 ORDER BY 1;
 RESET SESSION AUTHORIZATION;
 
-SELECT check_name, phase, ok, first_bad, detail FROM vouch.verify('cycle-21-report-1') ORDER BY phase, check_name;
+SELECT check_name, phase, ok, first_bad, detail FROM unnest(ARRAY['cycle-21-report-1', 'cycle-21-report-2']) AS s, vouch.verify(s) ORDER BY phase, check_name;
 
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
 	('regress_vouch_r_tess', 'tester'), ('regress_vouch_r_olga', 'report_owner')) AS v(a, r);

@@ -49,7 +49,9 @@ SELECT item_key, change FROM vouch.diff_versions(:'v2', :'v3');
 SELECT item_key, change, before_status, after_status FROM vouch.diff_versions(:'v1', :'v3');
 
 -- Only two versions of the same thing can be compared.
+SET SESSION AUTHORIZATION regress_vouch_d_tess;
 SELECT vouch.create_version('Observation Management', 22, 1, '[]', scope => 'CARDS') AS other \gset
+SET SESSION AUTHORIZATION regress_vouch_d_olga;
 SELECT * FROM vouch.diff_versions(:'v1', :'other');
 \echo :LAST_ERROR_SQLSTATE
 

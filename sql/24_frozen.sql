@@ -4,7 +4,7 @@ CREATE ROLE regress_vouch_f_tess LOGIN IN ROLE vouch_user;
 CREATE ROLE regress_vouch_f_olga LOGIN IN ROLE vouch_user;
 CREATE ROLE regress_vouch_f_root LOGIN SUPERUSER;
 SELECT count(vouch.grant_role(a, r)) FROM (VALUES
-	('regress_vouch_f_tess', 'tester'), ('regress_vouch_f_olga', 'report_owner')) AS v(a, r);
+	('regress_vouch_f_tess', 'tester'), ('regress_vouch_f_root', 'tester'), ('regress_vouch_f_olga', 'report_owner')) AS v(a, r);
 SET SESSION AUTHORIZATION regress_vouch_f_tess;
 SELECT vouch.create_version('Scoping', 24, 1, '[
 	{"attribute_id": "a", "in_scope": true}, {"attribute_id": "b", "in_scope": true}]') AS v \gset
@@ -95,5 +95,5 @@ SELECT item_key, status, decided_by FROM vouch.version_items(:'v');
 SELECT check_name, ok FROM vouch.verify('cycle-24-report-1') ORDER BY 1;
 
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
-	('regress_vouch_f_tess', 'tester'), ('regress_vouch_f_olga', 'report_owner')) AS v(a, r);
+	('regress_vouch_f_tess', 'tester'), ('regress_vouch_f_root', 'tester'), ('regress_vouch_f_olga', 'report_owner')) AS v(a, r);
 DROP ROLE regress_vouch_f_tess, regress_vouch_f_olga, regress_vouch_f_root;

@@ -74,7 +74,7 @@ RESET SESSION AUTHORIZATION;
 SELECT vouch.define_policy('two_owners', '{"items": "none", "stages": [{"name": "review", "rules": [{"role": "report_owner", "quorum": 2}]}]}');
 SELECT vouch.set_policy('sample_selection', 'two_owners', scope => 'D33');
 SET SESSION AUTHORIZATION regress_vouch_d_tess;
-SELECT vouch.create_version('sample_selection', 33, 1, '[{"id": 1, "data": {"key": 1}, "type": "random"}]', scope => 'D33') AS q \gset
+SELECT vouch.create_version('sample_selection', 33, 2, '[{"id": 1, "data": {"key": 1}, "type": "random"}]', scope => 'D33') AS q \gset
 SELECT r->'waiting_for' AS waiting_for FROM vouch.submit_version(:'q') r;
 SET SESSION AUTHORIZATION regress_vouch_d_dan;
 SELECT r->>'state' AS state, r->'waiting_for' AS waiting_for FROM vouch.sign_off(:'q', 'report_owner', true, on_behalf_of => 'regress_vouch_d_olga') r;

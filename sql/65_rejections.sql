@@ -160,12 +160,24 @@ SELECT lob_id, state, done FROM vouch.observation_status(66, 1);
 SELECT regress_65.waits_for('cycle-66-report-1'), regress_65.waits_for('cycle-66-report-1/lob-CARDS');
 SET SESSION AUTHORIZATION regress_vouch_65_ann;
 SELECT vouch.create_report_version(66, 1, NULL, vouch.generate_test_report_data(66, 1));
-SELECT count(vouch.signal_workflow('cycle-66-report-1/lob-CARDS', 'observation_revision',
-	'{"additional_observations": [{"observation_id": "CARDS-apr", "type": "finding", "severity": "high", "lob_id": "CARDS", "data": {"summary": "All APRs differ"}}]}'));
+-- what leaves a failure out is refused, and the wait goes on; one observation may stand for several failures, or dismiss them with a reason
+SELECT v ->> 'item_count' AS items FROM vouch.create_observation_version(66, 1, NULL,
+	'[{"observation_id": "CARDS-apr", "type": "finding", "severity": "high", "lob_id": "CARDS", "data": {"summary": "All APRs differ"}}]') AS v;
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(vouch.signal_workflow('cycle-66-report-1/lob-CARDS', 'observation_revision', p)) FROM unnest(ARRAY['5', '{"additional_observations": 5}',
+	'{"additional_observations": [{"observation_id": "CARDS-apr", "type": "finding", "severity": "high", "lob_id": "CARDS", "data": {"summary": "All APRs differ"}}]}']::jsonb[]) AS p;
+SET SESSION AUTHORIZATION regress_vouch_65_run;
+SELECT vouch.advance(1000) > 0 AS advanced;
+SELECT regress_65.waits_for('cycle-66-report-1/lob-CARDS');
+SET SESSION AUTHORIZATION regress_vouch_65_ann;
+SELECT count(vouch.signal_workflow('cycle-66-report-1/lob-CARDS', 'observation_revision', jsonb_build_object('additional_observations', jsonb_build_array(
+	jsonb_build_object('observation_id', 'CARDS-apr', 'type', 'finding', 'severity', 'high', 'lob_id', 'CARDS', 'data', '{"summary": "An APR differs"}'::jsonb, 'covers', jsonb_build_array(f[1])),
+	jsonb_build_object('observation_id', 'CARDS-none', 'type', 'recommendation', 'severity', 'low', 'lob_id', 'CARDS', 'dismisses', jsonb_build_array(f[2]), 'reason', 'The document was of another account')))))
+FROM (SELECT array_agg(failure_id ORDER BY failure_id) AS f FROM vouch_data.lob_failures('cycle-66-report-1', 'CARDS')) AS x;
 SET SESSION AUTHORIZATION regress_vouch_65_run;
 SELECT vouch.advance(1000) > 0 AS advanced;
 SET SESSION AUTHORIZATION regress_vouch_65_raj;
-SELECT vouch.process_observation_review(regress_65.newest(66, 'observation_management', 'CARDS'), NULL, '[{"observation_id": "CARDS-apr", "decision": "approved"}]') ->> 'state' AS state;
+SELECT vouch.process_observation_review(regress_65.newest(66, 'observation_management', 'CARDS'), NULL, '[{"observation_id": "CARDS-apr", "decision": "approved"}, {"observation_id": "CARDS-none", "decision": "approved"}]') ->> 'state' AS state;
 SET SESSION AUTHORIZATION regress_vouch_65_run;
 SELECT vouch.advance(1000) > 0 AS advanced;
 

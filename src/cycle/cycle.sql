@@ -134,11 +134,17 @@ $$;
 COMMENT ON FUNCTION vouch.get_approved_items(bigint, bigint, text, text) IS
 'Array of the approved items of a phase''s approved version, as their makers gave them; phase is its key, such as data_profiling';
 
+CREATE FUNCTION vouch_data.cycle_runs(subject text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT EXISTS (SELECT FROM vouch_data.execution e
+		WHERE e.bucket = vouch.bucket(subject) AND e.workflow_id = subject AND e.workflow = 'test_cycle' AND e.status = 'running')
+$$;
+COMMENT ON FUNCTION vouch_data.cycle_runs(text) IS 'Whether a test cycle runs for a subject';
+
 -- Nothing starts on a version that is not approved.
-CREATE FUNCTION vouch_data.require_phase(cycle_id bigint, report_id bigint, before text, phase text) RETURNS void
+CREATE FUNCTION vouch_data.require_phase(subject text, before text, phase text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	subject text := vouch_data.cycle_subject(cycle_id, report_id);
 	newest uuid := vouch_data.newest_version(subject, before);
 	labels text[] := ARRAY(SELECT p.label FROM unnest(ARRAY[before, phase]) WITH ORDINALITY AS x(key, o)
 		JOIN vouch_data.phase p ON p.phase = x.key ORDER BY o);
@@ -147,9 +153,7 @@ BEGIN
 		RETURN;
 	END IF;
 	-- a phase may be used on its own, without those before it
-	IF newest IS NULL AND NOT EXISTS (SELECT FROM vouch_data.execution e
-		WHERE e.bucket = vouch.bucket(subject) AND e.workflow_id = subject AND e.status = 'running')
-	THEN
+	IF newest IS NULL AND NOT vouch_data.cycle_runs(subject) THEN
 		RETURN;
 	END IF;
 	RAISE EXCEPTION '% of % cannot start before % is approved', labels[2], subject, labels[1]
@@ -160,8 +164,43 @@ BEGIN
 				ELSE format('SELECT * FROM vouch.explain_approval(''%s'') says who can approve it.', newest) END;
 END
 $$;
-COMMENT ON FUNCTION vouch_data.require_phase(bigint, bigint, text, text) IS
+COMMENT ON FUNCTION vouch_data.require_phase(text, text, text) IS
 'Returns when the phase before has an approved version, or was not begun by a subject without a running workflow, which uses the phase on its own; else raises VO604';
+
+CREATE FUNCTION vouch_data.require_phase(cycle_id bigint, report_id bigint, before text, phase text) RETURNS void
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT vouch_data.require_phase(vouch_data.cycle_subject(cycle_id, report_id), before, phase)
+$$;
+COMMENT ON FUNCTION vouch_data.require_phase(bigint, bigint, text, text) IS 'The same for the subject of a cycle''s report';
+
+-- Lines of business are those of the approved samples.
+CREATE FUNCTION vouch_data.require_lob(subject text, lob_id text, started boolean) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	known text[] := ARRAY(SELECT DISTINCT i.payload ->> 'lob_id' FROM vouch_data.approved_items(subject, 'sample_selection') AS i
+		WHERE i.payload ->> 'lob_id' IS NOT NULL ORDER BY 1);
+BEGIN
+	IF lob_id = ANY (known) OR cardinality(known) = 0 AND NOT started THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION '"%" is no line of business of %', coalesce(lob_id, 'NULL'), subject
+		USING ERRCODE = 'VO502',
+			DETAIL = CASE WHEN cardinality(known) = 0 THEN 'It has no approved samples.'
+				ELSE format('Its approved samples belong to: %s.', array_to_string(known, ', ')) END,
+			HINT = CASE WHEN cardinality(known) = 0 THEN 'Have a sample selection approved first.' ELSE 'Give one of these, spelled as it is stored.' END;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.require_lob(text, text, boolean) IS
+'Returns when approved samples of the subject belong to the line of business, or when it has none yet and that is not asked for (started false); else raises VO502 with the lines that there are';
+
+CREATE FUNCTION vouch_data.maker_role(phase text, scope text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT p.maker_role FROM (SELECT DISTINCT ON (x.scope) x.scope, x.policy, x.maker_role FROM vouch_data.phase_policy x
+		WHERE x.phase = maker_role.phase AND x.scope IN (maker_role.scope, '') ORDER BY x.scope, x.set_no DESC) AS p
+	WHERE p.policy IS NOT NULL ORDER BY p.scope DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION vouch_data.maker_role(text, text) IS 'Role that who makes versions of a phase must hold, by the policy in force; null: anybody';
 
 CREATE FUNCTION vouch_data.require_array(value jsonb, parameter text, example text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -176,7 +215,8 @@ END
 $$;
 COMMENT ON FUNCTION vouch_data.require_array(jsonb, text, text) IS 'The value when it is an array, else VO502 with an example';
 
-GRANT EXECUTE ON FUNCTION vouch_data.cycle_subject(bigint, bigint), vouch.get_version(uuid),
+GRANT EXECUTE ON FUNCTION vouch_data.cycle_subject(bigint, bigint), vouch_data.cycle_runs(text), vouch_data.maker_role(text, text), vouch.get_version(uuid),
 	vouch_data.newest_version(text, text, text, vouch.version_state), vouch_data.shown_items(uuid),
 	vouch_data.approved_items(text, text, text), vouch.get_approved_items(bigint, bigint, text, text), vouch_data.require_array(jsonb, text, text) TO vouch_reader;
-GRANT EXECUTE ON FUNCTION vouch_data.require_role(text, text, text, text), vouch_data.require_phase(bigint, bigint, text, text) TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch_data.require_role(text, text, text, text), vouch_data.require_phase(text, text, text),
+	vouch_data.require_phase(bigint, bigint, text, text), vouch_data.require_lob(text, text, boolean) TO vouch_user;

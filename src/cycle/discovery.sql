@@ -146,7 +146,8 @@ BEGIN
 	LOOP
 		-- what the cycle may not read suggests no rule
 		PERFORM vouch_data.lock_source(candidate.relid);
-		CONTINUE WHEN (SELECT p.message IS NOT NULL FROM vouch_data.source_problem(candidate.relid) AS p);
+		CONTINUE WHEN vouch_data.acting_workflow() IS NOT NULL
+			AND (SELECT p.message IS NOT NULL FROM vouch_data.source_problem(candidate.relid, vouch_data.acting_starter(), current_user) AS p);
 		EXECUTE format('SELECT count(t.%1$I), count(*) FILTER (WHERE t.%1$I IN (SELECT r.%2$I FROM %3$s r WHERE r.%2$I IS NOT NULL)) FROM %4$s t',
 			candidate.col, candidate.key, candidate.relid::regclass, source) INTO filled, known;
 		IF filled > 0 AND known >= 0.99 * filled THEN

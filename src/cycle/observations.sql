@@ -30,6 +30,57 @@ SELECT pg_catalog.pg_extension_config_dump('vouch_data.lob_clearance', '');
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON vouch_data.lob_clearance
 	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.refuse_change();
 
+-- What failed, one row a failure: a sample's value that is not its document's, or a rule that it breaks.
+CREATE FUNCTION vouch_data.lob_failures(subject text, lob_id text,
+	OUT failure_id text, OUT sample_id text, OUT attribute text, OUT rule text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT format('%s-%s-%s', lob_failures.lob_id, t.sample_id, f.id), t.sample_id, f.attribute, f.rule
+	FROM vouch_data.test_action t
+	CROSS JOIN LATERAL (
+		SELECT 'source_' || (m ->> 'attribute') AS id, m ->> 'attribute' AS attribute, NULL AS rule
+		FROM jsonb_array_elements(CASE jsonb_typeof(t.action_details -> 'mismatches') WHEN 'array' THEN t.action_details -> 'mismatches' END) AS m
+		UNION ALL
+		SELECT m ->> 'rule', m #>> '{attributes,0}', m ->> 'rule'
+		FROM jsonb_array_elements(CASE jsonb_typeof(t.action_details -> 'rule_failures') WHEN 'array' THEN t.action_details -> 'rule_failures' END) AS m
+		UNION ALL
+		-- recorded by hand
+		SELECT 'failed', NULL, NULL WHERE coalesce(t.action_details -> 'mismatches', '[]') = '[]' AND coalesce(t.action_details -> 'rule_failures', '[]') = '[]') AS f
+	WHERE t.bucket = vouch.bucket(lob_failures.subject) AND t.subject = lob_failures.subject AND t.lob_id = lob_failures.lob_id
+	AND t.action_type = 'test_result' AND t.is_current AND NOT t.passed
+$$;
+COMMENT ON FUNCTION vouch_data.lob_failures(text, text) IS
+'Failures of a line of business''s current tests: failure_id is the observation_id that vouch.generate_observations() gives it';
+
+CREATE FUNCTION vouch_data.untold_failures(version_id uuid, subject text, lob_id text) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT f.failure_id FROM vouch_data.lob_failures(untold_failures.subject, untold_failures.lob_id) AS f
+	WHERE NOT EXISTS (SELECT FROM vouch_data.shown_items(untold_failures.version_id) AS s
+		WHERE s.status <> 'rejected' AND (s.item_key = f.failure_id
+			OR jsonb_typeof(s.payload -> 'covers') = 'array' AND s.payload -> 'covers' ? f.failure_id
+			OR jsonb_typeof(s.payload -> 'dismisses') = 'array' AND s.payload -> 'dismisses' ? f.failure_id AND btrim(s.payload ->> 'reason') <> ''
+			OR s.payload #>> '{data,sample_id}' = f.sample_id AND CASE WHEN f.rule IS NOT NULL THEN s.payload #>> '{data,rule}' = f.rule
+				ELSE s.payload #>> '{data,rule}' IS NULL AND s.payload #>> '{data,attribute}' = f.attribute END))
+	ORDER BY f.failure_id
+$$;
+COMMENT ON FUNCTION vouch_data.untold_failures(uuid, text, text) IS
+'Failures that no item of a version of observations is about: by its observation_id, by data (sample_id with attribute or rule), by naming it in covers, or in dismisses with a reason';
+
+CREATE FUNCTION vouch_data.require_failures_told(version_id uuid, subject text, lob_id text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	untold text[] := ARRAY(SELECT vouch_data.untold_failures(version_id, subject, lob_id));
+BEGIN
+	IF cardinality(untold) > 0 THEN
+		RAISE EXCEPTION 'the observations of % leave out what failed', lob_id
+			USING ERRCODE = 'VO604', DETAIL = format('Without an observation: %s%s.', array_to_string(untold[1:10], ', '),
+					CASE WHEN cardinality(untold) > 10 THEN format(' and %s more', cardinality(untold) - 10) ELSE '' END),
+				HINT = 'Give each an observation with that observation_id, name it in "covers" of one that stands for several, or in "dismisses" of one with a "reason".';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.require_failures_told(uuid, text, text) IS 'Returns when a version of observations leaves out no failure of its line of business, else raises VO604 that names them';
+
 CREATE FUNCTION vouch.generate_observations(cycle_id bigint, report_id bigint, lob_id text) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	WITH s AS (SELECT vouch_data.cycle_subject(cycle_id, report_id) AS subject),
@@ -92,7 +143,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.create_observation_version(bigint, bigint, text, jsonb, date, date) IS
-'Proposes the observations of one line of business for approval; that line, their lob_id, is the version''s scope. observations: [{observation_id, type (finding, recommendation, compliance_issue), severity (critical, high, medium, low), lob_id, data, evidence, remediation_status, remediation_deadline}], as generate_observations() finds them. After a version that was rejected it makes its revision. VO604 unless Sample Selection is approved, VO201 without observations. user_id must be the session''s actor (null: it)';
+'Proposes the observations of one line of business for approval; that line, their lob_id, is the version''s scope. observations: [{observation_id, type (finding, recommendation, compliance_issue), severity (critical, high, medium, low), lob_id, data, evidence, remediation_status, remediation_deadline, covers (observation_ids of failures that this one stands for), dismisses (of failures that are none, with reason)}], as generate_observations() finds them. After a version that was rejected it makes its revision. VO604 unless Sample Selection is approved, VO201 without observations. user_id must be the session''s actor (null: it)';
 
 CREATE FUNCTION vouch.process_observation_review(version_id uuid, user_id text DEFAULT NULL, observation_decisions jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -114,6 +165,7 @@ DECLARE
 	op int;
 BEGIN
 	PERFORM vouch_data.require_role(who, 'tester', lob_id, 'record that nothing was observed');
+	PERFORM vouch_data.require_lob(subject, lob_id, true);
 	op := vouch_data.log_phase(cycle_id, report_id, 'observation_management', lob_id, 'no_observations',
 		jsonb_build_object('lob_id', lob_id), 0, who);
 	SELECT count(*), count(t.passed), count(*) FILTER (WHERE NOT t.passed) INTO total, tested, failed
@@ -133,12 +185,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.record_no_observations(bigint, bigint, text, text) IS
-'Records that every approved sample of a line of business was tested and passed, so that it has no observations to approve; VO604 when that is not so. user_id must be the session''s actor (null: it) and hold the role tester (VO002)';
+'Records that every approved sample of a line of business was tested and passed, so that it has no observations to approve; VO604 when that is not so, VO502 for a line that the approved samples do not have. user_id must be the session''s actor (null: it) and hold the role tester (VO002)';
 
-CREATE FUNCTION vouch.observation_status(cycle_id bigint, report_id bigint)
+CREATE FUNCTION vouch_data.line_states(subject text)
 RETURNS TABLE (lob_id text, samples bigint, tested bigint, failed bigint, observations bigint, state text, done boolean, version_id uuid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	WITH s AS (SELECT vouch_data.cycle_subject(cycle_id, report_id) AS subject),
+	WITH s AS (SELECT line_states.subject AS subject),
 	l AS (
 		SELECT i.payload ->> 'lob_id' AS lob, i.item_key FROM s, vouch_data.approved_items(s.subject, 'sample_selection') AS i
 		UNION ALL
@@ -160,17 +212,21 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	CROSS JOIN LATERAL (SELECT n.id, CASE WHEN n.id IS NOT NULL THEN vouch.get_version(n.id) END AS j) AS v
 	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM vouch_data.lob_clearance k
 		WHERE k.bucket = vouch.bucket(s.subject) AND k.subject = s.subject AND k.lob_id = x.lob) AS cleared) AS c
-	-- a test that failed after the observations were written up
-	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM vouch_data.test_action t
-		WHERE t.bucket = vouch.bucket(s.subject) AND t.subject = s.subject AND t.lob_id = x.lob AND t.action_type = 'test_result' AND t.is_current AND NOT t.passed
-		AND NOT EXISTS (SELECT FROM vouch_data.artifact a JOIN vouch_data.item_body b ON b.bucket = a.bucket AND b.artifact_no = a.artifact_no
-			WHERE a.bucket = t.bucket AND a.subject = t.subject AND a.phase = 'observation_management' AND a.scope = t.lob_id
-			AND b.payload #>> '{data,sample_id}' = t.sample_id)) AS uncovered) AS f
+	-- a test that failed after the observations were written up, or a failure that nobody wrote up
+	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM vouch_data.untold_failures(n.id, s.subject, x.lob)) AS uncovered) AS f
 	ORDER BY x.lob
 $$;
-COMMENT ON FUNCTION vouch.observation_status(bigint, bigint) IS
-'Where each line of business stands: its approved samples, how many were tested and failed, its observations, and the state of their newest version, or testing, not_written_up, no_observations. done: approved, with an observation of every sample that failed, or recorded as free of observations';
+COMMENT ON FUNCTION vouch_data.line_states(text) IS 'What vouch.observation_status() shows, for any subject';
 
-GRANT EXECUTE ON FUNCTION vouch.generate_observations(bigint, bigint, text), vouch.observation_status(bigint, bigint) TO vouch_reader;
+CREATE FUNCTION vouch.observation_status(cycle_id bigint, report_id bigint)
+RETURNS TABLE (lob_id text, samples bigint, tested bigint, failed bigint, observations bigint, state text, done boolean, version_id uuid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT * FROM vouch_data.line_states(vouch_data.cycle_subject(cycle_id, report_id))
+$$;
+COMMENT ON FUNCTION vouch.observation_status(bigint, bigint) IS
+'Where each line of business stands: its approved samples, how many were tested and failed, its observations, and the state of their newest version, or testing, not_written_up, no_observations. done: approved, with every failure (sample and attribute, or rule) told or dismissed by an observation, or recorded as free of observations';
+
+GRANT EXECUTE ON FUNCTION vouch_data.lob_failures(text, text), vouch_data.untold_failures(uuid, text, text), vouch_data.require_failures_told(uuid, text, text),
+	vouch_data.line_states(text), vouch.generate_observations(bigint, bigint, text), vouch.observation_status(bigint, bigint) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch.create_observation_version(bigint, bigint, text, jsonb, date, date),
 	vouch.process_observation_review(uuid, text, jsonb), vouch.record_no_observations(bigint, bigint, text, text) TO vouch_user;

@@ -127,12 +127,21 @@ BEGIN
 			USING ERRCODE = 'VO502', HINT = 'Use primary, backup or delegate.';
 	END IF;
 	PERFORM vouch_data.require_role(who, 'data_executive', lob_id, format('assign data owners for %s', lob_id));
+	PERFORM vouch_data.require_lob(subject, lob_id, false);
 	-- locks the artifact, so that what is read below stands until the end
 	op := vouch_data.log_phase(cycle_id, report_id, 'data_owner_id', lob_id, 'assign_data_owner',
 		jsonb_build_object('lob_id', lob_id, 'owner_id', owner_id, 'assignment_type', kind), 1, who);
 	SELECT * INTO old FROM vouch_data.data_owner_assignment a
 	WHERE a.bucket = b AND a.subject = subject AND a.lob_id = lob_id AND a.assignment_type = kind AND a.status = 'active';
-	IF old.owner_id = owner_id THEN
+	-- said again while the cycle waits for it, as after a redrive, it is an answer
+	IF old.owner_id = owner_id AND vouch_data.cycle_runs(subject) THEN
+		PERFORM vouch_data.tell_cycle(subject, 'data_owner_assignment_' || lob_id,
+			jsonb_build_object('assignment_id', old.assignment_id, 'owner_id', owner_id, 'lob_id', lob_id))
+		WHERE vouch_data.acting_workflow() IS NULL;
+		RETURN jsonb_build_object('phase', 'data_owner_id', 'state', 'recorded', 'version_id', NULL, 'version_number', NULL,
+			'assignment_id', old.assignment_id, 'lob_id', lob_id, 'owner_id', owner_id, 'assignment_type', kind, 'status', 'active',
+			'previous_assignment_id', old.previous_assignment_id, 'previous_owner_id', owner_id, 'assigned_by', old.assigned_by, 'effective_from', old.effective_from);
+	ELSIF old.owner_id = owner_id THEN
 		RAISE EXCEPTION '"%" is the % data owner of % already', owner_id, kind, lob_id
 			USING ERRCODE = 'VO502', DETAIL = format('Assigned by %s.', old.assigned_by),
 				HINT = 'Nothing needs to be done; assign another person to transfer it.';
@@ -161,7 +170,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.assign_data_owner(bigint, bigint, text, text, text, text) IS
-'Makes owner_id answer for a line of business''s data, as primary, backup or delegate; who did so before is kept as transferred. assigned_by must be the session''s actor (null: it) and hold the role data_executive for that line or for all (VO002). A running test cycle is told. Returns {assignment_id, lob_id, owner_id, assignment_type, status, previous_assignment_id, previous_owner_id, assigned_by, effective_from, …}';
+'Makes owner_id answer for a line of business''s data, as primary, backup or delegate; who did so before is kept as transferred. assigned_by must be the session''s actor (null: it) and hold the role data_executive for that line or for all (VO002). VO502 for a line that the approved samples do not have. A running test cycle is told, also of an owner who is assigned already; without one that is refused (VO502). Returns {assignment_id, lob_id, owner_id, assignment_type, status, previous_assignment_id, previous_owner_id, assigned_by, effective_from, …}';
 
 CREATE FUNCTION vouch.end_data_owner(cycle_id bigint, report_id bigint, lob_id text, assignment_type text DEFAULT 'primary', reason text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -87,16 +87,9 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	who text := vouch_data.check_actor(user_id, 'user_id');
 	items jsonb := vouch_data.require_array(report_data -> 'sections', 'sections of report_data', '{"title": "…", "sections": [{"type": "summary", "title": "…", "content": "…"}]}');
-	open_lines text;
 BEGIN
 	PERFORM vouch_data.require_phase(create_report_version.cycle_id, create_report_version.report_id, 'sample_selection', 'finalize_test_report');
-	SELECT string_agg(format('%s is %s', coalesce(nullif(o.lob_id, ''), 'the report'), replace(o.state, '_', ' ')), '; ' ORDER BY o.lob_id) INTO open_lines
-	FROM vouch.observation_status(create_report_version.cycle_id, create_report_version.report_id) AS o WHERE NOT o.done;
-	IF open_lines IS NOT NULL THEN
-		RAISE EXCEPTION 'the test report of % cannot be written yet', vouch_data.cycle_subject(create_report_version.cycle_id, create_report_version.report_id)
-			USING ERRCODE = 'VO604', DETAIL = format('Observations are open: %s.', open_lines),
-				HINT = format('SELECT * FROM vouch.observation_status(%s, %s) shows what is missing.', create_report_version.cycle_id, create_report_version.report_id);
-	END IF;
+	PERFORM vouch_data.require_lines_done(vouch_data.cycle_subject(create_report_version.cycle_id, create_report_version.report_id));
 	RETURN vouch_data.propose_version('finalize_test_report', create_report_version.cycle_id, create_report_version.report_id, '', items,
 		report_data - 'sections', who, NULL, false, NULL);
 END

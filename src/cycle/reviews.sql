@@ -75,6 +75,13 @@ BEGIN
 		INTO decisions
 		FROM jsonb_array_elements(decisions) WITH ORDINALITY AS x(d, o);
 	END IF;
+	IF coalesce(jsonb_typeof(review -> 'approved'), 'null') NOT IN ('boolean', 'null')
+		OR coalesce(jsonb_typeof(review -> 'needs_revision'), 'null') NOT IN ('boolean', 'null')
+	THEN
+		RAISE EXCEPTION 'the review''s verdict is neither true nor false'
+			USING ERRCODE = 'VO108', DETAIL = format('It has approved %s and needs_revision %s.', coalesce(review -> 'approved', 'null'), coalesce(review -> 'needs_revision', 'null')),
+				HINT = 'Give "approved": true, "needs_revision": true, or neither, without quotes.';
+	END IF;
 	approves := (review ->> 'approved')::boolean;
 	revises := coalesce((review ->> 'needs_revision')::boolean, false);
 	notes := review ->> 'notes';

@@ -1,6 +1,23 @@
 -- rules.sql: profiling rules: their machine-readable definitions, executed on
 -- rows or on the whole table with the caller's own rights.
 
+-- A value that a rule compares a column with.
+CREATE FUNCTION vouch_data.rule_literal(value jsonb, type text, col text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF jsonb_typeof(value) IN ('object', 'array') THEN
+		RAISE invalid_text_representation USING MESSAGE = format('it is an %s', jsonb_typeof(value));
+	END IF;
+	EXECUTE format('SELECT %L::%s', value #>> '{}', type);
+	RETURN format('%L::%s', value #>> '{}', type);
+EXCEPTION WHEN data_exception OR check_violation OR not_null_violation THEN
+	RAISE EXCEPTION 'a profiling rule compares "%" with %, which is no %', col, value, type
+		USING ERRCODE = 'VO502', DETAIL = format('The server says: %s.', SQLERRM),
+			HINT = format('Give a value that a column of type %s can have.', type);
+END
+$$;
+COMMENT ON FUNCTION vouch_data.rule_literal(jsonb, text, text) IS 'SQL of a value of a rule''s definition as a value of the column''s type, else VO502';
+
 -- What a condition {left, operator, right | value} of a rule says, in SQL.
 CREATE FUNCTION vouch_data.rule_term(source regclass, term jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -16,8 +33,8 @@ BEGIN
 	IF term ? 'right' THEN
 		RETURN format('t.%I %s t.%I', lhs, op, vouch_data.source_column(source, term ->> 'right', 'right'));
 	END IF;
-	RETURN format('t.%I %s %L::%s', lhs, op, term ->> 'value',
-		(SELECT c.type FROM vouch_data.source_columns(source) c WHERE c.name = lhs));
+	RETURN format('t.%I %s %s', lhs, op, vouch_data.rule_literal(term -> 'value',
+		(SELECT c.type FROM vouch_data.source_columns(source) c WHERE c.name = lhs), lhs));
 END
 $$;
 COMMENT ON FUNCTION vouch_data.rule_term(regclass, jsonb) IS
@@ -49,6 +66,7 @@ DECLARE
 	list text;
 	others text;
 BEGIN
+	PERFORM vouch_data.check_source(source);
 	IF kind IN ('completeness', 'range', 'domain', 'pattern', 'referential') THEN
 		col := vouch_data.source_column(source, definition ->> 'column', 'column');
 		SELECT c.type, c.kind INTO col_type, col_kind
@@ -66,8 +84,8 @@ BEGIN
 				col_type := 'numeric';
 			END IF;
 			RETURN format('(%s)', array_to_string(ARRAY[
-				CASE WHEN definition ->> 'min' IS NOT NULL THEN format('t.%I >= %L::%s', col, definition ->> 'min', col_type) END,
-				CASE WHEN definition ->> 'max' IS NOT NULL THEN format('t.%I <= %L::%s', col, definition ->> 'max', col_type) END], ' AND '));
+				CASE WHEN definition ->> 'min' IS NOT NULL THEN format('t.%I >= %s', col, vouch_data.rule_literal(definition -> 'min', col_type, col)) END,
+				CASE WHEN definition ->> 'max' IS NOT NULL THEN format('t.%I <= %s', col, vouch_data.rule_literal(definition -> 'max', col_type, col)) END], ' AND '));
 		WHEN 'domain' THEN
 			IF jsonb_typeof(definition -> 'values') IS DISTINCT FROM 'array' THEN
 				RAISE EXCEPTION 'a domain rule for "%" has no values', col
@@ -80,6 +98,13 @@ BEGIN
 				RAISE EXCEPTION 'a pattern rule for "%" has no regex', col
 					USING ERRCODE = 'VO104', HINT = 'Give regex, a regular expression that the whole value has to match.';
 			END IF;
+			BEGIN
+				PERFORM '' ~ (definition ->> 'regex');
+			EXCEPTION WHEN invalid_regular_expression THEN
+				RAISE EXCEPTION 'a pattern rule for "%" has a regex that cannot be used', col
+					USING ERRCODE = 'VO502', DETAIL = format('The server says: %s.', SQLERRM),
+						HINT = 'Give a POSIX regular expression, such as ^[A-Z]{2}[0-9]+$.';
+			END;
 			RETURN format('(CASE WHEN btrim(t.%1$I::text) <> '''' THEN t.%1$I::text ~ %2$L END)', col, definition ->> 'regex');
 		WHEN 'referential' THEN
 			other := vouch_data.source_table(definition ->> 'table');
@@ -231,6 +256,6 @@ $$;
 COMMENT ON FUNCTION vouch.check_rows(regclass, jsonb, jsonb) IS
 'Runs rules on rows that are given as objects, such as the frozen values of samples: number of the row (from 1), name of the rule, passed (null when the rule says nothing of the row), the attributes that it speaks of and their values. Uniqueness and references are checked against the tables as they are now';
 
-GRANT EXECUTE ON FUNCTION vouch_data.rule_term(regclass, jsonb), vouch_data.rule_columns(jsonb), vouch_data.rule_condition(regclass, jsonb),
+GRANT EXECUTE ON FUNCTION vouch_data.rule_literal(jsonb, text, text), vouch_data.rule_term(regclass, jsonb), vouch_data.rule_columns(jsonb), vouch_data.rule_condition(regclass, jsonb),
 	vouch.measure_profiling_rules(regclass, jsonb), vouch.run_profiling_rule(regclass, jsonb, jsonb),
 	vouch.check_rows(regclass, jsonb, jsonb) TO vouch_reader;

@@ -61,10 +61,10 @@ COMMENT ON FUNCTION vouch_data.source_columns(regclass) IS
 -- allowed to, and reading must not run code of anybody who is neither run_as nor
 -- a superuser: such code would run as run_as, in the name of whoever acts.
 
-CREATE FUNCTION vouch_data.source_code(source regclass) RETURNS SETOF text
+CREATE FUNCTION vouch_data.source_code(source regclass, reader name) RETURNS SETOF text
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	WITH RECURSIVE
-	trusted AS (SELECT r.oid FROM pg_roles r WHERE r.rolsuper OR r.rolname = current_user),
+	trusted AS (SELECT r.oid FROM pg_roles r WHERE r.rolsuper OR r.rolname = reader),
 	-- the relation, its partitions and children, and what is below a view
 	rel(oid) AS (
 		SELECT source::oid
@@ -92,7 +92,9 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 		UNION ALL SELECT 'pg_constraint'::regclass, k.oid, typ.relid, format('constraint %I of domain %s of', k.conname, typ.oid::regtype) FROM typ JOIN pg_constraint k ON k.contypid = typ.oid)
 	SELECT format('View %s belongs to %s.', c.oid::regclass, pg_get_userbyid(c.relowner)) FROM c WHERE c.relkind = 'v' AND c.relowner NOT IN (SELECT oid FROM trusted)
 	UNION ALL
-	SELECT format('Row security policies of %s apply to %s.', c.oid::regclass, current_user) FROM c WHERE c.relkind IN ('r', 'p') AND row_security_active(c.oid)
+	SELECT format('Row security policies of %s apply to %s.', c.oid::regclass, reader) FROM c
+	WHERE c.relrowsecurity AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = reader AND (r.rolsuper OR r.rolbypassrls))
+	AND (c.relforcerowsecurity OR NOT pg_has_role(reader, c.relowner, 'USAGE'))
 	UNION ALL
 	SELECT format('%s calls %s, which belongs to %s.', upper(left(part.what, 1)) || substr(part.what, 2) || ' ' || part.relid::regclass, p.oid::regprocedure, pg_get_userbyid(p.proowner))
 	FROM part JOIN pg_depend d ON d.classid = part.classid AND d.objid = part.objid
@@ -111,16 +113,15 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	JOIN pg_cast k ON k.castsource = t.oid JOIN pg_proc p ON p.oid = k.castfunc
 	WHERE p.proowner NOT IN (SELECT oid FROM trusted)
 $$;
-COMMENT ON FUNCTION vouch_data.source_code(regclass) IS
-'Why reading a relation could run code of somebody who is neither a superuser nor the current role, a sentence a row; no rows when it cannot: views of others, row security, types other than the server''s, enums, domains and arrays, casts, and functions in partition keys, indexes, constraints, statistics and domains';
+COMMENT ON FUNCTION vouch_data.source_code(regclass, name) IS
+'Why reading a relation could run code of somebody who is neither a superuser nor the reader, a sentence a row; no rows when it cannot: views of others, row security, types other than the server''s, enums, domains and arrays, casts, and functions in partition keys, indexes, constraints, statistics and domains';
 
-CREATE FUNCTION vouch_data.source_problem(source regclass, OUT message text, OUT detail text, OUT hint text)
+CREATE FUNCTION vouch_data.source_problem(source regclass, starter text, reader name, OUT message text, OUT detail text, OUT hint text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	starter text := vouch_data.acting_starter();
 	schema_name text := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = source);
 BEGIN
-	IF vouch_data.acting_workflow() IS NULL OR schema_name IS NULL THEN
+	IF schema_name IS NULL THEN
 		RETURN;
 	END IF;
 	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = starter) THEN
@@ -130,19 +131,19 @@ BEGIN
 		RETURN;
 	ELSIF NOT has_schema_privilege(starter, schema_name, 'USAGE') OR NOT has_table_privilege(starter, source, 'SELECT') THEN
 		message := format('"%s", who started this cycle, may not read the source table %s', starter, source);
-		detail := format('A cycle reads what both who started it and the role that it runs as, "%s", may read.', current_user);
+		detail := format('A cycle reads what both who started it and the role that it runs as, "%s", may read.', reader);
 		hint := format('GRANT USAGE ON SCHEMA %I TO %I; GRANT SELECT ON %s TO %I;', schema_name, starter, source, starter);
 		RETURN;
 	END IF;
-	SELECT string_agg(c.why, ' ' ORDER BY c.why) INTO detail FROM (SELECT w AS why FROM vouch_data.source_code(source) AS w LIMIT 5) AS c;
+	SELECT string_agg(c.why, ' ' ORDER BY c.why) INTO detail FROM (SELECT w AS why FROM vouch_data.source_code(source, reader) AS w LIMIT 5) AS c;
 	IF detail IS NOT NULL THEN
 		message := format('reading the source table %s could run code of others', source);
-		hint := format('Make a table or a materialized view of it and name that, or let what is named belong to "%s".', current_user);
+		hint := format('Make a table or a materialized view of it and name that, or let what is named belong to "%s".', reader);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION vouch_data.source_problem(regclass) IS
-'Why a relation cannot be read in the workflow that runs now, or nulls: who started it must be a role with SELECT on it, and reading must not run code of others. Outside of workflows the caller''s own rights are enough';
+COMMENT ON FUNCTION vouch_data.source_problem(regclass, text, name) IS
+'Why a workflow that runs as reader cannot read a relation, or nulls: starter, who started it, must be a role with SELECT on it, and reading must not run code of others. What reader itself needs is told by vouch_data.source_columns()';
 
 CREATE FUNCTION vouch_data.lock_source(source regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -164,7 +165,8 @@ BEGIN
 	PERFORM FROM vouch_data.source_columns(source) LIMIT 1;
 	-- lock, then look: in statements of their own
 	PERFORM vouch_data.lock_source(source);
-	SELECT * INTO problem FROM vouch_data.source_problem(source);
+	SELECT * INTO problem FROM vouch_data.source_problem(source, vouch_data.acting_starter(), current_user)
+	WHERE vouch_data.acting_workflow() IS NOT NULL;
 	IF problem.message IS NOT NULL THEN
 		RAISE EXCEPTION '%', problem.message USING ERRCODE = 'VO605', DETAIL = problem.detail, HINT = problem.hint;
 	END IF;
@@ -297,7 +299,7 @@ $$;
 COMMENT ON FUNCTION vouch.get_planning_attributes(regclass) IS
 'Attributes to plan with, one per column of a table, in the shape that create_planning_version() takes: [{attribute_id, decision_type, reason, data: {name, type, description, mandatory, primary_key, critical_data_element, rows, null_rate, distinct_rate (0 to 1, of the values that are not null)}}]. Reads the table with the caller''s rights; VO605 when it cannot';
 
-GRANT EXECUTE ON FUNCTION vouch_data.source_code(regclass), vouch_data.source_problem(regclass), vouch_data.lock_source(regclass),
+GRANT EXECUTE ON FUNCTION vouch_data.source_code(regclass, name), vouch_data.source_problem(regclass, text, name), vouch_data.lock_source(regclass),
 	vouch_data.check_source(regclass), vouch_data.open_source(regclass) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch_data.source_columns(regclass), vouch_data.source_column(regclass, text, text),
 	vouch_data.source_table(text), vouch_data.source_rows(regclass, text, text[]), vouch.get_planning_attributes(regclass) TO vouch_reader;

@@ -38,7 +38,7 @@ COMMENT ON COLUMN vouch_data.test_action.report_id IS 'Report under test';
 COMMENT ON COLUMN vouch_data.test_action.lob_id IS 'Line of business; empty when it concerns none';
 COMMENT ON COLUMN vouch_data.test_action.test_execution_id IS 'The test that it belongs to';
 COMMENT ON COLUMN vouch_data.test_action.action_type IS 'document_request, data_update_request, test_rerun or test_result';
-COMMENT ON COLUMN vouch_data.test_action.action_details IS 'What was asked or found; a result has compared (how many values), mismatches, rules_run, rule_failures, and changed_since_drawn: attributes that the source has other values of now than the approved sample';
+COMMENT ON COLUMN vouch_data.test_action.action_details IS 'What was asked or found; a result has compared (how many values), missing (attributes in scope that the document lacks), mismatches, rules_run, rule_failures, and changed_since_drawn: attributes that the source has other values of now than the approved sample';
 COMMENT ON COLUMN vouch_data.test_action.request_reason IS 'Why, from reason in the details';
 COMMENT ON COLUMN vouch_data.test_action.requested_by IS 'Who asked, or in whose name the test ran';
 COMMENT ON COLUMN vouch_data.test_action.requested_at IS 'When';
@@ -79,6 +79,11 @@ BEGIN
 			USING ERRCODE = 'VO502', HINT = 'Give an object such as {"lob_id": "CARDS", "reason": "statement is missing"}.';
 	END IF;
 	PERFORM vouch_data.require_role(who, 'tester', lob, 'record test actions');
+	IF action_type = 'test_result' AND vouch_data.cycle_runs(subject) THEN
+		RAISE EXCEPTION '"%" may not record test results of %', who, subject
+			USING ERRCODE = 'VO002', DETAIL = 'Its test cycle runs; results come from the tests that the cycle itself runs on the documents that were handed in.',
+				HINT = 'Hand in a document with vouch.submit_document(): the cycle tests it.';
+	END IF;
 	op := vouch_data.log_phase(cycle_id, report_id, 'test_execution', lob, 'record_test_action',
 		jsonb_build_object('audit_id', id, 'test_execution_id', test_execution_id, 'action_type', action_type, 'digest', encode(vouch.digest(details), 'hex')), 1, who);
 	IF action_type = 'test_result' THEN
@@ -96,7 +101,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.record_test_action(bigint, bigint, text, text, text, jsonb) IS
-'Records a document_request, data_update_request, test_rerun or test_result. action_details: an object; lob_id, reason, sample_id, submission_id and passed are kept in columns, too. requested_by must be the session''s actor (null: it) and hold the role tester (VO002). Returns {audit_id, …}, which update_test_response() takes';
+'Records a document_request, data_update_request, test_rerun or test_result. action_details: an object; lob_id, reason, sample_id, submission_id and passed are kept in columns, too. requested_by must be the session''s actor (null: it) and hold the role tester (VO002); a test_result is refused while a cycle runs, which tests itself (VO002). Returns {audit_id, …}, which update_test_response() takes';
 
 CREATE FUNCTION vouch.update_test_response(audit_id uuid, responded_by text DEFAULT NULL, response_status text DEFAULT 'fulfilled', response_notes text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -164,6 +169,25 @@ $$;
 COMMENT ON FUNCTION vouch_data.same_value(jsonb, jsonb) IS
 'Whether two values are the same: numbers by value, others by their text without blanks around; null equals an empty text';
 
+-- What a running cycle tested is what its own activities found, and nothing that somebody says.
+CREATE FUNCTION vouch_data.require_tested(subject text, lob_id text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+	IF NOT vouch_data.cycle_runs(subject) OR EXISTS (SELECT FROM vouch_data.execution e
+		WHERE e.bucket = vouch.bucket(subject) AND e.workflow_id = vouch_data.acting_workflow() AND e.status = 'running'
+		AND e.workflow = 'lob_downstream' AND e.workflow_id = subject || '/lob-' || lob_id)
+	THEN
+		RETURN;
+	END IF;
+	RAISE EXCEPTION '"%" may not record test results of %', vouch.actor(), subject
+		USING ERRCODE = 'VO002', DETAIL = 'Its test cycle runs; results come from the tests that the cycle itself runs on the documents that were handed in.',
+			HINT = format('Hand in a document with vouch.submit_document(): the cycle tests it.');
+END
+$$;
+COMMENT ON FUNCTION vouch_data.require_tested(text, text) IS
+'Returns in the activity of a running cycle that tests this line of business, and where no cycle runs; else raises VO002';
+
 CREATE FUNCTION vouch_data.record_test_results(cycle_id bigint, report_id bigint, lob_id text, user_id text, results jsonb, documents jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -174,8 +198,9 @@ DECLARE
 	op int;
 BEGIN
 	PERFORM vouch_data.require_role(who, 'tester', lob_id, 'record test results');
+	PERFORM vouch_data.require_tested(subject, lob_id);
 	op := vouch_data.log_phase(cycle_id, report_id, 'test_execution', lob_id, 'test_result',
-		jsonb_build_object('results', jsonb_array_length(results), 'digest', encode(vouch.digest(results), 'hex')), jsonb_array_length(results), who);
+		jsonb_build_object('by_hand', vouch_data.acting_workflow() IS NULL, 'results', jsonb_array_length(results), 'digest', encode(vouch.digest(results), 'hex')), jsonb_array_length(results), who);
 	UPDATE vouch_data.test_action t SET is_current = false
 	FROM jsonb_array_elements(results) AS r
 	WHERE t.bucket = b AND t.subject = subject AND t.lob_id = lob_id AND t.sample_id = r ->> 'sample_id'
@@ -192,7 +217,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch_data.record_test_results(bigint, bigint, text, text, jsonb, jsonb) IS
-'Writes the results of vouch.run_sample_tests(), as one operation of the log; the actor must hold the role tester (VO002)';
+'Writes the results of vouch.run_sample_tests(), as one operation of the log, whose detail says whether that was by_hand. While a cycle runs for the subject only its own workflow of the line of business may (VO002); else the actor must hold the role tester (VO002)';
 
 CREATE FUNCTION vouch.request_documents(cycle_id bigint, report_id bigint, lob_id text, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -218,6 +243,15 @@ $$;
 COMMENT ON FUNCTION vouch.request_documents(bigint, bigint, text, text) IS
 'Asks a line of business''s data owner for the documents of its approved samples, as a document_request: {lob_id, samples (how many), asked_of, audit_id}';
 
+CREATE FUNCTION vouch_data.comparable(data jsonb, document jsonb, in_scope text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT coalesce(array_agg(k ORDER BY k), '{}')
+	FROM jsonb_object_keys(CASE jsonb_typeof(document) WHEN 'object' THEN document ELSE '{}' END) AS k
+	WHERE data ? k AND (in_scope IS NULL OR k = ANY (in_scope))
+$$;
+COMMENT ON FUNCTION vouch_data.comparable(jsonb, jsonb, text[]) IS
+'Attributes in scope (null: all) that both a sample and a document''s values of it have';
+
 CREATE FUNCTION vouch.run_sample_tests(cycle_id bigint, report_id bigint, lob_id text, source regclass, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1 AS $$
 #variable_conflict use_variable
@@ -236,7 +270,7 @@ DECLARE
 BEGIN
 	SELECT array_agg(i.item_key) INTO in_scope
 	FROM vouch_data.approved_items(subject, 'scoping') AS i WHERE (i.payload ->> 'in_scope')::boolean;
-	-- every sample with the newest document that has values for it, unless that was its last test
+	-- every sample with the newest document that has a value to compare with it, unless that was its last test
 	SELECT coalesce(jsonb_agg(jsonb_build_object('sample_id', x.item_key, 'data', x.data, 'submission_id', x.submission_id,
 		'document_id', x.document_id, 'document_version', x.document_version, 'values', x.values) ORDER BY x.item_key), '[]')
 	INTO todo
@@ -244,7 +278,7 @@ BEGIN
 			d.metadata #> ARRAY['samples', s.item_key] AS values
 		FROM vouch_data.approved_items(subject, 'sample_selection') AS s
 		JOIN vouch_data.document_submission d ON d.bucket = b AND d.subject = subject AND d.lob_id = lob_id AND d.is_current
-			AND d.metadata #> ARRAY['samples', s.item_key] IS NOT NULL
+			AND cardinality(vouch_data.comparable(s.payload -> 'data', d.metadata #> ARRAY['samples', s.item_key], in_scope)) > 0
 		WHERE s.payload ->> 'lob_id' = lob_id
 		ORDER BY s.item_key, d.submission_id DESC) AS x
 	WHERE NOT EXISTS (SELECT FROM vouch_data.test_action t
@@ -256,11 +290,11 @@ BEGIN
 		END IF;
 		SELECT jsonb_agg(jsonb_build_object('lob_id', lob_id, 'sample_id', t.j -> 'sample_id', 'document_id', t.j -> 'document_id',
 				'document_version', t.j -> 'document_version', 'submission_id', t.j -> 'submission_id',
-				'compared', c.compared, 'mismatches', c.mismatches, 'rules_run', r.rules_run, 'rule_failures', r.failures,
+				'compared', c.compared, 'missing', m.missing, 'mismatches', c.mismatches, 'rules_run', r.rules_run, 'rule_failures', r.failures,
 				'changed_since_drawn', CASE WHEN now_rows IS NOT NULL THEN (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]')
 					FROM jsonb_object_keys((t.j -> 'data') || coalesce(now_rows -> (t.j ->> 'sample_id'), '{}')) AS k
 					WHERE t.j -> 'data' -> k IS DISTINCT FROM now_rows -> (t.j ->> 'sample_id') -> k) END,
-				'passed', jsonb_array_length(c.mismatches) = 0 AND jsonb_array_length(r.failures) = 0) ORDER BY t.o)
+				'passed', c.compared > 0 AND jsonb_array_length(c.mismatches) = 0 AND jsonb_array_length(r.failures) = 0) ORDER BY t.o)
 		INTO results
 		FROM jsonb_array_elements(todo) WITH ORDINALITY AS t(j, o)
 		CROSS JOIN LATERAL (
@@ -268,7 +302,10 @@ BEGIN
 				coalesce(jsonb_agg(jsonb_build_object('attribute', v.key, 'reported', t.j -> 'data' -> v.key, 'source', v.value) ORDER BY v.key)
 					FILTER (WHERE NOT vouch_data.same_value(t.j -> 'data' -> v.key, v.value)), '[]') AS mismatches
 			FROM jsonb_each(t.j -> 'values') AS v
-			WHERE t.j -> 'data' ? v.key AND (in_scope IS NULL OR v.key = ANY (in_scope))) AS c
+			WHERE v.key = ANY (vouch_data.comparable(t.j -> 'data', t.j -> 'values', in_scope))) AS c
+		-- what is in scope, and the document says nothing of
+		CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') AS missing
+			FROM unnest(coalesce(in_scope, ARRAY(SELECT jsonb_object_keys(t.j -> 'data')))) AS k WHERE NOT t.j -> 'values' ? k) AS m
 		LEFT JOIN (
 			SELECT k.row_no, count(k.passed) AS rules_run,
 				coalesce(jsonb_agg(jsonb_build_object('rule', k.rule, 'attributes', k.attributes, 'observed', k.observed) ORDER BY k.rule)
@@ -280,12 +317,16 @@ BEGIN
 	SELECT coalesce(jsonb_agg(jsonb_build_object('submission_id', d.submission_id,
 		'status', CASE WHEN k.known > 0 THEN 'accepted' ELSE 'rejected' END,
 		'notes', CASE WHEN k.known > 0 THEN format('Has source values of %s approved samples.', k.known)
+				|| coalesce(' Nothing to compare for sample ' || k.empty || '.', '')
+			WHEN k.empty IS NOT NULL THEN format('Has no value of an attribute in scope for sample %s.', k.empty)
 			ELSE format('Has no source values of an approved sample of %s.', lob_id) END)), '[]')
 	INTO documents
 	FROM vouch_data.document_submission d
-	CROSS JOIN LATERAL (SELECT count(*) AS known
-		FROM vouch_data.approved_items(subject, 'sample_selection') AS s
-		WHERE s.payload ->> 'lob_id' = lob_id AND d.metadata #> ARRAY['samples', s.item_key] IS NOT NULL) AS k
+	CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE cardinality(x.attributes) > 0) AS known,
+			string_agg(x.item_key, ', ' ORDER BY x.item_key) FILTER (WHERE cardinality(x.attributes) = 0) AS empty
+		FROM (SELECT s.item_key, vouch_data.comparable(s.payload -> 'data', d.metadata #> ARRAY['samples', s.item_key], in_scope) AS attributes
+			FROM vouch_data.approved_items(subject, 'sample_selection') AS s
+			WHERE s.payload ->> 'lob_id' = lob_id AND d.metadata #> ARRAY['samples', s.item_key] IS NOT NULL) AS x) AS k
 	WHERE d.bucket = b AND d.subject = subject AND d.lob_id = lob_id AND d.is_current AND d.status = 'pending_review';
 	IF jsonb_array_length(todo) > 0 OR jsonb_array_length(documents) > 0 THEN
 		PERFORM vouch_data.record_test_results(cycle_id, report_id, lob_id, user_id, coalesce(results, '[]'), documents);
@@ -312,9 +353,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.run_sample_tests(bigint, bigint, text, regclass, text) IS
-'Tests the approved samples of a line of business that have a document which they were not tested with yet: compares the reported values with the document''s for every attribute in scope, runs the approved profiling rules on the row, and records each result. Returns {samples, tested, passed, failed, outstanding (samples without a document), outstanding_samples, newly_tested, documents_reviewed}. Reads the source with the caller''s rights; user_id must be the actor, who needs the role tester';
+'Tests the approved samples of a line of business that have a document which they were not tested with yet: compares the reported values with the document''s for every attribute in scope, lists those that it lacks as missing, runs the approved profiling rules on the row, and records each result. A document that has no value of an attribute in scope tests nothing: it is rejected, and the sample stays outstanding. Returns {samples, tested, passed, failed, outstanding (samples without a document), outstanding_samples, newly_tested, documents_reviewed}. Reads the source with the caller''s rights; user_id must be the actor, who needs the role tester';
 
-GRANT EXECUTE ON FUNCTION vouch_data.same_value(jsonb, jsonb) TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch_data.same_value(jsonb, jsonb), vouch_data.comparable(jsonb, jsonb, text[]) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch.record_test_action(bigint, bigint, text, text, text, jsonb), vouch.update_test_response(uuid, text, text, text),
+	vouch_data.require_tested(text, text),
 	vouch_data.record_test_results(bigint, bigint, text, text, jsonb, jsonb), vouch.request_documents(bigint, bigint, text, text),
 	vouch.run_sample_tests(bigint, bigint, text, regclass, text) TO vouch_user;

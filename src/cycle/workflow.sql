@@ -8,7 +8,11 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	definition jsonb;
 BEGIN
-	IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = run_as AND r.rolsuper) THEN
+	IF run_as IS NULL THEN
+		RAISE EXCEPTION 'no role given that the test cycle runs as'
+			USING ERRCODE = 'VO502', DETAIL = 'Its activities read the source tables with that role''s rights, whoever the session is.',
+				HINT = 'Name a login role with vouch_user, as in vouch.install_test_cycle(''vouch_cycle'').';
+	ELSIF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = run_as AND r.rolsuper) THEN
 		RAISE EXCEPTION 'the test cycle cannot run as the superuser "%"', run_as
 			USING ERRCODE = 'VO407', DETAIL = 'Its activities read the source tables with that role''s rights.',
 				HINT = format('CREATE ROLE vouch_cycle LOGIN; GRANT vouch_user TO vouch_cycle; then let it SELECT from the source tables.');
@@ -41,7 +45,9 @@ DECLARE
 	opts jsonb := coalesce(options, '{}');
 	head record;
 	bad text;
-	execution uuid;
+	problem record;
+	n bigint[];
+	longest text;
 BEGIN
 	SELECT r.* INTO head FROM vouch_data.workflow_revision r WHERE r.workflow = 'test_cycle' ORDER BY r.revision DESC LIMIT 1;
 	IF head.workflow IS NULL OR head.shipped THEN
@@ -49,11 +55,26 @@ BEGIN
 			USING ERRCODE = 'VO402', DETAIL = 'Its activities need a login role that may read the source tables.',
 				HINT = 'An administrator calls SELECT * FROM vouch.install_test_cycle(''role''), once.';
 	END IF;
+	IF jsonb_typeof(opts) <> 'object' THEN
+		RAISE EXCEPTION 'options are no object'
+			USING ERRCODE = 'VO502', DETAIL = format('They are of type %s.', jsonb_typeof(opts)),
+				HINT = 'Give something like {"sample_size": 60, "sample_method": "mix", "seed": 1}.';
+	END IF;
 	SELECT string_agg(k, ', ') INTO bad FROM jsonb_object_keys(opts) AS k WHERE k NOT IN ('sample_size', 'sample_method', 'seed');
 	IF bad IS NOT NULL THEN
 		RAISE EXCEPTION 'there is no option %', bad
 			USING ERRCODE = 'VO502', HINT = 'Options are sample_size (60), sample_method (mix) and seed (1).';
 	END IF;
+	FOR bad, longest IN SELECT o.key, o.value #>> '{}' FROM jsonb_each(opts) AS o WHERE o.value <> 'null' LOOP
+		CONTINUE WHEN CASE
+			WHEN bad = 'sample_method' THEN jsonb_typeof(opts -> bad) = 'string'
+			WHEN jsonb_typeof(opts -> bad) NOT IN ('number', 'string') OR longest !~ '^-?[0-9]{1,18}$' THEN false
+			WHEN bad = 'sample_size' THEN longest::bigint BETWEEN 1 AND 100000
+			ELSE true END;
+		RAISE EXCEPTION 'option % cannot be %', bad, opts -> bad
+			USING ERRCODE = 'VO502', DETAIL = 'sample_size is a whole number from 1 to 100000, sample_method a text, seed a whole number of at most 18 digits.',
+				HINT = 'Give something like {"sample_size": 60, "sample_method": "mix", "seed": 1}.';
+	END LOOP;
 	PERFORM vouch_data.require_role(who, 'tester', '', 'start a test cycle');
 	PERFORM s.part FROM vouch_data.sample_shares(coalesce(opts ->> 'sample_method', 'mix')) AS s;
 	IF source IS NULL THEN
@@ -75,6 +96,23 @@ BEGIN
 				DETAIL = 'key_column identifies a row, lob_column says which line of business owns it.',
 				HINT = format('It has: %s.', (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped));
 	END IF;
+	-- what would end the cycle after its first approvals is told now
+	PERFORM vouch_data.check_source(source);
+	SELECT * INTO problem FROM vouch_data.source_problem(source, who, head.run_as::name);
+	IF problem.message IS NOT NULL THEN
+		RAISE EXCEPTION '%', problem.message USING ERRCODE = 'VO605', DETAIL = problem.detail, HINT = problem.hint;
+	END IF;
+	EXECUTE format('SELECT ARRAY[count(*), count(DISTINCT t.%I)], (array_agg(btrim(t.%I::text)) FILTER (WHERE octet_length(btrim(t.%2$I::text)) > 150))[1] FROM %s t', key_column, lob_column, source)
+	INTO n, longest;
+	IF n[1] <> n[2] THEN
+		RAISE EXCEPTION 'column "%" does not identify the rows of %', key_column, source
+			USING ERRCODE = 'VO605', DETAIL = format('%s rows have %s different values that are not null.', n[1], n[2]),
+				HINT = 'Give the primary key, or another column that is unique and never null, as key_column.';
+	ELSIF longest IS NOT NULL THEN
+		RAISE EXCEPTION 'column "%" of % has the name of a line of business that is too long', lob_column, source
+			USING ERRCODE = 'VO605', DETAIL = format('"%s…" has %s bytes; a name has at most 150, as signals and workflows are called after it.', left(longest, 30), octet_length(longest)),
+				HINT = 'Give a column with the short keys of the lines of business as lob_column.';
+	END IF;
 	PERFORM vouch.start_workflow('test_cycle', jsonb_build_object('cycle_id', cycle_id, 'report_id', report_id, 'source', source::text,
 		'key_column', key_column, 'lob_column', lob_column, 'user_id', who,
 		'sample_size', coalesce((opts ->> 'sample_size')::int, 60), 'sample_method', coalesce(opts ->> 'sample_method', 'mix'),
@@ -92,18 +130,27 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT vouch.start_test_cycle(cycle_id, report_id, source, key_column, lob_column, user_id, NULL::jsonb)
 $$;
 COMMENT ON FUNCTION vouch.start_test_cycle(bigint, bigint, regclass, text, text, text) IS
-'Starts the nine phases for a report''s cycle on a source table, as the workflow cycle-<cycle_id>-report-<report_id>. key_column identifies a row, lob_column says which line of business owns it. user_id must be the session''s actor (null: it) and hold the role tester (VO002); plans, rules, scope, samples and the report are proposed in that name. VO402 before install_test_cycle(), VO404 when it is running already, VO605 when the source cannot be used. Returns {workflow_id, workflow, revision, run_as, started_by, source}';
+'Starts the nine phases for a report''s cycle on a source table, as the workflow cycle-<cycle_id>-report-<report_id>. key_column identifies a row, lob_column says which line of business owns it. user_id must be the session''s actor (null: it) and hold the role tester (VO002); plans, rules, scope, samples and the report are proposed in that name. VO402 before install_test_cycle(), VO404 when it is running already, VO605 when the source cannot be used: you and the role that the cycle runs as must have SELECT on it, reading it must not run code of others, key_column must identify every row, and names of lines of business have at most 150 bytes. Returns {workflow_id, workflow, revision, run_as, started_by, source}';
 
 -- What is said of additional samples is the key; their values are read from the source, as those that were drawn.
 CREATE FUNCTION vouch_data.complete_samples(subject text, samples jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	c jsonb := vouch.get_version(vouch_data.newest_version(subject, 'sample_selection')) #> '{metadata,selection_criteria}';
+	tested text := (SELECT i.input ->> 'source' FROM vouch_data.execution e
+		JOIN vouch_data.execution_input i ON i.bucket = e.bucket AND i.execution_id = e.execution_id
+		WHERE e.bucket = vouch.bucket(subject) AND e.workflow_id = vouch_data.acting_workflow() AND e.status = 'running');
 	rows jsonb;
 	missing text;
 BEGIN
 	IF c ->> 'source' IS NULL OR c ->> 'key_column' IS NULL THEN
 		RETURN samples;
+	END IF;
+	-- the criteria are what somebody wrote
+	IF vouch_data.acting_workflow() IS NOT NULL AND vouch_data.source_table(c ->> 'source') IS DISTINCT FROM vouch_data.source_table(tested) THEN
+		RAISE EXCEPTION 'the sample selection was not drawn from the table that % tests', subject
+			USING ERRCODE = 'VO605', DETAIL = format('Its criteria name %s, the cycle was started on %s.', c ->> 'source', tested),
+				HINT = 'Make a selection from the table under test, or the revision directly with vouch.create_sample_revision().';
 	END IF;
 	rows := vouch_data.source_rows(vouch_data.source_table(c ->> 'source'), c ->> 'key_column', ARRAY(SELECT s ->> 'id' FROM jsonb_array_elements(samples) AS s));
 	SELECT string_agg(coalesce(s ->> 'id', 'NULL'), ', ') INTO missing FROM jsonb_array_elements(samples) AS s WHERE NOT rows ? coalesce(s ->> 'id', '');
@@ -129,8 +176,14 @@ DECLARE
 	subject text := vouch_data.cycle_subject(cycle_id, report_id);
 	who text := vouch.actor();
 	sender text := who;
+	maker text := coalesce(vouch_data.maker_role(phase, scope), 'tester');
 	items jsonb;
 BEGIN
+	IF jsonb_typeof(request) IS DISTINCT FROM 'object' THEN
+		RAISE EXCEPTION 'what was sent for the revision of % of % is no object', phase, subject
+			USING ERRCODE = 'VO502', DETAIL = format('It is %s.', coalesce(left(request::text, 100), 'NULL')),
+				HINT = 'Send {"version_id": …} of a revision that was made directly, or what the revision shall have.';
+	END IF;
 	-- made directly: the workflow only follows it
 	IF request ->> 'version_id' IS NOT NULL AND NOT request ? 'additional_samples' THEN
 		IF (request ->> 'version_id')::uuid IS DISTINCT FROM vouch_data.newest_version(subject, phase, scope) THEN
@@ -141,9 +194,12 @@ BEGIN
 		RETURN vouch.get_version((request ->> 'version_id')::uuid);
 	END IF;
 	-- what the reviewer who sent it back asks for is taken up by the tester of the cycle, whose work it becomes; who asked is kept in the item
-	IF NOT EXISTS (SELECT FROM vouch_data.role_grant g WHERE g.actor = who AND g.role = 'tester' AND g.scope IN ('', scope) AND g.revoked_at IS NULL) THEN
-		IF vouch.get_version(vouch_data.newest_version(subject, phase, scope)) ->> 'closed_by' IS DISTINCT FROM who THEN
-			PERFORM vouch_data.require_role(who, 'tester', scope, format('say what the revision of %s of %s shall have', phase, subject));
+	IF NOT EXISTS (SELECT FROM vouch_data.role_grant g WHERE g.actor = who AND g.role = maker AND g.scope IN ('', scope) AND g.revoked_at IS NULL) THEN
+		-- a reviewer asks for items; what the report says is its maker's alone
+		IF coalesce(request -> 'report_data', 'null') <> 'null'
+			OR vouch.get_version(vouch_data.newest_version(subject, phase, scope)) ->> 'closed_by' IS DISTINCT FROM who
+		THEN
+			PERFORM vouch_data.require_role(who, maker, scope, format('say what the revision of %s of %s shall have', phase, subject));
 		END IF;
 		who := vouch_data.check_actor(starter, 'starter');
 	END IF;
@@ -156,17 +212,16 @@ BEGIN
 	IF phase = 'sample_selection' THEN
 		items := vouch_data.complete_samples(subject, items);
 	END IF;
-	IF sender <> who THEN
-		SELECT coalesce(jsonb_agg(CASE WHEN jsonb_typeof(i) = 'object' THEN i || jsonb_build_object('requested_by', sender) ELSE i END ORDER BY o), '[]')
-		INTO items FROM jsonb_array_elements(items) WITH ORDINALITY AS x(i, o);
-	END IF;
+	-- nobody says so of somebody else
+	SELECT coalesce(jsonb_agg(CASE WHEN jsonb_typeof(i) <> 'object' THEN i WHEN sender <> who THEN i || jsonb_build_object('requested_by', sender) ELSE i - 'requested_by' END ORDER BY o), '[]')
+	INTO items FROM jsonb_array_elements(items) WITH ORDINALITY AS x(i, o);
 	RETURN CASE phase
 		WHEN 'sample_selection' THEN vouch.create_sample_revision(cycle_id, report_id, who, NULL, items)
 		ELSE vouch_data.propose_version(phase, cycle_id, report_id, scope, items, NULL, who, NULL, true, coalesce(request ->> 'notes', 'Revised')) END;
 END
 $$;
 COMMENT ON FUNCTION vouch.continue_revision(bigint, bigint, text, text, text, jsonb) IS
-'How the test cycle revises a version that was sent back. request is what a review or a …_revision signal brought: {version_id} of a revision that was made directly, or additional_rules, additional_attributes, additional_samples, additional_observations or report_data. Done in the name of a sender who is a tester; for the reviewer who sent the version back, in that of the tester who started the cycle, with requested_by in the items; VO002 for anybody else';
+'How the test cycle revises a version that was sent back. request is what a review or a …_revision signal brought: {version_id} of a revision that was made directly, or additional_rules, additional_attributes, additional_samples, additional_observations or report_data. Done in the name of a sender who is a tester; for the reviewer who sent the version back, in that of the tester who started the cycle, with requested_by in the items, and without report_data; VO002 for anybody else';
 
 -- Queries ------------------------------------------------------------------------
 
