@@ -124,6 +124,8 @@ CREATE FUNCTION vouch.create_observation_version(cycle_id bigint, report_id bigi
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	who text := vouch_data.check_actor(user_id, 'user_id');
+	subject text := vouch_data.cycle_subject(create_observation_version.cycle_id, create_observation_version.report_id);
+	newest uuid;
 	items jsonb := vouch_data.require_array(observations, 'observations', '[{"observation_id": "1", "type": "finding", "severity": "high", "lob_id": "CARDS", "data": {}}]');
 	lobs text[] := ARRAY(SELECT DISTINCT coalesce(o ->> 'lob_id', o #>> '{data,lob_id}', '') FROM jsonb_array_elements(items) AS o);
 BEGIN
@@ -132,10 +134,19 @@ BEGIN
 		RAISE EXCEPTION 'there are no observations'
 			USING ERRCODE = 'VO201', DETAIL = 'A version without items is never approved.',
 				HINT = 'Where every test of a line of business passed, call vouch.record_no_observations().';
-	ELSIF cardinality(lobs) > 1 THEN
+	END IF;
+	newest := vouch_data.newest_version(subject, 'observation_management', lobs[1]);
+	IF cardinality(lobs) > 1 THEN
 		RAISE EXCEPTION 'the observations belong to % lines of business', cardinality(lobs)
 			USING ERRCODE = 'VO502', DETAIL = format('They are %s.', array_to_string(ARRAY(SELECT coalesce(nullif(l, ''), '(none)') FROM unnest(lobs) AS l ORDER BY 1), ', ')),
 				HINT = 'Make one version for each line of business.';
+	END IF;
+	-- a line that is taken up again, as after a redrive, goes on with what it wrote up before
+	IF vouch_data.acting_workflow() IS NOT NULL
+		AND newest IS NOT NULL AND vouch.get_version(newest) ->> 'state' IN ('pending_approval', 'approved')
+		AND NOT EXISTS (SELECT FROM vouch_data.untold_failures(newest, subject, lobs[1]))
+	THEN
+		RETURN vouch.get_version(newest);
 	END IF;
 	RETURN vouch_data.propose_version('observation_management', create_observation_version.cycle_id, create_observation_version.report_id, lobs[1], items,
 		jsonb_build_object('period_start', create_observation_version.period_start, 'period_end', create_observation_version.period_end),

@@ -6,6 +6,10 @@ DECLARE
 	a vouch_data.artifact;
 	maker text;
 BEGIN
+	-- what a dump brings was checked when it was made
+	IF NOT vouch_data.in_guarded() THEN
+		RETURN NULL;
+	END IF;
 	SELECT * INTO a FROM vouch_data.artifact x WHERE x.bucket = NEW.bucket AND x.artifact_no = NEW.artifact_no;
 	IF EXISTS (SELECT FROM vouch_data.phase p WHERE p.phase = a.phase AND p.shipped) THEN
 		maker := vouch_data.maker_role(a.phase, a.scope);
