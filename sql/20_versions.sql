@@ -5,6 +5,7 @@ CREATE ROLE regress_vouch_v_tom LOGIN IN ROLE vouch_user;
 CREATE ROLE regress_vouch_v_rita LOGIN IN ROLE vouch_reader;
 CREATE ROLE regress_vouch_v_admin LOGIN IN ROLE vouch_admin;
 SELECT vouch.grant_role('regress_vouch_v_tom', 'tester');
+SELECT vouch.grant_role('regress_vouch_v_tess', 'tester');
 
 -- Nine phases come with Vouch; three are audit-only.
 SELECT phase_no, phase, label, versioned, item_key, max_revisions, item_schema -> 'required' AS required
@@ -151,4 +152,5 @@ SELECT check_name, bool_and(ok) AS ok FROM vouch.verify('cycle-20-report-1') GRO
 UNION SELECT check_name, bool_and(ok) FROM vouch.verify('model-17') GROUP BY 1 ORDER BY 1;
 DROP OWNED BY regress_vouch_v_tess;
 SELECT vouch.revoke_role('regress_vouch_v_tom', 'tester');
+SELECT vouch.revoke_role('regress_vouch_v_tess', 'tester');
 DROP ROLE regress_vouch_v_tess, regress_vouch_v_tom, regress_vouch_v_rita, regress_vouch_v_admin;

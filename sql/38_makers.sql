@@ -26,8 +26,15 @@ SELECT vouch.create_version('Planning', 38, 1, '[{"attribute_id": "balance", "de
 SELECT r ->> 'state' AS state FROM vouch.approve_planning_version(:'v') r;
 
 -- Holding the right to call the function is no role: a draft of hers, submitted by Tess, is not approved by rule.
+-- (She held it when she made the draft: nobody else makes one.)
+SET SESSION AUTHORIZATION regress_vouch_e_eve;
+SELECT vouch.create_revision(:'v');
+RESET SESSION AUTHORIZATION;
+SELECT vouch.grant_role('regress_vouch_e_eve', 'tester');
 SET SESSION AUTHORIZATION regress_vouch_e_eve;
 SELECT vouch.create_revision(:'v', '[{"attribute_id": "salary", "decision_type": "include"}]') AS eve \gset
+RESET SESSION AUTHORIZATION;
+SELECT vouch.revoke_role('regress_vouch_e_eve', 'tester');
 SET SESSION AUTHORIZATION regress_vouch_e_tess;
 SELECT vouch.submit_version(:'eve');
 SET SESSION AUTHORIZATION regress_vouch_e_eve;
