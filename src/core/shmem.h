@@ -31,6 +31,7 @@
 #define VOUCH_QUEUE 2048		/* tasks of a pool that wait for an executor */
 #define VOUCH_LOW_WATER 256		/* tasks left when the dispatcher is to refill a queue */
 #define VOUCH_BATCH 32			/* executions that an executor advances per commit */
+#define VOUCH_MARKS 64			/* executions of a pool that are in trouble */
 #define VOUCH_REASON_LEN 160
 
 /* An execution that an executor is to look at. */
@@ -44,13 +45,15 @@ typedef struct VouchTask
 
 #define VOUCH_TASK_STEPWISE 1	/* a process ended in it: commit after each activity */
 #define VOUCH_TASK_POISON 2		/* too often: fail the activity that comes next */
+#define VOUCH_TASK_COUNTED 4	/* it failed, or its process ended: tell when it succeeds */
 
 typedef enum VouchLaterKind
 {
 	VOUCH_LATER_HINT,			/* of a backend: a timer, or a role that has no pool yet */
 	VOUCH_LATER_BUSY,			/* somebody else had the row */
 	VOUCH_LATER_FAILED,			/* could not be advanced, even alone */
-	VOUCH_LATER_DIED			/* its process ended in it */
+	VOUCH_LATER_DIED,			/* its process ended in it */
+	VOUCH_LATER_SUCCEEDED		/* of one that is COUNTED: it got on */
 } VouchLaterKind;
 
 /* What a dispatcher is told: to hand a task out, at once or later. */
@@ -61,6 +64,17 @@ typedef struct VouchLater
 	VouchLaterKind kind;
 	TimestampTz due_at;			/* 0: now */
 } VouchLater;
+
+/*
+ * An execution that is in trouble.  Hints for it come from anywhere, so what
+ * is to be done about it is kept here and not in the task.
+ */
+typedef struct VouchMark
+{
+	pg_uuid_t	execution_id;
+	uint16		flags;
+	TimestampTz until;			/* not to be run before */
+} VouchMark;
 
 typedef enum VouchDatabaseState
 {
@@ -126,6 +140,8 @@ typedef struct VouchPool
 	bool		refill;			/* the dispatcher has more: tell it at VOUCH_LOW_WATER */
 	int			start_failures; /* in a row */
 	uint32		emptied;		/* how often the queue ran empty */
+	int			nmarks;
+	VouchMark	marks[VOUCH_MARKS];
 	int			head;
 	int			count;
 	char		reason[VOUCH_REASON_LEN];

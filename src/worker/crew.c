@@ -154,7 +154,7 @@ reset_pool(VouchPool *pool, Oid role)
 	pool->pressed = pool->overflowed = pool->refill = false;
 	pool->start_failures = 0;
 	pool->emptied = 0;
-	pool->head = pool->count = 0;
+	pool->head = pool->count = pool->nmarks = 0;
 	set_reason(pool, "");
 }
 

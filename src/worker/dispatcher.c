@@ -135,6 +135,8 @@ busy_delay(int times)
 static void
 take_in(VouchLater *later, TimestampTz now)
 {
+	VouchPool  *pool;
+
 	switch (later->kind)
 	{
 		case VOUCH_LATER_HINT:
@@ -145,7 +147,13 @@ take_in(VouchLater *later, TimestampTz now)
 		case VOUCH_LATER_FAILED:
 		case VOUCH_LATER_DIED:
 			later->due_at = vouch_later_failed(&later->task, later->kind == VOUCH_LATER_DIED, now);
+			pool = vouch_pool_find(database->oid, later->role);
+			if (pool != NULL)
+				vouch_pool_mark(pool, later->role, &later->task, later->due_at);
 			break;
+		case VOUCH_LATER_SUCCEEDED:
+			vouch_later_succeeded(&later->task);
+			return;
 	}
 	if (later->due_at <= now)
 		vouch_crew_give(vouch_crew_of(later->role), &later->task);
@@ -277,6 +285,12 @@ end_caution(TimestampTz now)
 			 vouch_shared->pools[i].nidle < vouch_shared->pools[i].nmembers))
 			return;
 	database->cautious = false;
+
+	/* A process that ended left its marks: the next crash is none of theirs. */
+	vouch_process_start_transaction();
+	if (vouch_probe_obstacle() == NULL)
+		vouch_suspect_forget();
+	vouch_process_commit();
 }
 
 static void

@@ -138,6 +138,8 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 				if (n == ngiven)
 					break;
 				task = given[n];
+				if (task.flags != 0)
+					break;
 			}
 			else if (!vouch_pool_take(&task) || task.flags != 0)
 				break;
@@ -216,13 +218,14 @@ blame_activity(const ErrorData *edata, bool *stepwise, Verdict *verdict)
 
 /*
  * The sure way, for one task that is in hand.  Stepwise: an activity a commit,
- * so that what kills the process or the server is what comes next.
+ * so that what kills the process or the server is what comes next.  marked:
+ * it is to be unmarked when it is done, whether or not the caution has ended.
  */
 static void
-run_alone(const VouchTask *task, int which, int crashes, TaskResult *result, int64 *steps)
+run_alone(const VouchTask *task, int which, bool marked, int crashes, TaskResult *result, int64 *steps)
 {
 	volatile Verdict verdict = verdict_on(task, crashes);
-	volatile bool stepwise = task->flags != 0 || crashes > 0;
+	volatile bool stepwise = (task->flags & (VOUCH_TASK_STEPWISE | VOUCH_TASK_POISON)) != 0 || crashes > 0;
 	volatile bool again;
 
 	result->failed = false;
@@ -230,6 +233,7 @@ run_alone(const VouchTask *task, int which, int crashes, TaskResult *result, int
 	{
 		volatile int64 done = 0;
 		volatile bool committing = false;
+		volatile bool succeeded = false;
 
 		again = false;
 		PG_TRY();
@@ -243,12 +247,15 @@ run_alone(const VouchTask *task, int which, int crashes, TaskResult *result, int
 				vouch_engine_fail_next(task->bucket, &task->execution_id, verdict.error, verdict.cause);
 			result->outcome = advance(task, which, VOUCH_ADVANCE_CAREFUL, &mine);
 			again = stepwise && result->outcome == VOUCH_ADVANCED && mine > 0;
-			if (database->cautious && !again)
+			if (marked && !again)
 				vouch_suspect_clear(task, 1);
 			committing = true;
 			vouch_process_commit();
 			verdict.error = NULL;
 			done = mine;
+			if ((task->flags & VOUCH_TASK_COUNTED) && (result->outcome == VOUCH_ADVANCED ||
+													   result->outcome == VOUCH_ADVANCE_IDLE))
+				succeeded = true;
 		}
 		PG_CATCH();
 		{
@@ -267,11 +274,13 @@ run_alone(const VouchTask *task, int which, int crashes, TaskResult *result, int
 		}
 		PG_END_TRY();
 		*steps += done;
+		if (succeeded)
+			vouch_pool_succeeded(task);
 		vouch_session_reset();
 	} while (again);
 	vouch_engine_activity_limit = 0;
 
-	if (result->failed && database->cautious)
+	if (result->failed && marked)
 	{
 		/* It failed, but it has not crashed. */
 		vouch_process_start_transaction();
@@ -289,7 +298,7 @@ run_suspect(const VouchTask *task, int which, int crashes, TaskResult *result, i
 	vouch_suspect_lock();
 	vouch_suspect_mark(task, 1);
 	vouch_process_commit();
-	run_alone(task, which, crashes, result, steps);
+	run_alone(task, which, true, crashes, result, steps);
 	vouch_suspect_unlock();
 }
 
@@ -323,7 +332,7 @@ run_cautiously(VouchTask *tasks, TaskResult *results, int64 *steps)
 	if (ninnocent > 0 && !run_together(tasks, ninnocent, results, &ndone, steps))
 		*steps = 0;
 	for (int i = ndone; i < ninnocent; i++)
-		run_alone(&tasks[i], i, 0, &results[i], steps);
+		run_alone(&tasks[i], i, true, 0, &results[i], steps);
 	for (int i = ninnocent; i < n; i++)
 		run_suspect(&tasks[i], i, crashes[i], &results[i], steps);
 	return n;
@@ -368,7 +377,7 @@ run_batch(int64 *all_steps)
 			steps = 0;
 		n = vouch_pool_in_hand(tasks);
 		for (int i = ndone; i < n; i++)
-			run_alone(&tasks[i], i, 0, &results[i], &steps);
+			run_alone(&tasks[i], i, false, 0, &results[i], &steps);
 	}
 	if (n == 0)
 		return false;

@@ -124,11 +124,18 @@ vouch_later_failed(VouchTask *task, bool died, TimestampTz now)
 	failure->failures++;
 	if (died)
 		failure->deaths++;
-	task->flags = failure->deaths >= MAX_DEATHS ? VOUCH_TASK_STEPWISE | VOUCH_TASK_POISON
-		: failure->deaths > 0 ? VOUCH_TASK_STEPWISE : 0;
+	task->flags = VOUCH_TASK_COUNTED |
+		(failure->deaths > 0 ? VOUCH_TASK_STEPWISE : 0) |
+		(failure->deaths >= MAX_DEATHS ? VOUCH_TASK_POISON : 0);
 	delay = FIRST_DELAY_MS * (INT64CONST(1) << Min(failure->failures - 1, 16));
 	failure->until = TimestampTzPlusMilliseconds(now, Min(delay, MAX_DELAY_MS));
 	return failure->until;
+}
+
+void
+vouch_later_succeeded(const VouchTask *task)
+{
+	(void) hash_search(failures, &task->execution_id, HASH_REMOVE, NULL);
 }
 
 bool

@@ -153,6 +153,73 @@ is_in_hand(VouchPool *pool, const VouchTask *task)
 	return false;
 }
 
+/* Needs the pool's lock. */
+static VouchMark *
+find_mark(VouchPool *pool, const pg_uuid_t *execution_id)
+{
+	for (int i = 0; i < pool->nmarks; i++)
+		if (memcmp(&pool->marks[i].execution_id, execution_id, sizeof(pg_uuid_t)) == 0)
+			return &pool->marks[i];
+	return NULL;
+}
+
+void
+vouch_pool_mark(VouchPool *pool, Oid role, const VouchTask *task, TimestampTz until)
+{
+	VouchMark  *mark;
+
+	LWLockAcquire(vouch_pool_lock(pool), LW_EXCLUSIVE);
+	if (pool->role == role)
+	{
+		mark = find_mark(pool, &task->execution_id);
+		if (mark == NULL && pool->nmarks < VOUCH_MARKS)
+			mark = &pool->marks[pool->nmarks++];
+		if (mark == NULL)
+		{
+			/* the one that has been left alone for the longest time */
+			mark = &pool->marks[0];
+			for (int i = 1; i < pool->nmarks; i++)
+				if (pool->marks[i].until < mark->until)
+					mark = &pool->marks[i];
+		}
+		mark->execution_id = task->execution_id;
+		mark->flags = task->flags;
+		mark->until = until;
+	}
+	LWLockRelease(vouch_pool_lock(pool));
+}
+
+void
+vouch_pool_succeeded(const VouchTask *task)
+{
+	VouchDatabase *database = vouch_database_find(my_database);
+	VouchMark  *mark;
+	VouchLater	later;
+
+	LWLockAcquire(vouch_pool_lock(vouch_my_pool), LW_EXCLUSIVE);
+	mark = find_mark(vouch_my_pool, &task->execution_id);
+	if (mark != NULL)
+		*mark = vouch_my_pool->marks[--vouch_my_pool->nmarks];
+	LWLockRelease(vouch_pool_lock(vouch_my_pool));
+
+	memset(&later, 0, sizeof(later));
+	later.task = *task;
+	later.role = vouch_my_pool->role;
+	later.kind = VOUCH_LATER_SUCCEEDED;
+	if (database != NULL)
+		vouch_later_push(database, &later);
+}
+
+/* Needs the pool's lock.  Gives a task its execution's flags; false when it is not to be run yet. */
+static bool
+heed_mark(VouchPool *pool, VouchTask *task, TimestampTz now)
+{
+	VouchMark  *mark = find_mark(pool, &task->execution_id);
+
+	task->flags = mark != NULL ? mark->flags : 0;
+	return mark == NULL || mark->until <= now;
+}
+
 bool
 vouch_pool_take(VouchTask *task)
 {
@@ -160,6 +227,7 @@ vouch_pool_take(VouchTask *task)
 	uint32		next = 0;
 	bool		found = false;
 	bool		tell = false;
+	TimestampTz now = GetCurrentTimestamp();
 
 	LWLockAcquire(vouch_pool_lock(pool), LW_EXCLUSIVE);
 	while (!found && pool->count > 0 && me->nin_hand < VOUCH_BATCH)
@@ -168,7 +236,7 @@ vouch_pool_take(VouchTask *task)
 		pool->head = (pool->head + 1) % VOUCH_QUEUE;
 		if (--pool->count == 0)
 			pool->emptied++;
-		if (is_in_hand(pool, task))
+		if (is_in_hand(pool, task) || !heed_mark(pool, task, now))
 			continue;
 		me->again[me->nin_hand] = false;
 		me->in_hand[me->nin_hand++] = *task;
@@ -235,6 +303,7 @@ vouch_pool_done(int64 steps)
 		if (me->again[i])
 		{
 			me->in_hand[i].busy = 0;
+			me->in_hand[i].flags = 0;	/* its mark, if there is one, says what they are */
 			enqueue(pool, &me->in_hand[i]);
 		}
 	me->nin_hand = 0;

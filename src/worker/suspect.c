@@ -58,6 +58,14 @@ vouch_suspect_count(bool after_crash)
 	return after_crash;
 }
 
+void
+vouch_suspect_forget(void)
+{
+	SPI_connect();
+	vouch_stmt_run(&forget_all, NULL, NULL);
+	SPI_finish();
+}
+
 int
 vouch_suspect_sort(VouchTask *tasks, int ntasks, int *crashes)
 {

@@ -67,6 +67,15 @@ extern void vouch_pool_ready(void);
 /* The next task, which is in hand from then on; false when there is none. */
 extern bool vouch_pool_take(VouchTask *task);
 
+/*
+ * From now on, tasks of an execution have these flags, whoever queues them,
+ * and are not taken before until: the dispatcher hands one out then.
+ */
+extern void vouch_pool_mark(VouchPool *pool, Oid role, const VouchTask *task, TimestampTz until);
+
+/* A task that is COUNTED got on: its execution is in trouble no more. */
+extern void vouch_pool_succeeded(const VouchTask *task);
+
 /* What is in hand, and which of it is run now (-1: none). */
 extern int	vouch_pool_in_hand(VouchTask *tasks);
 extern void vouch_pool_current(int which);
@@ -100,6 +109,9 @@ extern int	vouch_later_count(void);
  * accordingly, and returns when to try again.
  */
 extern TimestampTz vouch_later_failed(VouchTask *task, bool died, TimestampTz now);
+
+/* It got on: nothing of the past counts any more. */
+extern void vouch_later_succeeded(const VouchTask *task);
 
 /* Is an execution kept back because it failed? */
 extern bool vouch_later_kept_back(const VouchTask *task, TimestampTz now);
@@ -192,6 +204,9 @@ extern void vouch_suspect_mark(const VouchTask *tasks, int ntasks);
 
 /* They did no harm: unmarks, in the transaction that ran them. */
 extern void vouch_suspect_clear(const VouchTask *tasks, int ntasks);
+
+/* Nobody is suspected any more.  In a transaction. */
+extern void vouch_suspect_forget(void);
 
 /* ---- worker/ddl.c ---- */
 
