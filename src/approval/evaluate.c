@@ -8,6 +8,9 @@
  * and the person they act for are one person, and both must be free of duties.
  * A signature does not lose its force because a role is taken back later: the
  * right to sign is tested when it is given.
+ *
+ * One file because all of it is one pure function with its helpers: rows and
+ * one "now" in, a decision out, and nothing else may judge.
  */
 #include "postgres.h"
 

@@ -6,6 +6,8 @@
  * agrees: the log's leaves come from its rows, payload hashes from payloads,
  * states and digests from the log.  All of it in the snapshot of the
  * statement that called us, so what others do meanwhile makes no false alarm.
+ *
+ * One file because each check reads what the one before it has loaded of an artifact.
  */
 #include "postgres.h"
 
