@@ -332,7 +332,7 @@ must_yield(VouchAdvance *adv)
 	if (adv->steps >= YIELD_STEPS)
 		adv->yielded = true;
 	else if ((adv->steps & 15) == 15 || adv->activities > 0)
-		adv->yielded = GetCurrentTimestamp() - adv->started > YIELD_USECS ||
+		adv->yielded = GetCurrentTimestamp() - adv->loaded > YIELD_USECS ||
 			MemoryContextMemAllocated(adv->context, true) > YIELD_BYTES;
 	return adv->yielded;
 }
@@ -562,6 +562,12 @@ run_queue(VouchAdvance *adv)
 		VouchBranch *b = adv->queue[adv->queue_head++];
 
 		run_branch(adv, b);
+		/* what may begin here and now, and has the time, does */
+		if (adv->queue_head == adv->queue_tail && !adv->closed && !adv->left_ready && !must_yield(adv))
+		{
+			adv->queue_head = adv->queue_tail = 0;
+			(void) vouch_join_more(adv, true);
+		}
 	}
 }
 
@@ -574,6 +580,7 @@ load(VouchAdvance *adv)
 
 	adv->program = vouch_program_get(e->workflow, e->revision);
 	vouch_rows_load(adv);
+	adv->loaded = GetCurrentTimestamp();	/* reading takes none of the time for work */
 	vouch_history_begin(adv);
 	if (e->next_event == 1 && adv->nbranches > 0)
 		vouch_history_add(adv, adv->branches[0], VOUCH_EV_EXECUTION_STARTED, NULL,
@@ -610,7 +617,11 @@ advance_claimed(VouchAdvance *adv)
 		if (adv->branches[i]->status == VOUCH_BRANCH_READY &&
 			adv->branches[i]->resume <= VOUCH_RESUME_TIMER && !adv->branches[i]->dirty)
 			enqueue(adv, adv->branches[i]);
+	if (adv->queue_tail == 0)
+		(void) vouch_join_more(adv, true);
 	run_queue(adv);
+	if (adv->yielded && !adv->closed && vouch_join_more(adv, false))
+		vouch_rows_nudge(e->bucket, &e->id, e->run_as);
 	vouch_rows_flush(adv);
 }
 

@@ -15,6 +15,7 @@ typedef struct VouchAdvance
 	const VouchProgram *program;
 	MemoryContext context;
 	TimestampTz started;
+	TimestampTz loaded;
 
 	VouchBranch **branches;		/* in order of their numbers; removed ones stay until the end */
 	int			nbranches;
@@ -87,6 +88,8 @@ extern void vouch_join_open(VouchAdvance *adv, VouchBranch *branch, const AslEnt
 extern void vouch_join_child_ended(VouchAdvance *adv, VouchBranch *child, const AslValue *output);
 extern void vouch_join_child_failed(VouchAdvance *adv, VouchBranch *child, const AslError *error);
 extern void vouch_join_finish(VouchAdvance *adv, VouchBranch *branch);
+/* Are there iterations that may begin, now that all others wait?  With begin, some do. */
+extern bool vouch_join_more(VouchAdvance *adv, bool begin);
 extern void vouch_join_began(VouchAdvance *adv, VouchBranch *child);
 
 /* wait.c: timers, signals, reviews */

@@ -20,19 +20,42 @@ is_inline_map(const VouchBranch *b)
 	return b->state->type == ASL_MAP && !b->state->distributed;
 }
 
-/* Begins iterations as far as MaxConcurrency allows. */
+/*
+ * Iterations begin in batches: as long as the ones that began can go on, the
+ * others cost nothing but their item, however many there are.
+ */
+#define BATCH 500
+
+/* How many more iterations may begin now. */
+static int
+room(const VouchJoin *join)
+{
+	int			more = Min(join->total - join->next, BATCH);
+
+	if (join->max_concurrency > 0)
+		more = Min(more, join->max_concurrency - join->running);
+	return join->canceling ? 0 : Max(more, 0);
+}
+
+/* Begins iterations as far as MaxConcurrency allows, a batch at most. */
 static void
 begin_next(VouchAdvance *adv, VouchBranch *parent)
 {
 	VouchJoin  *join = parent->join;
+	int			n = room(join);
+	VouchBranch **found = NULL;
 
-	while (join->next < join->total &&
-		   (join->max_concurrency <= 0 || join->running < join->max_concurrency))
+	if (n == 0)
+		return;
+	if (join->items == NULL &&
+		vouch_rows_load_children(adv, parent, VOUCH_BRANCH_PENDING, join->next, n, &found) != n)
+		elog(ERROR, "iterations of branch %d are missing", parent->no);
+	for (int i = 0; i < n; i++)
 	{
 		int			place = join->next++;
 		VouchBranch *child;
 
-		if (join->items != NULL)
+		if (found == NULL)
 		{
 			child = vouch_advance_new_branch(adv, parent, place, parent->state->branches[0],
 											 join->items[place]);
@@ -40,19 +63,35 @@ begin_next(VouchAdvance *adv, VouchBranch *parent)
 		}
 		else
 		{
-			VouchBranch **found;
-
-			if (vouch_rows_load_children(adv, parent, VOUCH_BRANCH_PENDING, place, 1, &found) != 1 ||
-				found[0]->place != place)
+			child = found[i];
+			if (child->place != place)
 				elog(ERROR, "iteration %d of branch %d is missing", place, parent->no);
-			child = found[0];
 			child->previous_event = parent->previous_event;
 			vouch_rows_add(adv, child);
 		}
 		join->running++;
-		parent->join_dirty = true;
 		vouch_advance_ready(adv, child, VOUCH_RESUME_ENTER);
 	}
+	parent->join_dirty = true;
+}
+
+bool
+vouch_join_more(VouchAdvance *adv, bool begin)
+{
+	bool		more = false;
+	int			n = adv->nbranches;
+
+	for (int i = 0; i < n; i++)
+	{
+		VouchBranch *b = adv->branches[i];
+
+		if (b->removed || b->status != VOUCH_BRANCH_WAITING || b->wait != VOUCH_WAIT_JOIN || room(b->join) == 0)
+			continue;
+		more = true;
+		if (begin)
+			begin_next(adv, b);
+	}
+	return more;
 }
 
 void
@@ -154,7 +193,8 @@ child_done(VouchAdvance *adv, VouchBranch *child, const AslValue *output)
 	}
 	if (join->open > 0)
 	{
-		begin_next(adv, parent);
+		if (join->max_concurrency > 0)
+			begin_next(adv, parent);
 		return;
 	}
 	if (!child->silent)

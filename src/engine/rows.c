@@ -16,6 +16,7 @@
 #include "core/stmt.h"
 #include "core/wake.h"
 #include "engine/advance.h"
+#include "engine/bulk.h"
 #include "engine/machines.h"
 #include "engine/task.h"
 #include "miscadmin.h"
@@ -621,7 +622,7 @@ write_branch(VouchAdvance *adv, VouchBranch *b)
 
 /* The iterations that MaxConcurrency holds back, when the Map stays open. */
 static void
-write_pending(VouchAdvance *adv, VouchBranch *parent)
+write_pending(VouchAdvance *adv, VouchBulk **bulk, VouchBranch *parent)
 {
 	VouchJoin  *join = parent->join;
 
@@ -638,8 +639,7 @@ write_pending(VouchAdvance *adv, VouchBranch *parent)
 		b.actor = parent->actor;
 		b.input = join->items[place];
 		b.item_value = join->item_values ? join->item_values[place] : NULL;
-		b.loaded = true;
-		write_branch(adv, &b);
+		vouch_bulk_add(bulk, adv, &b, status_names[b.status], data_of(&b));
 	}
 	join->items = NULL;
 }
@@ -689,6 +689,7 @@ vouch_rows_flush(VouchAdvance *adv)
 	TimestampTz soonest = 0;
 	bool		ready = false;
 	int			loaded = adv->nbranches;
+	VouchBulk  *bulk = NULL;
 	Datum		args[7];
 
 	if (adv->closed)
@@ -706,7 +707,10 @@ vouch_rows_flush(VouchAdvance *adv)
 		{
 			if (b->due_at != 0 && (soonest == 0 || b->due_at < soonest))
 				soonest = b->due_at;
-			write_branch(adv, b);
+			if (b->status == VOUCH_BRANCH_DONE && !b->stored)
+				vouch_bulk_add(&bulk, adv, b, status_names[b->status], data_of(b));
+			else
+				write_branch(adv, b);
 			adv->counters_changed = true;
 		}
 		else if (b->join_dirty)
@@ -721,8 +725,10 @@ vouch_rows_flush(VouchAdvance *adv)
 			vouch_stmt_run_one(&update_join, args, NULL);
 		}
 		if (b->join != NULL && b->join->items != NULL)
-			write_pending(adv, b);
+			write_pending(adv, &bulk, b);
 	}
+	if (bulk != NULL)
+		vouch_bulk_flush(bulk);
 	vouch_history_flush(adv);
 	if (adv->counters_changed)
 	{

@@ -115,12 +115,12 @@ check_signal(const char *name, Jsonb *payload)
 				 errmsg("\"%s\" cannot name a signal", name),
 				 errdetail("A name has 1 to 200 bytes."),
 				 errhint("Take the name that the workflow's vouch:signal state waits for.")));
-	if (VARSIZE(payload) / 1024 > vouch_guc_max_payload)
+	if (VARSIZE(payload) > (Size) vouch_guc_max_payload * 1024)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_LIMIT),
 				 errmsg("the payload of signal \"%s\" is larger than vouch.max_payload", name),
-				 errdetail("It has %zu kB, %d are allowed.", (size_t) VARSIZE(payload) / 1024,
-						   vouch_guc_max_payload),
+				 errdetail("It has %zu bytes, %zu are allowed.", (size_t) VARSIZE(payload),
+						   (size_t) vouch_guc_max_payload * 1024),
 				 errhint("Keep large data in a table and send its key.")));
 }
 

@@ -127,11 +127,12 @@ vouch_start_check(const char *workflow_id, Jsonb *input)
 				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
 				 errdetail("A workflow_id has 1 to %d bytes and no \"/\": that makes the ids of children.", WORKFLOW_ID_MAX),
 				 errhint("Name it after its subject, like cycle-7-report-3.")));
-	if (input != NULL && VARSIZE(input) / 1024 > vouch_guc_max_payload)
+	if (input != NULL && VARSIZE(input) > (Size) vouch_guc_max_payload * 1024)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_LIMIT),
 				 errmsg("the input of workflow \"%s\" is larger than vouch.max_payload", workflow_id),
-				 errdetail("It has %zu kB, %d are allowed.", (size_t) VARSIZE(input) / 1024, vouch_guc_max_payload),
+				 errdetail("It has %zu bytes, %zu are allowed.", (size_t) VARSIZE(input),
+						   (size_t) vouch_guc_max_payload * 1024),
 				 errhint("Keep large data in a table and pass its key.")));
 }
 

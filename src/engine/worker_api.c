@@ -572,11 +572,12 @@ vouch_sql_complete_activity(PG_FUNCTION_ARGS)
 
 	need(PG_ARGISNULL(0), "task_token");
 	output = PG_ARGISNULL(1) ? vouch_json_from_text("null") : PG_GETARG_JSONB_P(1);
-	if (VARSIZE(output) / 1024 > vouch_guc_max_payload)
+	if (VARSIZE(output) > (Size) vouch_guc_max_payload * 1024)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_LIMIT),
 				 errmsg("the output of the task is larger than vouch.max_payload"),
-				 errdetail("It has %zu kB, %d are allowed.", (size_t) VARSIZE(output) / 1024, vouch_guc_max_payload),
+				 errdetail("It has %zu bytes, %zu are allowed.", (size_t) VARSIZE(output),
+						   (size_t) vouch_guc_max_payload * 1024),
 				 errhint("Keep large data in a table and return its key, or fail the task with vouch.fail_activity().")));
 	finish(PG_GETARG_UUID_P(0), "completed", output, NULL, NULL);
 	PG_RETURN_VOID();
