@@ -1,0 +1,25 @@
+/*
+ * lookup.h
+ *	  Keys and payloads of many items at once.
+ */
+#ifndef VOUCH_VERSION_LOOKUP_H
+#define VOUCH_VERSION_LOOKUP_H
+
+/* Sorts numbers and drops the second of each pair; returns how many remain. */
+extern int	vouch_lookup_sort(int *numbers, int n);
+
+/*
+ * Look up what belongs to sorted, distinct numbers, as the calling statement sees it.
+ * Results are parallel to numbers, in CurrentMemoryContext, and 0 where there is no row.
+ * What has neighbouring numbers (as what was made together has) is read in one
+ * go, which costs a tenth of looking each up.  Need SPI_connect().
+ */
+extern Datum *vouch_lookup_keys(int bucket, int artifact_no, const int *item_nos, int n);	/* text */
+extern void vouch_lookup_bodies(int bucket, int artifact_no, const int *body_nos, int n,
+								Datum **payloads,	/* jsonb */
+								Datum **hashes);	/* bytea; or NULL */
+
+/* Where a number is in sorted numbers, or -1. */
+extern int	vouch_lookup_index(const int *numbers, int n, int number);
+
+#endif							/* VOUCH_VERSION_LOOKUP_H */
