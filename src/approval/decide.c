@@ -128,29 +128,6 @@ vouch_sql_decide(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32((int32) n);
 }
 
-/*
- * Keys of the items that match, each with the same verdict, as vouch.decide()
- * takes them.  OFFSET 0 keeps each lookup one by key, whatever the statistics.
- */
-static VouchStmt find_items = {
-	"SELECT coalesce(jsonb_object_agg(i.item_key, $9::jsonb), '{}'), count(*)"
-	" FROM vouch_data.decision d"
-	" CROSS JOIN LATERAL (SELECT x.item_key FROM vouch_data.item x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no OFFSET 0) i"
-	" CROSS JOIN LATERAL (SELECT x.payload FROM vouch_data.item_body x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = d.body_no OFFSET 0) b"
-	" LEFT JOIN LATERAL (SELECT x.status FROM vouch_data.decision x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no AND x.stage = $4"
-	"   AND x.from_no <= $3 AND x.to_no > $3 OFFSET 0) e ON true"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.from_no <= $3 AND d.to_no > $3"
-	" AND ($5 IS NULL OR b.payload @> $5)"
-	" AND ($6 IS NULL OR coalesce(jsonb_path_query_first(b.payload, $6, '{}', true), 'false') NOT IN ('false', 'null'))"
-	" AND (NOT $7 OR coalesce(e.status, 'pending') IN ('pending', 'needs_changes'))"
-	" AND coalesce(e.status, 'pending')::text <> $8",
-	SPI_OK_SELECT, 9, {INT4OID, INT4OID, INT4OID, INT2OID, JSONBOID, JSONPATHOID, BOOLOID, TEXTOID, JSONBOID},
-	.indexed = true
-};
-
 /* vouch.decide_where(version_id, status, filter, notes, user_id, only_undecided) returns int */
 Datum
 vouch_sql_decide_where(PG_FUNCTION_ARGS)
@@ -162,11 +139,9 @@ vouch_sql_decide_where(PG_FUNCTION_ARGS)
 	const char *actor = vouch_actor_check(arg_text(fcinfo, 4), "user_id");
 	bool		only_undecided = PG_ARGISNULL(5) || PG_GETARG_BOOL(5);
 	Reviewer	reviewer = {0};
-	VouchJsonBuild verdict;
+	VouchWhere	where = {0};
 	JsonbValue	scalar;
-	Datum		args[9];
-	char		nulls[9];
-	int64		n = 0;
+	int64		n;
 
 	if (status == NULL || (strcmp(status, "approved") != 0 && strcmp(status, "rejected") != 0 &&
 						   strcmp(status, "needs_changes") != 0))
@@ -174,21 +149,15 @@ vouch_sql_decide_where(PG_FUNCTION_ARGS)
 				(errcode(VOUCH_ERR_BAD_DECISION),
 				 errmsg("\"%s\" is no verdict", status ? status : "null"),
 				 errhint("It may be approved, rejected or needs_changes.")));
-	memset(nulls, ' ', sizeof(nulls));
-	nulls[4] = nulls[5] = 'n';
-	args[4] = args[5] = (Datum) 0;
+	where.verdict = status;
+	where.notes = notes;
+	where.only_undecided = only_undecided;
 	if (filter != NULL && vouch_json_is_object(filter))
-	{
-		args[4] = JsonbPGetDatum(filter);
-		nulls[4] = ' ';
-	}
+		where.contained = filter;
 	else if (filter != NULL && JB_ROOT_IS_SCALAR(filter) &&
 			 JsonbExtractScalar(&filter->root, &scalar) && scalar.type == jbvString)
-	{
-		args[5] = DirectFunctionCall1(jsonpath_in,
-									  CStringGetDatum(pnstrdup(scalar.val.string.val, scalar.val.string.len)));
-		nulls[5] = ' ';
-	}
+		where.path = DirectFunctionCall1(jsonpath_in,
+										 CStringGetDatum(pnstrdup(scalar.val.string.val, scalar.val.string.len)));
 	else if (filter != NULL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
@@ -197,26 +166,10 @@ vouch_sql_decide_where(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	find_reviewer(&reviewer, id, actor);
-	vouch_json_begin(&verdict);
-	vouch_json_put_text(&verdict, "decision", status);
-	if (notes != NULL)
-		vouch_json_put_text(&verdict, "notes", notes);
-	args[0] = Int32GetDatum(reviewer.request->version->bucket);
-	args[1] = Int32GetDatum(reviewer.request->version->artifact_no);
-	args[2] = Int32GetDatum(reviewer.request->version->version_no);
-	args[3] = Int16GetDatum(reviewer.stage);
-	args[6] = BoolGetDatum(only_undecided);
-	args[7] = CStringGetTextDatum(status);
-	args[8] = JsonbPGetDatum(vouch_json_end(&verdict));
-	vouch_stmt_run_one(&find_items, args, nulls);
-	if (vouch_stmt_get_int64(0, 2, 0) > 0)
-	{
-		Jsonb	   *decisions = DatumGetJsonbPCopy(vouch_stmt_get(0, 1, NULL));
-
-		n = vouch_version_decide(reviewer.request->version, reviewer.stage, decisions,
-								 actor, reviewer.acting_for);
+	n = vouch_version_decide_where(reviewer.request->version, reviewer.stage, &where,
+								   actor, reviewer.acting_for);
+	if (n > 0)
 		settle(&reviewer);
-	}
 	SPI_finish();
 	PG_RETURN_INT32((int32) n);
 }

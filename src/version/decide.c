@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "version/content.h"
 #include "version/store.h"
@@ -75,6 +76,41 @@ static VouchStmt name_items = {
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = t.item_no OFFSET 0) AS i",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4ARRAYOID}, .indexed = true
 };
+
+/*
+ * What decide_where looks at is every item, so it reads them once, with all
+ * that is needed to write them: of the stage (a), and of stage 1 (d).
+ */
+#define WHERE_VERDICT(a) \
+	" AND (NOT $5 OR coalesce(" a ".status, 'pending') IN ('pending', 'needs_changes'))" \
+	" AND coalesce(" a ".status, 'pending')::text <> $6"
+#define WHERE_COLUMNS(a) \
+	"SELECT i.item_key, d.item_no, " a ".from_no, " a ".origin_no, d.body_no, " a ".status::text, d.source, " a ".ctid" \
+	" FROM vouch_data.decision d" \
+	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+#define WHERE_STAGE \
+	" LEFT JOIN vouch_data.decision e ON e.bucket = $1 AND e.artifact_no = $2 AND e.item_no = d.item_no" \
+	"  AND e.stage = $4 AND e.from_no <= $3 AND e.to_no > $3"
+#define WHERE_PAYLOAD \
+	" JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no" \
+	"  AND ($7 IS NULL OR b.payload @> $7)" \
+	"  AND ($8 IS NULL OR coalesce(jsonb_path_query_first(b.payload, $8, '{}', true), 'false') NOT IN ('false', 'null'))"
+#define WHERE_VISIBLE \
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.from_no <= $3 AND d.to_no > $3"
+#define WHERE_STMT(text) { \
+	text " ORDER BY d.item_no", \
+	SPI_OK_SELECT, 8, {INT4OID, INT4OID, INT4OID, INT2OID, BOOLOID, TEXTOID, JSONBOID, JSONPATHOID}, .hashed = true}
+
+/* by later stage, by filter */
+static VouchStmt find_where[2][2] = {
+	{WHERE_STMT(WHERE_COLUMNS("d") WHERE_VISIBLE WHERE_VERDICT("d")),
+	WHERE_STMT(WHERE_COLUMNS("d") WHERE_PAYLOAD WHERE_VISIBLE WHERE_VERDICT("d"))},
+	{WHERE_STMT(WHERE_COLUMNS("e") WHERE_STAGE WHERE_VISIBLE WHERE_VERDICT("e")),
+	WHERE_STMT(WHERE_COLUMNS("e") WHERE_PAYLOAD WHERE_STAGE WHERE_VISIBLE WHERE_VERDICT("e"))},
+};
+
+/* Rows in one statement: bounds the memory of the arrays. */
+#define CHUNK 10000
 
 typedef enum Verdict
 {
@@ -474,75 +510,35 @@ batch_args(const Batch *batch, Oid type, Datum *args)
 												 TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-int64
-vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
-					 const char *actor, const char *on_behalf_of)
+/* Writes the verdicts from number at on, at most CHUNK. */
+static void
+write_verdicts(const VouchVersion *version, const Wanted *wanted, const VouchFound *found, const VouchFound *base,
+			   int at, Datum *args, const char *nulls)
 {
-	const VouchTransition *rule = vouch_version_rule(version, "decide");
-	Wanted		wanted = {0};
-	VouchFound *found,
-			   *base;
-	VouchChange change;
-	VouchOperation op = {0};
-	VouchDigest *leaves,
-				root;
+	int			n = Min(wanted->n - at, CHUNK);
 	Batch		own,
 				fresh,
 				closing;
 	Datum		words[NVERDICTS];
-	StringInfoData scratch;
-	Datum		args[10] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
-	Int32GetDatum(version->version_no)};
-	char		nulls[11] = "          ";
 
-	if (actor == NULL)
-		actor = vouch_actor_current();
-	if (stage < 1 || stage > 255)
-		elog(ERROR, "there is no reviewing stage %d", stage);
-	wanted.version = version;
-	wanted.phase = vouch_phase_read(version->phase);
-	read_decisions(&wanted, decisions);
-	if (wanted.n == 0)
-		return 0;
-	look_up_ids(&wanted);
-	check_duplicates(&wanted);
-	found = vouch_store_find(version, stage, wanted.keys, wanted.n);
-	base = stage == 1 ? found : vouch_store_find(version, 1, wanted.keys, wanted.n);
-	check_known(&wanted, found, base);
-
-	vouch_change_begin(&change, version);
-	batch_init(&own, wanted.n);
-	batch_init(&fresh, wanted.n);
-	batch_init(&closing, wanted.n);
-	leaves = palloc_extended(sizeof(VouchDigest) * wanted.n, MCXT_ALLOC_HUGE);
-	initStringInfo(&scratch);
+	batch_init(&own, n);
+	batch_init(&fresh, n);
+	batch_init(&closing, n);
 	for (int i = 0; i < NVERDICTS; i++)
 		words[i] = CStringGetTextDatum(verdicts[i]);
-	for (int i = 0; i < wanted.n; i++)
+	for (int i = at; i < at + n; i++)
 	{
-		VouchFound *f = &found[i];
+		const VouchFound *f = &found[i];
 		Batch	   *batch = f->from_no == version->version_no ? &own : &fresh;
 
-		if (f->from_no != 0)
-			vouch_change_count(&change, stage, f->status, f->source,
-							   f->origin_no != 0 || f->from_no < version->version_no, -1);
-		vouch_change_count(&change, stage, verdicts[wanted.status[i]], base[i].source, false, 1);
 		if (batch == &fresh && f->from_no != 0)
 			closing.items[closing.n++] = PointerGetDatum(&f->place);
 		batch->items[batch->n] = batch == &own ? PointerGetDatum(&f->place) : Int32GetDatum(base[i].item_no);
-		batch->status[batch->n] = words[wanted.status[i]];
-		batch->notes[batch->n] = wanted.notes[i];
-		batch->no_notes[batch->n] = DatumGetPointer(wanted.notes[i]) == NULL;
+		batch->status[batch->n] = words[wanted->status[i]];
+		batch->notes[batch->n] = wanted->notes[i];
+		batch->no_notes[batch->n] = DatumGetPointer(wanted->notes[i]) == NULL;
 		batch->n++;
-		vouch_decision_leaf(&leaves[i], &scratch, DatumGetTextPP(wanted.keys[i]), stage,
-							verdicts[wanted.status[i]], (text *) DatumGetPointer(wanted.notes[i]));
 	}
-
-	args[6] = CStringGetTextDatum(actor);
-	args[7] = on_behalf_of == NULL ? (Datum) 0 : CStringGetTextDatum(on_behalf_of);
-	nulls[7] = on_behalf_of == NULL ? 'n' : ' ';
-	args[8] = TimestampTzGetDatum(change.at);
-	args[9] = Int16GetDatum(stage);
 	if (own.n > 0)
 	{
 		batch_args(&own, TIDOID, args);
@@ -563,11 +559,59 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 		if (vouch_stmt_run(&insert_verdicts, args, nulls) != (uint64) fresh.n)
 			elog(ERROR, "carried rows of version %d are not where they were", version->version_no);
 	}
+}
+
+/* found: the rows of the stage; base: those of stage 1. */
+static int64
+enter(VouchVersion *version, int stage, const Wanted *wanted, const VouchFound *found, const VouchFound *base,
+	  const VouchTransition *rule, const char *actor, const char *on_behalf_of)
+{
+	VouchChange change;
+	VouchOperation op = {0};
+	VouchDigest *leaves,
+				root;
+	StringInfoData scratch;
+	MemoryContext chunk,
+				old;
+	Datum		args[10] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
+	Int32GetDatum(version->version_no)};
+	char		nulls[11] = "          ";
+
+	vouch_change_begin(&change, version);
+	leaves = palloc_extended(sizeof(VouchDigest) * wanted->n, MCXT_ALLOC_HUGE);
+	initStringInfo(&scratch);
+	for (int i = 0; i < wanted->n; i++)
+	{
+		const VouchFound *f = &found[i];
+
+		if (f->from_no != 0)
+			vouch_change_count(&change, stage, f->status, f->source,
+							   f->origin_no != 0 || f->from_no < version->version_no, -1);
+		vouch_change_count(&change, stage, verdicts[wanted->status[i]], base[i].source, false, 1);
+		vouch_decision_leaf(&leaves[i], &scratch, DatumGetTextPP(wanted->keys[i]), stage,
+							verdicts[wanted->status[i]], (text *) DatumGetPointer(wanted->notes[i]));
+	}
+
+	args[6] = CStringGetTextDatum(actor);
+	args[7] = on_behalf_of == NULL ? (Datum) 0 : CStringGetTextDatum(on_behalf_of);
+	nulls[7] = on_behalf_of == NULL ? 'n' : ' ';
+	args[8] = TimestampTzGetDatum(change.at);
+	args[9] = Int16GetDatum(stage);
+	chunk = AllocSetContextCreate(CurrentMemoryContext, "vouch decide", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(chunk);
+	for (int at = 0; at < wanted->n; at += CHUNK)
+	{
+		CHECK_FOR_INTERRUPTS();
+		write_verdicts(version, wanted, found, base, at, args, nulls);
+		MemoryContextReset(chunk);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(chunk);
 	vouch_change_finish(&change);
 	version->has_shown = false;
 
-	sort_leaves(leaves, base, wanted.n);
-	vouch_digest_root(&root, leaves, wanted.n);
+	sort_leaves(leaves, base, wanted->n);
+	vouch_digest_root(&root, leaves, wanted->n);
 	op.bucket = version->bucket;
 	op.artifact_no = version->artifact_no;
 	op.version_no = version->version_no;
@@ -575,10 +619,133 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 	op.rule = rule->rule;
 	op.actor = actor;
 	op.on_behalf_of = on_behalf_of;
-	op.items = wanted.n;
+	op.items = wanted->n;
 	op.items_root = &root;
-	op.detail = detail_of(&wanted, stage);
+	op.detail = detail_of(wanted, stage);
 	op.at = change.at;
 	vouch_ledger_append(&op);
-	return wanted.n;
+	return wanted->n;
+}
+
+static void
+check_stage(int stage)
+{
+	if (stage < 1 || stage > 255)
+		elog(ERROR, "there is no reviewing stage %d", stage);
+}
+
+int64
+vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
+					 const char *actor, const char *on_behalf_of)
+{
+	const VouchTransition *rule = vouch_version_rule(version, "decide");
+	Wanted		wanted = {0};
+	VouchFound *found,
+			   *base;
+
+	check_stage(stage);
+	wanted.version = version;
+	wanted.phase = vouch_phase_read(version->phase);
+	read_decisions(&wanted, decisions);
+	if (wanted.n == 0)
+		return 0;
+	look_up_ids(&wanted);
+	check_duplicates(&wanted);
+	found = vouch_store_find(version, stage, wanted.keys, wanted.n);
+	base = stage == 1 ? found : vouch_store_find(version, 1, wanted.keys, wanted.n);
+	check_known(&wanted, found, base);
+	return enter(version, stage, &wanted, found, base, rule,
+				 actor != NULL ? actor : vouch_actor_current(), on_behalf_of);
+}
+
+typedef struct WhereState
+{
+	Wanted	   *wanted;
+	VouchFound *found;
+	VouchFound *base;
+	Verdict		status;
+	text	   *notes;
+	List	   *strings;
+} WhereState;
+
+static void
+make_room(WhereState *state)
+{
+	Wanted	   *wanted = state->wanted;
+	int			n = wanted->allocated = Max(1024, 2 * wanted->allocated);
+
+	if (wanted->keys == NULL)
+	{
+		wanted->keys = palloc(sizeof(Datum) * n);
+		wanted->status = palloc(sizeof(Verdict) * n);
+		wanted->notes = palloc(sizeof(Datum) * n);
+		state->found = palloc(sizeof(VouchFound) * n);
+		state->base = palloc(sizeof(VouchFound) * n);
+		return;
+	}
+	wanted->keys = repalloc_huge(wanted->keys, sizeof(Datum) * n);
+	wanted->status = repalloc_huge(wanted->status, sizeof(Verdict) * n);
+	wanted->notes = repalloc_huge(wanted->notes, sizeof(Datum) * n);
+	state->found = repalloc_huge(state->found, sizeof(VouchFound) * n);
+	state->base = repalloc_huge(state->base, sizeof(VouchFound) * n);
+}
+
+static void
+take_match(TupleTableSlot *slot, void *arg)
+{
+	WhereState *state = arg;
+	Wanted	   *wanted = state->wanted;
+	VouchFound *f;
+	int			n = wanted->n;
+
+	if (n == wanted->allocated)
+		make_room(state);
+	slot_getallattrs(slot);
+	wanted->keys[n] = PointerGetDatum(DatumGetTextPCopy(slot->tts_values[0]));
+	wanted->status[n] = state->status;
+	wanted->notes[n] = PointerGetDatum(state->notes);
+	f = &state->base[n];
+	memset(f, 0, sizeof(*f));
+	f->item_no = DatumGetInt32(slot->tts_values[1]);
+	f->body_no = DatumGetInt32(slot->tts_values[4]);
+	f->source = vouch_store_intern(&state->strings, slot->tts_values[6]);
+	state->found[n] = *f;
+	if (!slot->tts_isnull[2])
+	{
+		f = &state->found[n];
+		f->from_no = DatumGetInt32(slot->tts_values[2]);
+		f->origin_no = slot->tts_isnull[3] ? 0 : DatumGetInt32(slot->tts_values[3]);
+		f->status = vouch_store_intern(&state->strings, slot->tts_values[5]);
+		f->place = *(ItemPointer) DatumGetPointer(slot->tts_values[7]);
+	}
+	wanted->n++;
+}
+
+int64
+vouch_version_decide_where(VouchVersion *version, int stage, const VouchWhere *where,
+						   const char *actor, const char *on_behalf_of)
+{
+	const VouchTransition *rule = vouch_version_rule(version, "decide");
+	bool		filter = where->contained != NULL || where->path != (Datum) 0;
+	Wanted		wanted = {0};
+	WhereState	state = {0};
+	Datum		args[8] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
+		Int32GetDatum(version->version_no), Int16GetDatum(stage), BoolGetDatum(where->only_undecided),
+		CStringGetTextDatum(where->verdict), JsonbPGetDatum(where->contained), where->path};
+	char		nulls[9] = "        ";
+
+	check_stage(stage);
+	wanted.version = version;
+	wanted.phase = vouch_phase_read(version->phase);
+	state.wanted = &wanted;
+	while (strcmp(verdicts[state.status], where->verdict) != 0)
+		state.status++;
+	state.notes = where->notes == NULL ? NULL : cstring_to_text(where->notes);
+	nulls[6] = where->contained == NULL ? 'n' : ' ';
+	nulls[7] = where->path == (Datum) 0 ? 'n' : ' ';
+	vouch_stmt_scan(&find_where[stage > 1][filter], args, nulls, true, take_match, &state);
+	if (wanted.n == 0)
+		return 0;
+	return enter(version, stage, &wanted, state.found, state.base, rule,
+				 actor != NULL ? actor : vouch_actor_current(), on_behalf_of);
 }

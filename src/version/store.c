@@ -139,6 +139,20 @@ static VouchStmt close_undone = {
 	.indexed = true, .guarded = true
 };
 
+/* The same where no later stage ever decided: each item has one row, which that index gives. */
+static VouchStmt close_undone_of_one_stage = {
+	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no = 2147483647 AND d.status <> 'approved'"
+	"  AND ($4 OR d.status <> 'pending') AND d.from_no + 0 < $3" CLOSED,
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, BOOLOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt find_later_stage = {
+	"SELECT 1 FROM vouch_data.version_stat WHERE bucket = $1 AND artifact_no = $2 AND stage > 1 LIMIT 1",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+};
+
 static VouchStmt delete_own = {
 	"WITH gone AS (DELETE FROM vouch_data.decision d"
 	" USING unnest($4::int4[]) AS i(item_no),"
@@ -320,45 +334,70 @@ vouch_change_finish(VouchChange *change)
 	change->makers = NIL;
 }
 
+/* Strings of which a version has few, each kept once; if there are many after all, looking for them costs more than keeping them. */
+#define INTERNED 32
+
+const char *
+vouch_store_intern(List **strings, Datum value)
+{
+	text	   *given = DatumGetTextPP(value);
+	int			len = VARSIZE_ANY_EXHDR(given);
+	ListCell   *cell;
+	char	   *string;
+
+	foreach(cell, *strings)
+	{
+		string = lfirst(cell);
+		if (strncmp(string, VARDATA_ANY(given), len) == 0 && string[len] == '\0')
+			return string;
+	}
+	string = text_to_cstring(given);
+	if (list_length(*strings) < INTERNED)
+		*strings = lappend(*strings, string);
+	return string;
+}
+
+typedef struct FindState
+{
+	VouchFound *found;
+	List	   *strings;
+} FindState;
+
+static void
+take_found(TupleTableSlot *slot, void *arg)
+{
+	FindState  *state = arg;
+	VouchFound *f;
+
+	slot_getallattrs(slot);
+	f = &state->found[DatumGetInt32(slot->tts_values[0])];
+	f->item_no = DatumGetInt32(slot->tts_values[1]);
+	if (slot->tts_isnull[2])
+		return;
+	f->from_no = DatumGetInt32(slot->tts_values[2]);
+	f->origin_no = slot->tts_isnull[3] ? 0 : DatumGetInt32(slot->tts_values[3]);
+	f->body_no = DatumGetInt32(slot->tts_values[4]);
+	f->status = vouch_store_intern(&state->strings, slot->tts_values[5]);
+	f->source = vouch_store_intern(&state->strings, slot->tts_values[6]);
+	f->recommended_by = vouch_store_intern(&state->strings, slot->tts_values[7]);
+	f->place = *(ItemPointer) DatumGetPointer(slot->tts_values[8]);
+}
+
 VouchFound *
 vouch_store_find(const VouchVersion *version, int stage, Datum *keys, int n)
 {
-	VouchFound *found = palloc_extended(sizeof(VouchFound) * Max(n, 1),
-										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	FindState	state = {0};
 	Datum		args[4] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
 	(Datum) 0, Int16GetDatum(stage)};
-	const char *source = NULL,
-			   *by = NULL;
-	uint64		rows;
 
+	state.found = palloc_extended(sizeof(VouchFound) * Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	if (n == 0)
-		return found;
+		return state.found;
 	args[2] = vouch_array(keys, n, TEXTOID);
-	rows = vouch_stmt_run(n > version->last_item_no / 4 ? &find_most_items : &find_items, args, NULL);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		VouchFound *f = &found[vouch_stmt_get_int32(i, 1, 0)];
-
-		f->item_no = vouch_stmt_get_int32(i, 2, 0);
-		f->from_no = vouch_stmt_get_int32(i, 3, 0);
-		if (f->from_no == 0)
-			continue;
-		f->origin_no = vouch_stmt_get_int32(i, 4, 0);
-		f->body_no = vouch_stmt_get_int32(i, 5, 0);
-		f->status = vouch_stmt_get_text(i, 6);
-		f->source = vouch_stmt_get_text(i, 7);
-		f->recommended_by = vouch_stmt_get_text(i, 8);
-		f->place = *(ItemPointer) DatumGetPointer(vouch_stmt_get(i, 9, NULL));
-		/* rows of one version share few strings */
-		if (source != NULL && strcmp(source, f->source) == 0)
-			f->source = source;
-		if (by != NULL && strcmp(by, f->recommended_by) == 0)
-			f->recommended_by = by;
-		source = f->source;
-		by = f->recommended_by;
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return found;
+	vouch_stmt_scan(n > version->last_item_no / 4 ? &find_most_items : &find_items, args, NULL, true,
+					take_found, &state);
+	pfree(DatumGetPointer(args[2]));
+	return state.found;
 }
 
 static int
@@ -537,7 +576,8 @@ vouch_store_close_undone(VouchChange *change, bool keep_pending)
 	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
 	Int32GetDatum(change->version_no), BoolGetDatum(!keep_pending)};
 
-	return count_closed(change, vouch_stmt_run(&close_undone, args, NULL), false);
+	return count_closed(change, vouch_stmt_run(vouch_stmt_run(&find_later_stage, args, NULL) > 0 ?
+											   &close_undone : &close_undone_of_one_stage, args, NULL), false);
 }
 
 int64

@@ -47,6 +47,9 @@ typedef struct VouchFound
 	ItemPointerData place;		/* of the row, as long as it is not written */
 } VouchFound;
 
+/* A text as a string, the same one for the same text.  strings: NIL at first. */
+extern const char *vouch_store_intern(List **strings, Datum value);
+
 /* Finds items by key, in the order of the keys; stage says whose verdict. */
 extern VouchFound *vouch_store_find(const VouchVersion *version, int stage, Datum *keys, int n);
 

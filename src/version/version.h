@@ -93,6 +93,20 @@ extern void vouch_version_apply(VouchVersion *version, const char *event,
 extern int64 vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 								  const char *actor, const char *on_behalf_of);
 
+/* Items that one verdict is for. */
+typedef struct VouchWhere
+{
+	const char *verdict;		/* "approved", "rejected", "needs_changes" */
+	const char *notes;			/* or NULL */
+	Jsonb	   *contained;		/* the payload contains it; or NULL */
+	Datum		path;			/* jsonpath whose first result is neither null nor false; or 0 */
+	bool		only_undecided; /* pending or needs_changes */
+} VouchWhere;
+
+/* The same for all items that match and have another verdict. */
+extern int64 vouch_version_decide_where(VouchVersion *version, int stage, const VouchWhere *where,
+										const char *actor, const char *on_behalf_of);
+
 /*
  * Digest of content and verdicts as they stand, for a signature.  Computed once
  * for a *version, and anew after vouch_version_decide().
