@@ -1,7 +1,6 @@
--- What versions cost, beside the plainest SQL that writes the same rows.  Run by "make bench-versions".
--- Each figure is the median of :reps runs in one session: wall and CPU time of
--- the backend (from /proc, so Linux only) and WAL written by the whole server.
-\set QUIET on
+-- What versions cost.  Run by "make bench-versions".  Every figure is CPU time of the backend (the kernel's count, in /proc, so Linux
+-- only) and WAL written by the whole server, the median of some runs in one session.  Tables of Vouch are not analyzed in between.
+-- Revisions are measured after one that is rolled back, which takes the full-page images that a checkpoint asks for.
 \set ON_ERROR_STOP on
 \pset footer off
 SET client_min_messages = warning;
@@ -11,13 +10,15 @@ CREATE SCHEMA bench;
 SET search_path = bench, public;
 
 -- One session plays the people.
-SELECT vouch.register_application(session_user);
+SELECT vouch.register_application(session_user) \g /dev/null
 SELECT vouch.grant_role('tess', 'tester'), vouch.grant_role('olga', 'report_owner') \g /dev/null
+UPDATE vouch_data.phase SET max_revisions = NULL;
 
-CREATE TABLE result (n serial, what text, wall_ms float8, cpu_ms float8, wal_mb float8);
+CREATE TABLE result (n serial, what text, cpu_ms float8, wall_ms float8, wal_mb float8);
 CREATE FUNCTION cpu_ms() RETURNS float8 LANGUAGE sql AS $$
 	SELECT split_part(pg_read_file('/proc/' || pg_backend_pid() || '/schedstat'), ' ', 1)::float8 / 1e6 $$;
-CREATE PROCEDURE measure(what text, actor text, statement text) LANGUAGE plpgsql AS $$
+-- Runs a statement some times, each in a transaction of its own, and notes what one run took.
+CREATE PROCEDURE measure(what text, actor text, statement text, times int DEFAULT 1, warm_up boolean DEFAULT false) LANGUAGE plpgsql AS $$
 DECLARE
 	wal pg_lsn;
 	cpu float8;
@@ -25,106 +26,177 @@ DECLARE
 BEGIN
 	PERFORM set_config('vouch.actor', actor, false);
 	COMMIT;
+	IF warm_up THEN
+		EXECUTE statement;
+		ROLLBACK;
+	END IF;
 	wal := pg_current_wal_insert_lsn();
 	cpu := cpu_ms();
 	wall := clock_timestamp();
-	EXECUTE statement;
-	COMMIT;
-	INSERT INTO result (what, wall_ms, cpu_ms, wal_mb)
-	VALUES (what, extract(epoch FROM clock_timestamp() - wall) * 1000, cpu_ms() - cpu,
-		(pg_current_wal_insert_lsn() - wal) / 1048576.0);
+	FOR i IN 1 .. times LOOP
+		EXECUTE statement;
+		COMMIT;
+	END LOOP;
+	INSERT INTO result (what, cpu_ms, wall_ms, wal_mb)
+	VALUES (what, (cpu_ms() - cpu) / times, extract(epoch FROM clock_timestamp() - wall) * 1000 / times,
+		(pg_current_wal_insert_lsn() - wal) / 1048576.0 / times);
 	COMMIT;
 END $$;
 
-CREATE TABLE sample AS
-SELECT n, 'sample-' || n AS item_key, jsonb_build_object('id', 'sample-' || n, 'type', 'random', 'source', 'tester',
-	'data', jsonb_build_object('account', md5(n::text), 'balance', n * 17 % 100000, 'limit', n * 31 % 50000, 'branch', 'b' || n % 400)) AS payload
-FROM generate_series(1, :items) n;
+CREATE FUNCTION payload(n int, key text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+	SELECT jsonb_build_object('id', key, 'type', 'random', 'source', 'tester',
+		'data', jsonb_build_object('account', md5(n::text), 'balance', n * 17 % 100000, 'limit', n * 31 % 50000, 'branch', 'b' || n % 400)) $$;
+CREATE TABLE sample AS SELECT n, 'sample-' || n AS item_key, payload(n, 'sample-' || n) FROM generate_series(1, :items) n;
+CREATE TABLE many AS SELECT n, 'sample-' || n AS item_key, payload(n, 'sample-' || n) FROM generate_series(1, :many) n;
 CREATE TABLE items AS SELECT jsonb_agg(payload ORDER BY n) AS items FROM sample;
-CREATE TABLE verdicts AS SELECT jsonb_object_agg(item_key, CASE WHEN n <= :items / 100 THEN 'rejected' ELSE 'approved' END) AS verdicts FROM sample;
+CREATE TABLE verdicts AS SELECT jsonb_object_agg(item_key, CASE WHEN n % 100 = 0 THEN 'rejected' ELSE 'approved' END) AS verdicts FROM sample;
+-- of each round a hundredth: new items, and verdicts that approve these and reject others that are carried
+CREATE TABLE round AS SELECT r,
+	jsonb_agg(payload(n, format('round-%s-%s', r, n))) AS items,
+	jsonb_object_agg(format('round-%s-%s', r, n), 'approved') || jsonb_object_agg('sample-' || n * 100 - r, 'rejected') AS verdicts
+FROM generate_series(1, :depth) r, generate_series(1, :items / 100) n GROUP BY r;
+
 CREATE TABLE plain_item (LIKE vouch_data.item INCLUDING ALL);
 CREATE TABLE plain_body (LIKE vouch_data.item_body INCLUDING ALL);
 CREATE TABLE plain_decision (LIKE vouch_data.decision INCLUDING ALL);
-CREATE TABLE copied (version_no int, item_key text, payload jsonb, status vouch.verdict, source text,
-	recommended_by text, decided_by text, decided_at timestamptz, notes text, PRIMARY KEY (version_no, item_key));
-VACUUM ANALYZE;
+CREATE TABLE copied (subject int, version_no int, item_key text, payload jsonb, status vouch.verdict, source text,
+	recommended_by text, decided_by text, decided_at timestamptz, notes text, PRIMARY KEY (subject, version_no, item_key));
+VACUUM ANALYZE sample, many, items, verdicts, round;
 
 CREATE FUNCTION id(subject text, version int DEFAULT NULL) RETURNS uuid LANGUAGE sql STABLE AS $$
 	SELECT vouch_data.version_id(a.bucket, a.artifact_no, coalesce(version, a.head_no)) FROM vouch_data.artifact a
 	WHERE a.bucket = vouch.bucket($1) AND a.subject = $1 AND a.phase = 'sample_selection' $$;
-UPDATE vouch_data.phase SET max_revisions = NULL;
 
-\set QUIET off
-\echo creating, deciding, approving
-\set QUIET on
+\echo :items items: creating, deciding, rejecting ...
 CREATE PROCEDURE first_part(reps int) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR r IN 1 .. reps LOOP
-		CALL measure('plain INSERT ... SELECT of the same rows', 'tess', format($q$
+		CALL measure('create, plain', 'tess', format($q$
 			WITH i AS (INSERT INTO plain_item SELECT 1, %1$s, n, item_key FROM sample),
 			b AS (INSERT INTO plain_body SELECT 1, %1$s, n, payload, vouch.digest(payload) FROM sample)
 			INSERT INTO plain_decision (bucket, artifact_no, item_no, from_no, body_no, status, source, recommended_by, recommended_at)
 			SELECT 1, %1$s, n, 1, n, 'pending', payload ->> 'source', 'tess', clock_timestamp() FROM sample$q$, r));
-		CALL measure('create_version, a jsonb array', 'tess', format(
-			'SELECT vouch.create_version(''Sample Selection'', subject => ''json-%s'', items => items) FROM items', r));
-		CALL measure('create_version_from a query', 'tess', format(
-			'SELECT vouch.create_version_from(''Sample Selection'', subject => ''query-%s'', query => ''SELECT item_key, payload FROM bench.sample ORDER BY n'')', r));
-		CALL measure('submit_version', 'tess', format('SELECT vouch.submit_version(id(''json-%s''))', r));
-		CALL measure('plain UPDATE of the same rows', 'olga', format($q$
-			UPDATE plain_decision SET status = 'approved', decided_by = 'olga', decided_at = clock_timestamp(), notes = NULL
-			WHERE bucket = 1 AND artifact_no = %s$q$, r));
-		CALL measure('decide, a jsonb object', 'olga', format('SELECT vouch.decide(id(''json-%s''), verdicts) FROM verdicts', r));
-		CALL measure('reject_version', 'olga', format('SELECT vouch.reject_version(id(''json-%s''), ''some are rejected'')', r));
+		CALL measure('create, copied', 'tess', format(
+			'INSERT INTO copied SELECT %s, 1, item_key, payload, ''pending'', payload ->> ''source'', ''tess'' FROM sample', r));
+		CALL measure('create', 'tess', format(
+			'SELECT vouch.create_version(''Sample Selection'', subject => ''s-%s'', items => items) FROM items', r));
+		IF r <= 2 THEN
+			CALL measure('create from', 'tess', format(
+				'SELECT vouch.create_version_from(''Sample Selection'', subject => ''q-%s'', query => ''SELECT item_key, payload FROM bench.sample ORDER BY n'')', r));
+			CALL measure('submit', 'tess', format('SELECT vouch.submit_version(id(''q-%s''))', r));
+			CALL measure('decide where', 'olga', format('SELECT vouch.decide_where(id(''q-%s''), ''approved'')', r));
+			CALL measure('approve', 'olga', format('SELECT vouch.approve_version(id(''q-%s''))', r));
+		END IF;
+		CALL measure('submit', 'tess', format('SELECT vouch.submit_version(id(''s-%s''))', r));
+		CALL measure('decide, plain', 'olga', format($q$
+			UPDATE plain_decision SET status = CASE WHEN item_no %% 100 = 0 THEN 'rejected' ELSE 'approved' END::vouch.verdict,
+				decided_by = 'olga', decided_at = clock_timestamp(), notes = NULL WHERE bucket = 1 AND artifact_no = %s$q$, r));
+		CALL measure('decide, copied', 'olga', format($q$
+			UPDATE copied SET status = CASE WHEN item_key LIKE '%%00' THEN 'rejected' ELSE 'approved' END::vouch.verdict,
+				decided_by = 'olga', decided_at = clock_timestamp() WHERE subject = %s$q$, r));
+		CALL measure('decide', 'olga', format('SELECT vouch.decide(id(''s-%s''), verdicts) FROM verdicts', r));
+		CALL measure('reject', 'olga', format('SELECT vouch.reject_version(id(''s-%s''), ''some are rejected'')', r));
 	END LOOP;
 END $$;
 CALL first_part(:reps);
+-- what autovacuum does in its time; ANALYZE only for the plain tables, whose statements are planned by the statistics
+VACUUM ANALYZE plain_item, plain_body, plain_decision, copied;
+SELECT format('VACUUM %s', string_agg(format('vouch_data.%I', t), ', ')) FROM unnest('{item,item_body,decision,version,version_stat,artifact}'::text[]) t \gexec
 
-\set QUIET off
-\echo revising one of them, a hundredth rejected and as many new each time
-\set QUIET on
-CREATE FUNCTION fresh(r int, n int) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT jsonb_agg(payload || jsonb_build_object('id', 'round-' || r || '-' || sample.n) ORDER BY sample.n) FROM sample WHERE sample.n <= $2 $$;
-UPDATE plain_decision SET status = 'rejected' WHERE item_no % 100 = 0;
-INSERT INTO copied SELECT 1, item_key, payload, 'approved', 'tester', 'tess', 'olga', now(), NULL FROM sample;
-VACUUM ANALYZE;
-CREATE TABLE extra (r int, items jsonb, verdicts jsonb);
-INSERT INTO extra SELECT r, fresh(r, :items / 100), (SELECT jsonb_object_agg(i ->> 'id', 'rejected') FROM jsonb_array_elements(fresh(r, :items / 100)) i)
-FROM generate_series(1, 2 * :reps) r;
-CREATE PROCEDURE second_part(reps int, hundredth int) LANGUAGE plpgsql AS $$
+\echo a first revision of each, then :depth of one, a hundredth of the items rejected each time ...
+CREATE PROCEDURE compare(subject int, earlier int, what text) LANGUAGE plpgsql AS $$
+BEGIN
+	CALL measure('diff' || what, 'olga', format('SELECT count(*) FROM vouch.diff_versions(%L, %L)',
+		id('s-' || subject, earlier), id('s-' || subject, earlier + 1)), 4);
+	CALL measure('diff, copied', 'olga', format('SELECT count(*) FROM (SELECT * FROM copied WHERE subject = %1$s AND version_no = %2$s) a
+		FULL JOIN (SELECT * FROM copied WHERE subject = %1$s AND version_no = %2$s + 1) b USING (item_key)
+		WHERE (a.payload, a.status) IS DISTINCT FROM (b.payload, b.status)', subject, earlier));
+	CALL measure('page' || what, 'olga', format('SELECT count(*) FROM vouch.version_items(%L, %s, 100)',
+		id('s-' || subject, earlier), earlier * 1234), 20);
+	CALL measure('page, copied', 'olga', format('SELECT count(*) FROM (SELECT * FROM copied WHERE subject = %s AND version_no = %s
+		AND item_key > ''sample-%s'' ORDER BY item_key LIMIT 100) c', subject, earlier, earlier * 1234), 20);
+END $$;
+CREATE PROCEDURE second_part(reps int, depth int) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR r IN 1 .. reps LOOP
-		CALL measure('plain UPDATE and INSERT of what changed', 'tess', format($q$
-			WITH u AS (UPDATE plain_decision SET to_no = 2 WHERE bucket = 1 AND artifact_no = %1$s AND to_no = 2147483647 AND status <> 'approved'),
-			i AS (INSERT INTO plain_item SELECT 1, %1$s, 1000000 + n, 'r' || item_key FROM sample WHERE n <= %2$s),
-			b AS (INSERT INTO plain_body SELECT 1, %1$s, 1000000 + n, payload, vouch.digest(payload) FROM sample WHERE n <= %2$s)
-			INSERT INTO plain_decision (bucket, artifact_no, item_no, from_no, body_no, status, source, recommended_by, recommended_at)
-			SELECT 1, %1$s, 1000000 + n, 2, 1000000 + n, 'pending', payload ->> 'source', 'tess', clock_timestamp() FROM sample WHERE n <= %2$s$q$, r, hundredth));
+		CALL measure('revision, plain', 'tess', format('UPDATE plain_decision SET to_no = 2
+			WHERE bucket = 1 AND artifact_no = %s AND to_no = 2147483647 AND status <> ''approved''', r), 1, true);
+		CALL measure('revision', 'tess', format('SELECT vouch.create_revision(id(''s-%s''))', r), 1, true);
+		CALL measure('revision, copied', 'tess', format('INSERT INTO copied SELECT subject, 2, item_key, payload, status, source,
+			recommended_by, decided_by, decided_at, notes FROM copied WHERE subject = %s AND version_no = 1 AND status = ''approved''', r));
+		CALL compare(r, 1, '');
 	END LOOP;
-	FOR r IN 1 .. 2 * reps LOOP
-		CALL measure('create_revision', 'tess', format('SELECT vouch.create_revision(id(''json-1''), items) FROM extra WHERE r = %s', r));
-		CALL measure('copying all rows instead', 'tess', format($q$
-			INSERT INTO copied SELECT %s, item_key, payload, status, source, recommended_by, decided_by, decided_at, notes
-			FROM copied WHERE version_no = 1$q$, r + 1));
-		CALL measure('diff_versions, adjacent', 'olga', format('SELECT count(*) FROM vouch.diff_versions(id(''json-1'', %s), id(''json-1'', %s))', r, r + 1));
-		CALL measure('version_items, a page of 100', 'olga', format('SELECT count(*) FROM vouch.version_items(id(''json-1''), %s, 100)', r * 1000));
-		CALL measure('version_items, all with payload', 'olga', 'SELECT count(*) FROM vouch.version_items(id(''json-1''))');
+	FOR r IN 1 .. depth LOOP
+		CALL measure('add', 'tess', format('SELECT vouch.edit_items(id(''s-1''), items) FROM round WHERE r = %s', r));
 		PERFORM set_config('vouch.actor', 'tess', false);
-		PERFORM vouch.submit_version(id('json-1'));
-		CALL measure('decide on a hundredth', 'olga', format('SELECT vouch.decide(id(''json-1''), verdicts) FROM extra WHERE r = %s', r));
-		PERFORM vouch.reject_version(id('json-1'), 'again');
+		PERFORM vouch.submit_version(id('s-1'));
+		CALL measure('decide some', 'olga', format('SELECT vouch.decide(id(''s-1''), verdicts) FROM round WHERE r = %s', r));
+		PERFORM vouch.reject_version(id('s-1'), 'again');
+		IF r > depth - 5 THEN
+			CALL measure('revision, deep', 'tess', 'SELECT vouch.create_revision(id(''s-1''))', 1, true);
+			CALL measure('diff, deep', 'olga', format('SELECT count(*) FROM vouch.diff_versions(%L, %L)', id('s-1', r + 1), id('s-1', r + 2)), 4);
+			CALL measure('diff, deep, as many new and decided', 'olga', format('SELECT count(*) FROM vouch.diff_versions(%L, %L)', id('s-1', r), id('s-1', r + 1)), 4);
+			CALL measure('page, deep', 'olga', format('SELECT count(*) FROM vouch.version_items(%L, %s, 100)', id('s-1', r / 2), r * 1234), 20);
+		ELSE
+			PERFORM set_config('vouch.actor', 'tess', false);
+			PERFORM vouch.create_revision(id('s-1'));
+		END IF;
 		COMMIT;
 	END LOOP;
+	CALL measure('revision and new', 'tess', 'SELECT vouch.discard_version(id(''s-1''))');
+	DELETE FROM result WHERE what = 'revision and new';
+	CALL measure('revision and new', 'tess', 'SELECT vouch.create_revision(id(''s-1''), (SELECT jsonb_agg(i || jsonb_build_object(''id'', ''x'' || (i ->> ''id'')))
+		FROM round, jsonb_array_elements(items) i WHERE r = 1))', 1, true);
 END $$;
-CALL second_part(:reps, :items / 100);
-CALL measure('verify', 'olga', 'SELECT count(*) FROM vouch.verify(''json-1'')');
+CALL second_part(:reps, :depth);
+CALL measure('verify', 'olga', 'SELECT count(*) FROM vouch.verify(''s-2'')');
 
-\pset null ''
-SELECT what AS "median of each", round(percentile_cont(0.5) WITHIN GROUP (ORDER BY wall_ms)::numeric, 1) AS wall_ms,
-	round(percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu_ms)::numeric, 1) AS cpu_ms,
-	round(percentile_cont(0.5) WITHIN GROUP (ORDER BY wal_mb)::numeric, 2) AS wal_mb,
-	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu_ms) / (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY b.cpu_ms) FROM result b
-		WHERE b.what = CASE WHEN result.what LIKE 'create_version%' THEN 'plain INSERT ... SELECT of the same rows'
-			WHEN result.what = 'decide, a jsonb object' THEN 'plain UPDATE of the same rows'
-			WHEN result.what = 'create_revision' THEN 'plain UPDATE and INSERT of what changed' END))::numeric, 3) AS cpu_to_plain
-FROM result GROUP BY what ORDER BY min(n);
-SELECT count(*) AS artifacts, bool_and(ok) AS all_ok FROM vouch.verify('json-1');
+SELECT :many > 0 AS do_many \gset
+\if :do_many
+\echo :many items ...
+SELECT jsonb_object_agg('sample-' || n, 'rejected') AS verdicts FROM generate_series(1, :many, greatest(:many / (:items / 100), 1)) n \gset
+CREATE TABLE some AS SELECT :'verdicts'::jsonb AS verdicts;
+CALL measure('many: create from', 'tess', 'SELECT vouch.create_version_from(''Sample Selection'', subject => ''many'', query => ''SELECT item_key, payload FROM bench.many ORDER BY n'')');
+CALL measure('many: submit', 'tess', 'SELECT vouch.submit_version(id(''many''))');
+CALL measure('many: decide some', 'olga', 'SELECT vouch.decide(id(''many''), verdicts) FROM "some"');
+CALL measure('many: decide where', 'olga', 'SELECT vouch.decide_where(id(''many''), ''approved'')');
+CALL measure('many: reject', 'olga', 'SELECT vouch.reject_version(id(''many''), ''some are rejected'')');
+VACUUM vouch_data.decision;
+CALL measure('many: revision', 'tess', 'SELECT vouch.create_revision(id(''many''))', 1, true);
+SELECT id('many', 1) AS a, id('many', 2) AS b \gset
+CALL measure('many: diff', 'olga', format('SELECT count(*) FROM vouch.diff_versions(%L, %L)', :'a', :'b'), 4);
+CALL measure('many: page', 'olga', format('SELECT count(*) FROM vouch.version_items(%L, %s, 100)', :'a', :many / 2), 20);
+CALL measure('many: verify', 'olga', 'SELECT count(*) FROM vouch.verify(''many'')');
+\endif
+
+CREATE VIEW median AS
+SELECT what, percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu_ms) AS cpu_ms, percentile_cont(0.5) WITHIN GROUP (ORDER BY wall_ms) AS wall_ms,
+	percentile_cont(0.5) WITHIN GROUP (ORDER BY wal_mb) AS wal_mb, count(*) AS runs, min(n) AS n
+FROM result GROUP BY what;
+
+\echo
+\echo '== targets (DESIGN, section 10).  cpu in ms; "to plain": how many times the plain SQL; "copying": the same by copying versions'
+WITH target (place, what, label, cpu, wal, plain, factor, copied) AS (VALUES
+	(1, 'revision', 'revision, a hundredth closed', 15, 0.5, 'revision, plain', NULL::numeric, 'revision, copied'),
+	(2, 'revision, deep', 'the same, 20 revisions deep', 15, 0.5, 'revision, plain', NULL, 'revision, copied'),
+	(3, 'many: revision', 'as many closed of 10 times the items', NULL, NULL, 'revision', 2, NULL),
+	(4, 'diff', 'diff of adjacent versions', 5, NULL, NULL, NULL, 'diff, copied'),
+	(5, 'diff, deep', 'the same, 20 revisions deep', 5, NULL, NULL, NULL, 'diff, copied'),
+	(6, 'many: diff', 'diff, 10 times the items', 5, NULL, NULL, NULL, NULL),
+	(7, 'page', 'page of 100 items', 1, NULL, NULL, NULL, 'page, copied'),
+	(8, 'page, deep', 'page of an old version, 20 deep', 1, NULL, NULL, NULL, 'page, copied'),
+	(9, 'many: page', 'page, 10 times the items', 1, NULL, NULL, NULL, NULL),
+	(10, 'create', 'create_version, a jsonb array', NULL, NULL, 'create, plain', 2, 'create, copied'),
+	(11, 'create from', 'create_version_from, a query', NULL, NULL, 'create, plain', 2, 'create, copied'),
+	(12, 'decide', 'decide, a jsonb object', NULL, NULL, 'decide, plain', 2, 'decide, copied'),
+	(13, 'decide where', 'decide_where', NULL, NULL, 'decide, plain', 2, 'decide, copied'))
+SELECT CASE WHEN (t.cpu IS NULL OR m.cpu_ms <= t.cpu) AND (t.wal IS NULL OR m.wal_mb <= t.wal)
+		AND (t.factor IS NULL OR m.cpu_ms <= t.factor * p.cpu_ms) THEN 'ok' ELSE 'MISSED' END AS " ",
+	t.label AS "what", concat_ws(', ', '<= ' || t.cpu || ' ms', '<= ' || t.wal || ' MB', '<= ' || t.factor || ' x') AS target,
+	round(m.cpu_ms::numeric, 2) AS cpu, round(m.wal_mb::numeric, 2) AS wal_mb, round((m.cpu_ms / p.cpu_ms)::numeric, 2) AS "to plain",
+	round(c.cpu_ms::numeric, 1) AS copying, round(c.wal_mb::numeric, 1) AS "its wal", round((c.cpu_ms / m.cpu_ms)::numeric, 1) AS "copying / ours"
+FROM target t JOIN median m USING (what) LEFT JOIN median p ON p.what = t.plain LEFT JOIN median c ON c.what = t.copied ORDER BY t.place;
+
+\echo '== everything, medians'
+SELECT what, runs, round(cpu_ms::numeric, 2) AS cpu_ms, round(wall_ms::numeric, 2) AS wall_ms, round(wal_mb::numeric, 2) AS wal_mb FROM median ORDER BY n;
+SELECT subject, count(*) AS checks, bool_and(ok) AS all_ok FROM vouch.verify('s-1') GROUP BY 1;
