@@ -279,8 +279,9 @@ COMMENT ON COLUMN vouch_data.version_contributor.items IS 'How many of the items
 
 -- A table that was never analyzed makes the planner guess that a bucket and an
 -- artifact number leave about one row, and then any index will do.  So the tables start with the
--- statistics of one large artifact, until the first ANALYZE has real ones.
-INSERT INTO vouch_data.artifact (bucket, artifact_no, subject, phase, created_at) VALUES (0, 1, '', 'planning', now());
+-- statistics of one large artifact among others, until the first ANALYZE has real ones.
+INSERT INTO vouch_data.artifact (bucket, artifact_no, subject, phase, created_at)
+SELECT n % 10, 1 + n / 10, 'subject ' || n, 'planning', now() FROM generate_series(0, 499) n;
 INSERT INTO vouch_data.version (bucket, artifact_no, version_no, state, created_by, created_at)
 SELECT 0, 1, n, 'superseded', '', now() FROM generate_series(1, 20) n;
 INSERT INTO vouch_data.item SELECT 0, 1, n, 'item ' || n FROM generate_series(1, 2000) n;
