@@ -198,8 +198,8 @@ return_pairs(Diff *diff, const Pair *pairs, int n)
 	}
 	nitems = vouch_lookup_sort(items, n);
 	nbodies = vouch_lookup_sort(bodies, nbodies);
-	keys = vouch_lookup_keys(diff->bucket, diff->artifact_no, items, nitems);
-	vouch_lookup_bodies(diff->bucket, diff->artifact_no, bodies, nbodies, &payloads, &hashes);
+	keys = vouch_lookup_keys(diff->bucket, diff->artifact_no, items, nitems, false);
+	vouch_lookup_bodies(diff->bucket, diff->artifact_no, bodies, nbodies, false, &payloads, &hashes);
 
 	for (int i = 0; i < n; i++)
 	{

@@ -27,13 +27,16 @@ static VouchStmt read_keys = {
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4ARRAYOID, INT4ARRAYOID}, .indexed = true
 };
 
-static VouchStmt read_bodies = {
-	"SELECT b.body_no, b.payload, b.body_hash FROM unnest($3::int4[], $4::int4[]) AS r(first_no, last_no),"
-	" LATERAL (SELECT x.body_no, x.payload, x.body_hash FROM vouch_data.item_body x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no >= r.first_no AND x.body_no <= r.last_no"
-	"  ORDER BY x.bucket, x.artifact_no, x.body_no OFFSET 0) AS b",
-	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4ARRAYOID, INT4ARRAYOID}, .indexed = true
-};
+#define READ_BODIES(columns) { \
+	"SELECT b.body_no, " columns " FROM unnest($3::int4[], $4::int4[]) AS r(first_no, last_no)," \
+	" LATERAL (SELECT x.body_no, x.payload, x.body_hash FROM vouch_data.item_body x" \
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no >= r.first_no AND x.body_no <= r.last_no" \
+	"  ORDER BY x.bucket, x.artifact_no, x.body_no OFFSET 0) AS b", \
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4ARRAYOID, INT4ARRAYOID}, .indexed = true}
+
+static VouchStmt read_payloads = READ_BODIES("b.payload");
+static VouchStmt read_hashes = READ_BODIES("b.body_hash");
+static VouchStmt read_bodies = READ_BODIES("b.payload, b.body_hash");
 
 typedef struct Lookup
 {
@@ -111,7 +114,7 @@ take_row(TupleTableSlot *slot, void *arg)
 }
 
 static void
-look_up(VouchStmt *stmt, int bucket, int artifact_no, Lookup *lookup)
+look_up(VouchStmt *stmt, int bucket, int artifact_no, bool fresh, Lookup *lookup)
 {
 	int			n = lookup->n;
 	Datum	   *first = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
@@ -131,7 +134,7 @@ look_up(VouchStmt *stmt, int bucket, int artifact_no, Lookup *lookup)
 	{
 		args[2] = vouch_array(first, ranges, INT4OID);
 		args[3] = vouch_array(last, ranges, INT4OID);
-		vouch_stmt_scan(stmt, args, NULL, false, take_row, lookup);
+		vouch_stmt_scan(stmt, args, NULL, fresh, take_row, lookup);
 		pfree(DatumGetPointer(args[2]));
 		pfree(DatumGetPointer(args[3]));
 	}
@@ -140,22 +143,24 @@ look_up(VouchStmt *stmt, int bucket, int artifact_no, Lookup *lookup)
 }
 
 Datum *
-vouch_lookup_keys(int bucket, int artifact_no, const int *item_nos, int n)
+vouch_lookup_keys(int bucket, int artifact_no, const int *item_nos, int n, bool fresh)
 {
 	Lookup		lookup = {item_nos, n, 0, 1};
 
-	look_up(&read_keys, bucket, artifact_no, &lookup);
+	look_up(&read_keys, bucket, artifact_no, fresh, &lookup);
 	return lookup.values[0];
 }
 
 void
-vouch_lookup_bodies(int bucket, int artifact_no, const int *body_nos, int n,
+vouch_lookup_bodies(int bucket, int artifact_no, const int *body_nos, int n, bool fresh,
 					Datum **payloads, Datum **hashes)
 {
-	Lookup		lookup = {body_nos, n, 0, hashes == NULL ? 1 : 2};
+	Lookup		lookup = {body_nos, n, 0, payloads != NULL && hashes != NULL ? 2 : 1};
 
-	look_up(&read_bodies, bucket, artifact_no, &lookup);
-	*payloads = lookup.values[0];
+	look_up(hashes == NULL ? &read_payloads : payloads == NULL ? &read_hashes : &read_bodies,
+			bucket, artifact_no, fresh, &lookup);
+	if (payloads != NULL)
+		*payloads = lookup.values[0];
 	if (hashes != NULL)
-		*hashes = lookup.values[1];
+		*hashes = lookup.values[lookup.columns - 1];
 }

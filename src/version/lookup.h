@@ -9,14 +9,14 @@
 extern int	vouch_lookup_sort(int *numbers, int n);
 
 /*
- * Look up what belongs to sorted, distinct numbers, as the calling statement sees it.
+ * Look up what belongs to sorted, distinct numbers.  fresh: as vouch_stmt_scan() has it.
  * Results are parallel to numbers, in CurrentMemoryContext, and 0 where there is no row.
  * What has neighbouring numbers (as what was made together has) is read in one
  * go, which costs a tenth of looking each up.  Need SPI_connect().
  */
-extern Datum *vouch_lookup_keys(int bucket, int artifact_no, const int *item_nos, int n);	/* text */
-extern void vouch_lookup_bodies(int bucket, int artifact_no, const int *body_nos, int n,
-								Datum **payloads,	/* jsonb */
+extern Datum *vouch_lookup_keys(int bucket, int artifact_no, const int *item_nos, int n, bool fresh);	/* text */
+extern void vouch_lookup_bodies(int bucket, int artifact_no, const int *body_nos, int n, bool fresh,
+								Datum **payloads,	/* jsonb; or NULL */
 								Datum **hashes);	/* bytea; or NULL */
 
 /* Where a number is in sorted numbers, or -1. */

@@ -129,8 +129,8 @@ return_page(const VouchVersion *version, VouchStmt *stmt, Datum *args, int *afte
 	bodies = palloc(sizeof(int) * page.n);
 	memcpy(bodies, page.body_nos, sizeof(int) * page.n);
 	nbodies = vouch_lookup_sort(bodies, page.n);
-	keys = vouch_lookup_keys(version->bucket, version->artifact_no, page.item_nos, page.n);
-	vouch_lookup_bodies(version->bucket, version->artifact_no, bodies, nbodies, &payloads, NULL);
+	keys = vouch_lookup_keys(version->bucket, version->artifact_no, page.item_nos, page.n, false);
+	vouch_lookup_bodies(version->bucket, version->artifact_no, bodies, nbodies, false, &payloads, NULL);
 	for (int i = 0; i < page.n; i++)
 	{
 		Datum		values[ITEMS_COLUMNS + 1];
