@@ -155,10 +155,10 @@ SELECT :many > 0 AS do_many \gset
 \if :do_many
 \echo :many items ...
 SELECT jsonb_object_agg('sample-' || n, 'rejected') AS verdicts FROM generate_series(1, :many, greatest(:many / (:items / 100), 1)) n \gset
-CREATE TABLE some AS SELECT :'verdicts'::jsonb AS verdicts;
+CREATE TABLE few AS SELECT :'verdicts'::jsonb AS verdicts;
 CALL measure('many: create from', 'tess', 'SELECT vouch.create_version_from(''Sample Selection'', subject => ''many'', query => ''SELECT item_key, payload FROM bench.many ORDER BY n'')');
 CALL measure('many: submit', 'tess', 'SELECT vouch.submit_version(id(''many''))');
-CALL measure('many: decide some', 'olga', 'SELECT vouch.decide(id(''many''), verdicts) FROM "some"');
+CALL measure('many: decide some', 'olga', 'SELECT vouch.decide(id(''many''), verdicts) FROM few');
 CALL measure('many: decide where', 'olga', 'SELECT vouch.decide_where(id(''many''), ''approved'')');
 CALL measure('many: reject', 'olga', 'SELECT vouch.reject_version(id(''many''), ''some are rejected'')');
 VACUUM vouch_data.decision;
