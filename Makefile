@@ -80,7 +80,7 @@ installcheck-databases:
 TESTERS = test-regress test-isolation test-pgtap test-tap test-asl test-checks test-demo
 
 .PHONY: deps private-install server-start server-stop server-status server-clean psql \
-	test $(TESTERS) check-asl check-includes demo demo-shell bench-metrics bench-versions
+	test $(TESTERS) check-asl check-includes demo demo-shell bench-metrics bench-track bench-versions
 
 deps:
 	@scripts/deps
@@ -124,6 +124,9 @@ demo-shell: server-start
 
 bench-metrics: server-start
 	@test/bench/metrics
+
+bench-track: server-start
+	@test/bench/track
 
 bench-versions: server-start
 	@test/bench/versions

@@ -6,6 +6,7 @@
 #ifndef VOUCH_CORE_COMPAT_H
 #define VOUCH_CORE_COMPAT_H
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -52,6 +53,17 @@ vouch_owns_database(Oid database)
 	return object_ownercheck(DatabaseRelationId, database, GetUserId());
 #else
 	return pg_database_ownercheck(database, GetUserId());
+#endif
+}
+
+/* Is the current user the owner of a table? */
+static inline bool
+vouch_owns_table(Oid table)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, table, GetUserId());
+#else
+	return pg_class_ownercheck(table, GetUserId());
 #endif
 }
 

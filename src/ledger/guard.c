@@ -14,6 +14,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/stmt.h"
+#include "ledger/ledger.h"
 #include "utils/guc.h"
 #include "utils/rls.h"
 #include "utils/rel.h"
@@ -28,11 +29,11 @@ VOUCH_FUNCTION(vouch_sql_in_guarded);
  * it takes a role that may write the table, so it opens no door that was shut,
  * and what comes in by it is what vouch.verify() then checks.
  */
-static bool
-in_restore(TriggerEvent event)
+bool
+vouch_in_restore(bool insert)
 {
 	return vouch_guc_restoring ||
-		(TRIGGER_FIRED_BY_INSERT(event) && !check_function_bodies && !row_security &&
+		(insert && !check_function_bodies && !row_security &&
 		 namespace_search_path != NULL && namespace_search_path[0] == '\0');
 }
 
@@ -46,7 +47,7 @@ vouch_sql_guard(PG_FUNCTION_ARGS)
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "vouch_data.guard() was not called as a trigger");
-	if (vouch_stmt_in_guarded() || in_restore(data->tg_event))
+	if (vouch_stmt_in_guarded() || vouch_in_restore(TRIGGER_FIRED_BY_INSERT(data->tg_event)))
 		return PointerGetDatum(NULL);
 
 	table = RelationGetRelationName(data->tg_relation);

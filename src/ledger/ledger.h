@@ -33,6 +33,12 @@ typedef struct VouchOperation
  */
 extern int32 vouch_ledger_append(const VouchOperation *op);
 
+/*
+ * Is a dump being restored, as the guards of our tables see it?  insert: by
+ * the rows of one that come in.
+ */
+extern bool vouch_in_restore(bool insert);
+
 /* What a check found; strings are palloc'd. */
 typedef struct VouchCheck
 {

@@ -16,6 +16,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "version/revise.h"
 #include "version/store.h"
 #include "version/version.h"
 
@@ -151,21 +152,27 @@ version_arg(FunctionCallInfo fcinfo)
 	return PG_GETARG_UUID_P(0);
 }
 
-/* Of a revision its facts; keys of the items, when they are few, as an array under "items". */
-static Jsonb *
-detail_of(Datum *keys, int n, const VouchNewVersion *what, int64 carried)
+/* Of a new version its facts; keys of the items, when they are few, as an array under "items". */
+Jsonb *
+vouch_revise_detail(Datum *keys, int n, const VouchNewVersion *what, int64 carried, const char *table)
 {
 	VouchJsonBuild build;
 
 	vouch_json_begin(&build);
+	if (table != NULL)
+		vouch_json_put_text(&build, "table", table);
 	if (what != NULL)
 	{
-		vouch_json_put_int(&build, "parent", what->parent_no);
-		vouch_json_put_text(&build, "carry", what->carry);
-		vouch_json_put_int(&build, "carried", carried);
+		if (what->parent_no > 0)
+			vouch_json_put_int(&build, "parent", what->parent_no);
+		if (what->carry != NULL)
+		{
+			vouch_json_put_text(&build, "carry", what->carry);
+			vouch_json_put_int(&build, "carried", carried);
+		}
 		if (what->reason != NULL)
 			vouch_json_put_text(&build, "reason", what->reason);
-		if (JB_ROOT_COUNT(what->metadata) > 0)
+		if (what->metadata != NULL && JB_ROOT_COUNT(what->metadata) > 0)
 			vouch_json_put(&build, "metadata", what->metadata);
 	}
 	if (n > 0 && n <= LOGGED_ITEMS)
@@ -190,9 +197,9 @@ detail_of(Datum *keys, int n, const VouchNewVersion *what, int64 carried)
 	return vouch_json_end(&build);
 }
 
-static void
-log_items(const VouchVersion *version, const char *operation, const char *event, const char *state,
-		  const char *actor, TimestampTz at, int64 n, const VouchDigest *root, Jsonb *detail)
+void
+vouch_revise_log(const VouchVersion *version, const char *operation, const char *event, const char *state,
+				 const char *actor, TimestampTz at, int64 n, const VouchDigest *root, Jsonb *detail)
 {
 	VouchOperation op = {0};
 
@@ -350,8 +357,8 @@ close_since(VouchChange *change, const Carry *carry, int parent_no)
 	close_newest(change, carry);
 }
 
-static void
-take_out(VouchChange *change, const VouchFound *found, int n)
+void
+vouch_revise_take_out(VouchChange *change, const VouchFound *found, int n)
 {
 	int		   *item_nos = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
 	int			present = 0;
@@ -364,18 +371,65 @@ take_out(VouchChange *change, const VouchFound *found, int n)
 	pfree(item_nos);
 }
 
-/*
- * Puts items into the newest version, a draft.  Those that it has are replaced: rows of
- * earlier versions end here, its own are taken out, verdicts of all stages with
- * them.
- */
-static void
-put_items(VouchChange *change, VouchVersion *version, VouchItems *items)
+void
+vouch_revise_put(VouchChange *change, VouchVersion *version, VouchItems *items)
 {
 	VouchFound *found = vouch_store_find(version, 1, items->keys, items->n);
+	bool		in_place = version->round == 0 && items->n > 0;
 
-	take_out(change, found, items->n);
+	for (int i = 0; i < items->n && in_place; i++)
+		in_place = found[i].from_no == version->version_no && found[i].origin_no == 0 &&
+			strcmp(found[i].status, "pending") == 0;
+	if (in_place)
+	{
+		vouch_store_replace(change, items, found);
+		return;
+	}
+	vouch_revise_take_out(change, found, items->n);
 	vouch_store_insert(change, items, found);
+}
+
+VouchVersion *
+vouch_revise_begin(VouchVersion *parent, const VouchPhase *phase, const char *carry_name,
+				   const char *reason, const char *actor, VouchNewVersion *what, VouchChange *change)
+{
+	const Carry *carry = read_carry(carry_name);
+	VouchVersion *version;
+	Datum		args[4];
+
+	check_limit(parent, phase);
+	memset(what, 0, sizeof(*what));
+	what->parent_no = parent->version_no;
+	what->carry = carry->name;
+	what->reason = reason;
+	what->metadata = parent->metadata;
+	what->actor = actor;
+	what->at = GetCurrentTimestamp();
+	version = vouch_store_version(parent->bucket, parent->artifact_no, what);
+	vouch_change_begin(change, version);
+	change->at = what->at;
+	args[0] = Int32GetDatum(version->bucket);
+	args[1] = Int32GetDatum(version->artifact_no);
+	args[2] = Int32GetDatum(version->version_no);
+	args[3] = Int32GetDatum(parent->version_no);
+	vouch_stmt_run(&copy_counts, args, NULL);
+	vouch_stmt_run(&copy_makers, args, NULL);
+	if (parent->version_no == parent->head_no)
+		close_newest(change, carry);
+	else
+		close_since(change, carry, parent->version_no);
+	return version;
+}
+
+void
+vouch_revise_end(VouchChange *change, const char *actor)
+{
+	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no), CStringGetTextDatum(actor)};
+
+	vouch_change_maker(change, actor, 0);
+	vouch_change_finish(change);
+	vouch_stmt_run(&drop_makers, args, NULL);
 }
 
 /*
@@ -391,12 +445,11 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 	pg_uuid_t  *result = palloc(sizeof(pg_uuid_t));
 	VouchPhase *phase;
 	VouchItems *items;
-	VouchNewVersion what = {0};
+	VouchNewVersion what;
 	VouchVersion *parent,
 			   *version;
 	VouchChange change;
 	VouchDigest root;
-	Datum		args[4];
 	int64		total;
 
 	SPI_connect();
@@ -406,38 +459,15 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 
 	parent = vouch_version_lock(id);
 	vouch_store_check_none_open(parent->bucket, parent->artifact_no, "create a revision");
-	check_limit(parent, phase);
-
-	what.parent_no = parent->version_no;
-	what.carry = carry->name;
-	what.reason = reason;
-	what.metadata = parent->metadata;
-	what.actor = actor;
-	what.at = GetCurrentTimestamp();
-	version = vouch_store_version(parent->bucket, parent->artifact_no, &what);
-	vouch_change_begin(&change, version);
-	change.at = what.at;
-	args[0] = Int32GetDatum(version->bucket);
-	args[1] = Int32GetDatum(version->artifact_no);
-	args[2] = Int32GetDatum(version->version_no);
-	args[3] = Int32GetDatum(parent->version_no);
-	vouch_stmt_run(&copy_counts, args, NULL);
-	vouch_stmt_run(&copy_makers, args, NULL);
-	if (parent->version_no == parent->head_no)
-		close_newest(&change, carry);
-	else
-		close_since(&change, carry, parent->version_no);
+	version = vouch_revise_begin(parent, phase, carry->name, reason, actor, &what, &change);
 	if (items->n > 0)
-		put_items(&change, version, items);
-	vouch_change_maker(&change, actor, 0);
-	vouch_change_finish(&change);
-	args[3] = CStringGetTextDatum(actor);
-	vouch_stmt_run(&drop_makers, args, NULL);
+		vouch_revise_put(&change, version, items);
+	vouch_revise_end(&change, actor);
 
 	total = vouch_version_counts(version).items;
 	vouch_items_root(items, &root);
-	log_items(version, "create_revision", "create", "", actor, what.at, items->n, &root,
-			  detail_of(items->keys, items->n, &what, total - items->n));
+	vouch_revise_log(version, "create_revision", "create", "", actor, what.at, items->n, &root,
+					 vouch_revise_detail(items->keys, items->n, &what, total - items->n, NULL));
 	*result = version->id;
 	SPI_finish();
 	PG_RETURN_UUID_P(result);
@@ -465,11 +495,11 @@ vouch_sql_edit_items(PG_FUNCTION_ARGS)
 	if (n > 0)
 	{
 		vouch_change_begin(&change, version);
-		put_items(&change, version, items);
+		vouch_revise_put(&change, version, items);
 		vouch_change_finish(&change);
 		vouch_items_root(items, &root);
-		log_items(version, "edit_items", "edit", "draft", actor, change.at, n, &root,
-				  detail_of(items->keys, items->n, NULL, 0));
+		vouch_revise_log(version, "edit_items", "edit", "draft", actor, change.at, n, &root,
+						 vouch_revise_detail(items->keys, items->n, NULL, 0, NULL));
 	}
 	SPI_finish();
 	PG_RETURN_INT64(n);
@@ -530,12 +560,12 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 	if (n > 0)
 	{
 		vouch_change_begin(&change, version);
-		take_out(&change, found, n);
+		vouch_revise_take_out(&change, found, n);
 		vouch_change_maker(&change, actor, 0);
 		vouch_change_finish(&change);
 		vouch_digest_root(&root, leaves, n);
-		log_items(version, "remove_items", "edit", "draft", actor, change.at, n, &root,
-				  detail_of(keys, n, NULL, 0));
+		vouch_revise_log(version, "remove_items", "edit", "draft", actor, change.at, n, &root,
+						 vouch_revise_detail(keys, n, NULL, 0, NULL));
 	}
 	SPI_finish();
 	PG_RETURN_INT64(n);
@@ -571,7 +601,7 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);
-	log_items(version, "discard", "discard", "draft", actor, 0, 0, NULL, NULL);
+	vouch_revise_log(version, "discard", "discard", "draft", actor, 0, 0, NULL, NULL);
 	vouch_stmt_run(&delete_new, args, NULL);
 	vouch_stmt_run(&reopen_closed, args, NULL);
 	vouch_stmt_run(&delete_counts, args, NULL);

@@ -96,6 +96,15 @@ static VouchStmt insert_decisions = {
 	.indexed = true, .guarded = true
 };
 
+static VouchStmt replace_bodies = {
+	"UPDATE vouch_data.decision d SET body_no = t.body_no, source = t.source, recommended_by = $7, recommended_at = $8"
+	" FROM unnest($4::tid[], $5::int4[], $6::text[]) AS t(place, body_no, source)"
+	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.from_no + 0 = $3 AND d.stage + 0 = 1",
+	SPI_OK_UPDATE, 8,
+	{INT4OID, INT4OID, INT4OID, TIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID},
+	.indexed = true, .guarded = true
+};
+
 /*
  * An UPDATE cannot have its own table in a LATERAL, so it takes the rows by
  * their place: nobody else moves them, for we hold the artifact's lock.
@@ -506,6 +515,58 @@ vouch_store_insert(VouchChange *change, VouchItems *items, VouchFound *found)
 		run++;
 		if (i + 1 == items->n || items->sources[i + 1] != items->sources[i])
 		{
+			vouch_change_count(change, 1, "pending", TextDatumGetCString(items->sources[i]), false, run);
+			run = 0;
+		}
+	}
+	vouch_change_maker(change, items->recommended_by, items->n);
+}
+
+void
+vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
+{
+	Datum		args[8] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+	Datum	   *places,
+			   *bodies;
+	int			last_item,
+				last_body,
+				first_body;
+
+	if (items->n == 0)
+		return;
+	number(change, 0, items->n, &last_item, &last_body);
+	first_body = last_body - items->n + 1;
+	store_bodies(change, items, first_body);
+
+	places = palloc(sizeof(Datum) * CHUNK);
+	bodies = palloc(sizeof(Datum) * CHUNK);
+	for (int at = 0; at < items->n; at += CHUNK)
+	{
+		int			n = min_chunk(items->n - at);
+
+		for (int i = 0; i < n; i++)
+		{
+			places[i] = PointerGetDatum(&found[at + i].place);
+			bodies[i] = Int32GetDatum(first_body + at + i);
+		}
+		args[3] = vouch_array(places, n, TIDOID);
+		args[4] = vouch_array(bodies, n, INT4OID);
+		args[5] = vouch_array(items->sources + at, n, TEXTOID);
+		args[6] = CStringGetTextDatum(items->recommended_by);
+		args[7] = TimestampTzGetDatum(change->at);
+		if (vouch_stmt_run(&replace_bodies, args, NULL) != n)
+			elog(ERROR, "rows of version %d are not where they were found", change->version_no);
+	}
+	for (int i = 0, run = 0; i < items->n; i++)
+	{
+		/* of one source and maker in runs: vouch_store_find() shares the strings */
+		run++;
+		if (i + 1 == items->n || items->sources[i + 1] != items->sources[i] ||
+			found[i + 1].source != found[i].source || found[i + 1].recommended_by != found[i].recommended_by)
+		{
+			vouch_change_count(change, 1, "pending", found[i].source, false, -run);
+			vouch_change_maker(change, found[i].recommended_by, -run);
 			vouch_change_count(change, 1, "pending", TextDatumGetCString(items->sources[i]), false, run);
 			run = 0;
 		}

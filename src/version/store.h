@@ -60,6 +60,12 @@ extern VouchFound *vouch_store_find(const VouchVersion *version, int stage, Datu
  */
 extern void vouch_store_insert(VouchChange *change, VouchItems *items, VouchFound *found);
 
+/*
+ * Gives rows new payloads in place.  All of found are rows of stage 1 that the version
+ * made itself and nobody decided.
+ */
+extern void vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found);
+
 /* Ends, at the version, rows of earlier ones, in all stages; return how many items. */
 extern int64 vouch_store_close(VouchChange *change, const int *item_nos, int n);
 extern int64 vouch_store_close_all(VouchChange *change);

@@ -1,0 +1,299 @@
+/*
+ * row.c
+ *	  Rows of a user's table as items.
+ *
+ * to_jsonb() looks the types of all columns up for every row; here they are looked up
+ * once, and what is common (numbers, text, booleans) is turned into JSON
+ * without a call.  All else goes through to_jsonb() of the value, so that the
+ * payload is equal to to_jsonb(row).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/errors.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "version/row.h"
+
+typedef struct Column
+{
+	const char *name;			/* NULL: dropped */
+	int			len;
+	Oid			type;			/* its base type, as far as it needs no call */
+	FmgrInfo	to_jsonb;		/* for all else */
+} Column;
+
+struct VouchRowReader
+{
+	TupleDesc	desc;
+	Column	   *columns;
+	int			nkeys;
+	int		   *keys;			/* column numbers, from 0 */
+	const char *table;
+	MemoryContext scratch;
+};
+
+static bool
+needs_no_call(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == NUMERICOID ||
+		type == TEXTOID || type == VARCHAROID || type == BOOLOID;
+}
+
+VouchRowReader *
+vouch_row_reader(TupleDesc desc, char **keys, int nkeys, const char *table)
+{
+	VouchRowReader *reader = palloc0(sizeof(VouchRowReader));
+
+	reader->desc = desc;
+	reader->columns = palloc0(sizeof(Column) * Max(desc->natts, 1));
+	reader->nkeys = nkeys;
+	reader->keys = palloc(sizeof(int) * Max(nkeys, 1));
+	reader->table = table;
+	reader->scratch = AllocSetContextCreate(CurrentMemoryContext, "vouch row", ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Column	   *column = &reader->columns[i];
+
+		if (att->attisdropped)
+			continue;
+		column->name = NameStr(att->attname);
+		column->len = strlen(column->name);
+		column->type = getBaseType(att->atttypid);
+		if (!needs_no_call(column->type))
+		{
+			/* the polymorphic function asks its call for the type */
+			fmgr_info(F_TO_JSONB, &column->to_jsonb);
+			fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID,
+													 list_make1(makeNullConst(att->atttypid, att->atttypmod,
+																			  att->attcollation)),
+													 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
+							   &column->to_jsonb);
+		}
+	}
+	for (int k = 0; k < nkeys; k++)
+	{
+		int			at = 0;
+
+		while (at < desc->natts &&
+			   (reader->columns[at].name == NULL || strcmp(reader->columns[at].name, keys[k]) != 0))
+			at++;
+		if (at == desc->natts)
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_SOURCE),
+					 errmsg("tracked table \"%s\" has no column \"%s\" any more", table, keys[k]),
+					 errdetail("It is a key by which rows are recognized as items; it was dropped or renamed."),
+					 errhint("Name the key anew with vouch.track_table(), or end the tracking with vouch.untrack_table().")));
+		reader->keys[k] = at;
+	}
+	return reader;
+}
+
+/* A value that is not null; what it points to lives as long as the slot and the current context. */
+static void
+column_value(VouchRowReader *reader, int n, Datum value, JsonbValue *out)
+{
+	Column	   *column = &reader->columns[n];
+
+	switch (column->type)
+	{
+		case INT2OID:
+			out->type = jbvNumeric;
+			out->val.numeric = int64_to_numeric(DatumGetInt16(value));
+			return;
+		case INT4OID:
+			out->type = jbvNumeric;
+			out->val.numeric = int64_to_numeric(DatumGetInt32(value));
+			return;
+		case INT8OID:
+			out->type = jbvNumeric;
+			out->val.numeric = int64_to_numeric(DatumGetInt64(value));
+			return;
+		case BOOLOID:
+			out->type = jbvBool;
+			out->val.boolean = DatumGetBool(value);
+			return;
+		case TEXTOID:
+		case VARCHAROID:
+			{
+				text	   *t = DatumGetTextPP(value);
+
+				out->type = jbvString;
+				out->val.string.val = VARDATA_ANY(t);
+				out->val.string.len = VARSIZE_ANY_EXHDR(t);
+				return;
+			}
+		case NUMERICOID:
+			{
+				Numeric		number = DatumGetNumeric(value);
+
+				if (!numeric_is_nan(number) && !numeric_is_inf(number))
+				{
+					out->type = jbvNumeric;
+					out->val.numeric = number;
+					return;
+				}
+				out->type = jbvString;
+				out->val.string.val = DatumGetCString(DirectFunctionCall1(numeric_out, value));
+				out->val.string.len = strlen(out->val.string.val);
+				return;
+			}
+		default:
+			{
+				Jsonb	   *json = DatumGetJsonbP(FunctionCall1(&column->to_jsonb, value));
+
+				if (JB_ROOT_IS_SCALAR(json))
+				{
+					if (!JsonbExtractScalar(&json->root, out))
+						elog(ERROR, "not a scalar");
+				}
+				else
+				{
+					out->type = jbvBinary;
+					out->val.binary.data = &json->root;
+					out->val.binary.len = VARSIZE(json) - VARHDRSZ;
+				}
+			}
+	}
+}
+
+Jsonb *
+vouch_row_payload(VouchRowReader *reader, TupleTableSlot *slot)
+{
+	MemoryContext caller = MemoryContextSwitchTo(reader->scratch);
+	JsonbParseState *state = NULL;
+	Jsonb	   *built,
+			   *result;
+
+	slot_getallattrs(slot);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < reader->desc->natts; i++)
+	{
+		JsonbValue	key,
+					value;
+
+		if (reader->columns[i].name == NULL)
+			continue;
+		key.type = jbvString;
+		key.val.string.val = (char *) reader->columns[i].name;
+		key.val.string.len = reader->columns[i].len;
+		pushJsonbValue(&state, WJB_KEY, &key);
+		if (slot->tts_isnull[i])
+			value.type = jbvNull;
+		else
+			column_value(reader, i, slot->tts_values[i], &value);
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	built = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	result = MemoryContextAlloc(caller, VARSIZE(built));
+	memcpy(result, built, VARSIZE(built));
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(reader->scratch);
+	return result;
+}
+
+static text *
+value_text(JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			return cstring_to_text_with_len(value->val.string.val, value->val.string.len);
+		case jbvNumeric:
+			return cstring_to_text(DatumGetCString(DirectFunctionCall1(numeric_out,
+																	   NumericGetDatum(value->val.numeric))));
+		default:
+			{
+				Jsonb	   *json = JsonbValueToJsonb(value);
+
+				return cstring_to_text(JsonbToCString(NULL, &json->root, VARSIZE(json)));
+			}
+	}
+}
+
+text *
+vouch_row_key(VouchRowReader *reader, TupleTableSlot *slot)
+{
+	MemoryContext caller = MemoryContextSwitchTo(reader->scratch);
+	JsonbParseState *state = NULL;
+	JsonbValue	value;
+	text	   *built,
+			   *result;
+
+	if (reader->nkeys > 1)
+		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int k = 0; k < reader->nkeys; k++)
+	{
+		int			n = reader->keys[k];
+		bool		isnull;
+		Datum		datum = slot_getattr(slot, n + 1, &isnull);
+
+		if (isnull)
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_BAD_ITEM),
+					 errmsg("a row of tracked table \"%s\" has null in its key column \"%s\"", reader->table,
+							reader->columns[n].name),
+					 errdetail("Rows are recognized as items by their key."),
+					 errhint("Give every row a key; nothing was written.")));
+		column_value(reader, n, datum, &value);
+		if (reader->nkeys > 1)
+			pushJsonbValue(&state, WJB_ELEM, &value);
+	}
+	built = value_text(reader->nkeys > 1 ? pushJsonbValue(&state, WJB_END_ARRAY, NULL) : &value);
+	result = MemoryContextAlloc(caller, VARSIZE(built));
+	memcpy(result, built, VARSIZE(built));
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(reader->scratch);
+	return result;
+}
+
+bool
+vouch_row_same(VouchRowReader *reader, TupleTableSlot *a, TupleTableSlot *b)
+{
+	slot_getallattrs(a);
+	slot_getallattrs(b);
+	for (int i = 0; i < reader->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(reader->desc, i);
+
+		if (att->attisdropped)
+			continue;
+		if (a->tts_isnull[i] != b->tts_isnull[i] ||
+			(!a->tts_isnull[i] &&
+			 !datum_image_eq(a->tts_values[i], b->tts_values[i], att->attbyval, att->attlen)))
+			return false;
+	}
+	return true;
+}
+
+void
+vouch_row_begin(VouchRowSection *section, Relation table)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"}, {"timezone", "UTC"}, {"datestyle", "ISO, YMD"},
+		{"intervalstyle", "postgres"}, {"extra_float_digits", "1"}, {"bytea_output", "hex"},
+	};
+
+	GetUserIdAndSecContext(&section->userid, &section->sec_context);
+	SetUserIdAndSecContext(table->rd_rel->relowner,
+						   section->sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	section->nestlevel = NewGUCNestLevel();
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+vouch_row_end(VouchRowSection *section)
+{
+	AtEOXact_GUC(false, section->nestlevel);
+	SetUserIdAndSecContext(section->userid, section->sec_context);
+}
