@@ -201,3 +201,76 @@ COMMENT ON FUNCTION vouch.redraw_samples(jsonb) IS
 
 GRANT EXECUTE ON FUNCTION vouch.population_digest(regclass, text), vouch_data.sample_shares(text),
 	vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb), vouch.redraw_samples(jsonb) TO vouch_reader;
+
+CREATE FUNCTION vouch.resample(version_id uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	criteria jsonb := vouch.get_version(version_id) #> '{metadata,selection_criteria}';
+	source regclass;
+	drawn jsonb;				-- what is drawn now
+	now_criteria jsonb;
+	stored jsonb;				-- key to data, of the version
+	again jsonb;				-- the same of what is drawn now
+	result jsonb;
+BEGIN
+	IF criteria ->> 'source' IS NULL OR criteria ->> 'seed' IS NULL OR criteria ->> 'population_digest' IS NULL THEN
+		RAISE EXCEPTION 'version "%" does not say how its samples were drawn', version_id
+			USING ERRCODE = 'VO605', DETAIL = 'Its selection_criteria lack source, seed or population_digest.',
+				HINT = 'Pass the selection_criteria of generate_sample_recommendations() to create_sample_selection_version(), together with its samples.';
+	END IF;
+	source := vouch_data.source_table(criteria ->> 'source');
+	drawn := vouch.redraw_samples(criteria);
+	now_criteria := drawn -> 'selection_criteria';
+	-- samples that people added were not drawn
+	SELECT coalesce(jsonb_object_agg(i.item_key, i.payload -> 'data') FILTER (WHERE i.payload ->> 'type' = ANY (m.parts)), '{}') INTO stored
+	FROM vouch.version_items(version_id) i,
+		(SELECT array_agg(s.part) AS parts FROM vouch_data.sample_shares(criteria ->> 'method') s) m;
+	SELECT coalesce(jsonb_object_agg(s ->> 'id', s -> 'data'), '{}') INTO again FROM jsonb_array_elements(drawn -> 'samples') AS s;
+
+	result := jsonb_build_object('version_id', version_id,
+		'method', criteria -> 'method', 'seed', criteria -> 'seed', 'target_size', criteria -> 'target_size',
+		'same_samples', (SELECT coalesce(array_agg(k ORDER BY k), '{}') FROM jsonb_object_keys(stored) k)
+			= (SELECT coalesce(array_agg(k ORDER BY k), '{}') FROM jsonb_object_keys(again) k),
+		'population_unchanged', criteria ->> 'population_digest' = now_criteria ->> 'population_digest',
+		'samples', drawn -> 'samples',
+		'only_in_version', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(stored) k WHERE NOT again ? k),
+		'only_drawn_now', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(again) k WHERE NOT stored ? k));
+	IF (result ->> 'population_unchanged')::boolean THEN
+		RETURN result || '{"population": null}';
+	END IF;
+	RETURN result || jsonb_build_object('population', jsonb_build_object(
+		'digest_then', criteria -> 'population_digest', 'digest_now', now_criteria -> 'population_digest',
+		'rows_then', criteria -> 'population_rows', 'rows_now', now_criteria -> 'population_rows',
+		'rows_by_lob', (SELECT coalesce(jsonb_object_agg(coalesce(o.key, n.key), jsonb_build_object('then', o.value, 'now', n.value)), '{}')
+			FROM jsonb_each(nullif(criteria -> 'population_by_lob', 'null')) o
+			FULL JOIN jsonb_each(nullif(now_criteria -> 'population_by_lob', 'null')) n USING (key) WHERE o.value IS DISTINCT FROM n.value))
+		|| vouch_data.sample_changes(source, criteria ->> 'key_column', stored));
+END
+$$;
+COMMENT ON FUNCTION vouch.resample(uuid) IS
+'Draws the samples of a sample selection version again, with its stored seed, method and size: {version_id, method, seed, target_size, same_samples, population_unchanged, samples (as drawn now), only_in_version, only_drawn_now (keys), population}. population is null while its digest is what it was, and then the samples are the same; else what changed: {digest_then, digest_now, rows_then, rows_now, rows_by_lob: {lob: {then, now}} where they differ, samples_gone: [keys], samples_changed: {key: {column: {then, now}}}}, the last two of the version''s samples. Samples that were added by hand are not compared. Reads the source with the caller''s rights. VO605 when the version does not say how it was drawn, or the source is gone';
+
+CREATE FUNCTION vouch_data.sample_changes(source regclass, key_column text, samples jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1 AS $$
+DECLARE
+	result jsonb;
+BEGIN
+	EXECUTE format($q$
+		SELECT jsonb_build_object(
+			'samples_gone', coalesce(jsonb_agg(s.key ORDER BY s.key) FILTER (WHERE t IS NULL), '[]'),
+			'samples_changed', coalesce(jsonb_object_agg(s.key, c.columns) FILTER (WHERE c.columns IS NOT NULL), '{}'))
+		FROM jsonb_each($1) s LEFT JOIN (SELECT t.%1$I::text AS key, to_jsonb(t) AS t FROM %2$s t) t USING (key),
+		LATERAL (SELECT jsonb_object_agg(coalesce(o.key, n.key), jsonb_build_object('then', o.value, 'now', n.value)) AS columns
+			FROM jsonb_each(s.value) o FULL JOIN jsonb_each(t) n USING (key)
+			WHERE t IS NOT NULL AND o.value IS DISTINCT FROM n.value) c$q$,
+		vouch_data.source_column(source, key_column, 'key_column'), source)
+	INTO result USING samples;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.sample_changes(regclass, text, jsonb) IS
+'How rows differ from what they were, an object of key and data: {samples_gone, samples_changed}';
+
+GRANT EXECUTE ON FUNCTION vouch.resample(uuid), vouch_data.sample_changes(regclass, text, jsonb) TO vouch_reader;
