@@ -232,3 +232,7 @@ SELECT count(*) > 0 AS checked, bool_and(ok) AS ok FROM vouch.verify('track.posi
 
 SET client_min_messages = warning;
 DROP SCHEMA track CASCADE;
+SELECT count(vouch.revoke_role(actor, role, scope)) FROM vouch_data.role_grant
+WHERE actor LIKE 'regress\_vouch\_t\_%' AND revoked_at IS NULL;
+DROP OWNED BY regress_vouch_t_tess, regress_vouch_t_tom, regress_vouch_t_olga, regress_vouch_t_writer;
+DROP ROLE regress_vouch_t_tess, regress_vouch_t_tom, regress_vouch_t_olga, regress_vouch_t_writer;

@@ -257,6 +257,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	root regclass;
 BEGIN
+	-- a dump that is being restored brings its triggers itself
+	IF current_setting('vouch.restoring')::boolean
+		OR NOT (current_setting('check_function_bodies')::boolean OR current_setting('row_security')::boolean) THEN
+		RETURN;
+	END IF;
 	FOR root IN SELECT t.relation FROM vouch_data.tracked_table t JOIN pg_class c ON c.oid = t.relation
 		WHERE c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(t.relation) p
 			WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = p.relid AND g.tgname = 'vouch_track_insert'))

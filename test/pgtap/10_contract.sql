@@ -38,6 +38,8 @@ FROM unnest(ARRAY[
 	'get_planning_attributes(source)', 'generate_profiling_rules(source)', 'generate_scoping_recommendations(cycle_id, report_id)',
 	'generate_sample_recommendations(source, key_column, lob_column, size, method, seed)', 'get_lobs_requiring_owners(cycle_id, report_id)',
 	'generate_test_report_data(cycle_id, report_id)', 'start_test_cycle(cycle_id, report_id, source, key_column, lob_column, user_id)', 'install_test_cycle(run_as)',
+	'track_table(source, phase, cycle_id, report_id, key, scope, subject, on_closed)', 'untrack_table(source)', 'sync_table(source, reason)',
+	'restore_table(version_id, reason)', 'table_as_of(row_type, version_id)', 'resample(version_id)', 'redraw_samples(selection_criteria)',
 	'phase_metrics(phase, cycle_id, report_id)', 'workflow_metrics(workflow_id)', 'version_trends(phase, days)', 'bottlenecks(cycle_id, report_id)',
 	'user_activity(actor, days)', 'refresh_analytics()']) AS line;
 SELECT ok(EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'vouch'::regnamespace AND p.proname = c.function

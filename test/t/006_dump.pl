@@ -15,6 +15,24 @@ $node->reload;
 no_workers_of($node, 'app', 'the original is told not to work');
 start_workflow($node, 'app', 'alice', 'moves', 'public.hit', 'public.hit');
 
+# Tables that are tracked, one of them partitioned.
+$node->safe_psql('app', <<'SQL');
+SELECT vouch.define_phase('limits', 'Limits', 'id');
+CREATE TABLE limits (id int PRIMARY KEY, amount int);
+CREATE TABLE parts (id int PRIMARY KEY, amount int) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
+INSERT INTO limits VALUES (1, 10), (2, 20);
+SELECT vouch.track_table('limits', 'limits'), vouch.track_table('parts', 'limits');
+INSERT INTO parts VALUES (1, 10);
+SQL
+my $tracked = <<'SQL';
+SELECT string_agg(concat_ws(' ', t.source, i.item_key, i.payload ->> 'amount'), ', ' ORDER BY t.source::text, i.item_no),
+	(SELECT count(*) FROM vouch_data.operation)
+FROM vouch.tracked_tables t, vouch.version_items(t.version_id) i
+SQL
+my $recorded = $node->safe_psql('app', $tracked);
+like($recorded, qr/limits 1 10, limits 2 20, parts 1 10/, 'tracked tables are recorded');
+
 my $dump = $node->basedir . '/app.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('app'), '-f', $dump ], 'pg_dump');
 
@@ -29,6 +47,12 @@ foreach my $copy ([ 'careful', '-c vouch.restoring=on' ], [ 'plain', '' ])
 		IPC::Run::run([ 'psql', '-X', '-q', '-d', $node->connstr($name), '-f', $dump ], '>', \$out, '2>', \$err);
 		is($err, '', "restore into $name");
 	}
+
+	is($node->safe_psql($name, $tracked), $recorded, 'tracked rows came with the dump, and were not recorded again');
+	$node->safe_psql($name, 'UPDATE limits SET amount = 11 WHERE id = 1; INSERT INTO parts_1 VALUES (2, 20)');
+	like($node->safe_psql($name, $tracked), qr/limits 1 11, limits 2 20, parts 1 10, parts 2 20/,
+		'the tables of the copy are tracked');
+	is($node->safe_psql($name, 'SELECT count(*) FROM vouch.verify() WHERE NOT ok'), 0, 'and verify');
 
 	is(status_of($node, $name, 'moves'), 'running', 'the execution is in the copy');
 	wait_until($node, $name, <<'SQL', 'its dispatcher sees that it is a copy');
