@@ -8,14 +8,12 @@
  * artifact's lock, so that writers of one table take turns before they hold
  * rows, and nobody who has the lock finds rows that another has yet to commit.
  *
- * The draft is to show exactly the rows of the table.  Where a statement
- * cannot say what it changed (TRUNCATE; triggers that wrote the same table
- * meanwhile; a draft that was thrown away), the whole table is compared.
+ * The draft is to show the rows of the table.  Where a statement cannot say what changed
+ * (TRUNCATE; triggers that wrote the same table meanwhile; a discarded draft), all of it is compared.
  */
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
@@ -586,15 +584,11 @@ vouch_sql_track_change(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	tracked = tracked_of(RelationGetRelid(data->tg_relation), data->tg_relation->rd_rel->relispartition);
-	/* a partition that was detached, or a copy of the table's definition */
-	if (tracked == NULL)
+	/* not tracked: a partition that was detached, or a copy of the table's definition */
+	if (tracked == NULL || TRIGGER_FIRED_BEFORE(data->tg_event))
 	{
-		SPI_finish();
-		return PointerGetDatum(NULL);
-	}
-	if (TRIGGER_FIRED_BEFORE(data->tg_event))
-	{
-		(void) vouch_store_lock(tracked->bucket, tracked->artifact_no);
+		if (tracked != NULL)
+			(void) vouch_store_lock(tracked->bucket, tracked->artifact_no);
 		SPI_finish();
 		return PointerGetDatum(NULL);
 	}
@@ -671,6 +665,20 @@ check_table(Oid relation, ArrayType *keys)
 				 errhint("Name such columns in key, as in key => 'id' or key => 'region, no'.")));
 }
 
+static void
+log_tracking(const char *operation, int bucket, int artifact_no, const char *table, const char *on_closed)
+{
+	VouchOperation op = {bucket, artifact_no, .operation = operation};
+	VouchJsonBuild build;
+
+	vouch_json_begin(&build);
+	vouch_json_put_text(&build, "table", table);
+	if (on_closed != NULL)
+		vouch_json_put_text(&build, "on_closed", on_closed);
+	op.detail = vouch_json_end(&build);
+	vouch_ledger_append(&op);
+}
+
 /*
  * vouch_data.track_register(source, bucket, artifact_no, key_columns,
  * on_closed): the columns that are the key
@@ -682,8 +690,6 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 	MemoryContext context = CurrentMemoryContext;
 	Datum		args[6] = {ObjectIdGetDatum(relation), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
 	ArrayType  *keys = PG_ARGISNULL(3) ? NULL : PG_GETARG_ARRAYTYPE_P(3);
-	VouchOperation op = {0};
-	VouchJsonBuild build;
 
 	SPI_connect();
 	check_owner(relation);
@@ -715,14 +721,8 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 	args[5] = CStringGetTextDatum(vouch_actor_current());
 	vouch_stmt_run_one(&put_tracked, args, NULL);
 
-	vouch_json_begin(&build);
-	vouch_json_put_text(&build, "table", full_name(relation));
-	vouch_json_put_text(&build, "on_closed", TextDatumGetCString(args[4]));
-	op.bucket = DatumGetInt32(args[1]);
-	op.artifact_no = DatumGetInt32(args[2]);
-	op.operation = "track_table";
-	op.detail = vouch_json_end(&build);
-	vouch_ledger_append(&op);
+	log_tracking("track_table", DatumGetInt32(args[1]), DatumGetInt32(args[2]), full_name(relation),
+				 TextDatumGetCString(args[4]));
 	SPI_finish();
 	PG_RETURN_ARRAYTYPE_P(keys);
 }
@@ -734,21 +734,13 @@ vouch_sql_track_forget(PG_FUNCTION_ARGS)
 	Oid			relation = PG_GETARG_OID(0);
 	Datum		args[1] = {ObjectIdGetDatum(relation)};
 	Tracked    *tracked;
-	VouchOperation op = {0};
-	VouchJsonBuild build;
 
 	SPI_connect();
 	check_owner(relation);
 	tracked = require_tracked(relation);
 	(void) vouch_store_lock(tracked->bucket, tracked->artifact_no);
 	vouch_stmt_run(&drop_tracked, args, NULL);
-	vouch_json_begin(&build);
-	vouch_json_put_text(&build, "table", tracked->name);
-	op.bucket = tracked->bucket;
-	op.artifact_no = tracked->artifact_no;
-	op.operation = "untrack_table";
-	op.detail = vouch_json_end(&build);
-	vouch_ledger_append(&op);
+	log_tracking("untrack_table", tracked->bucket, tracked->artifact_no, tracked->name, NULL);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -799,10 +791,10 @@ vouch_sql_track_open(PG_FUNCTION_ARGS)
 Datum
 vouch_sql_track_sweep(PG_FUNCTION_ARGS)
 {
-	Datum		args[1] = {ObjectIdGetDatum(InvalidOid)};
+	Datum		none = ObjectIdGetDatum(InvalidOid);
 
 	SPI_connect();
-	vouch_stmt_run(&drop_tracked, args, NULL);
+	(void) vouch_stmt_run(&drop_tracked, &none, NULL);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
