@@ -20,6 +20,6 @@ SELECT p.oid::regprocedure AS function, public.call_with_nulls(p.oid) AS sqlstat
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'vouch' AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
 	AND coalesce(public.call_with_nulls(p.oid), '') !~ '^($|VO|22023|22004)'
-ORDER BY 1::text;
+ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT * FROM vouch.version_items(NULL);
 DROP FUNCTION public.call_with_nulls(regprocedure);
