@@ -6,6 +6,7 @@
 #ifndef VOUCH_CORE_EVENT_H
 #define VOUCH_CORE_EVENT_H
 
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 /*
@@ -17,5 +18,15 @@ typedef void (*VouchVersionChangedHook) (int bucket, const pg_uuid_t *version_id
 										 const char *state);
 
 extern VouchVersionChangedHook vouch_version_changed_hook;
+
+/*
+ * Does what time asks of requests for approval: reminds, and ends those that
+ * have run out; set by the approvals.  At most max of them; returns how many.
+ * *next_due gets the time of the next one that is not due yet, or DT_NOEND.
+ * In the caller's transaction; does its own SPI_connect().
+ */
+typedef int (*VouchDeadlinesHook) (int max, TimestampTz *next_due);
+
+extern VouchDeadlinesHook vouch_deadlines_hook;
 
 #endif							/* VOUCH_CORE_EVENT_H */

@@ -16,6 +16,7 @@ PG_MODULE_MAGIC;
 extern PGDLLEXPORT void _PG_init(void);
 
 VouchVersionChangedHook vouch_version_changed_hook = NULL;
+VouchDeadlinesHook vouch_deadlines_hook = NULL;
 
 void
 _PG_init(void)

@@ -53,24 +53,25 @@ static VouchStmt read_metadata = {
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 
-#define COLUMNS 12
-
-typedef struct ContentState
+/* Rows of one range of item numbers. */
+typedef struct Window
 {
-	bool		verdicts;
-	VouchDigest *leaves;
-	size_t		n;
-	size_t		allocated;
-	StringInfoData scratch;
-	/* the window */
 	TupleDesc	desc;
 	HeapTuple  *rows;
 	int		   *item_nos;
 	int		   *body_nos;
 	int			nrows;
 	int			room;
-	MemoryContext memory;
-} ContentState;
+} Window;
+
+typedef struct DigestState
+{
+	bool		verdicts;
+	VouchDigest *leaves;
+	size_t		n;
+	size_t		allocated;
+	StringInfoData scratch;
+} DigestState;
 
 /* The first and the last item number. */
 typedef struct Bounds
@@ -93,22 +94,93 @@ take_bound(TupleTableSlot *slot, void *arg)
 static void
 take_row(TupleTableSlot *slot, void *arg)
 {
-	ContentState *state = arg;
+	Window	   *window = arg;
 	bool		isnull;
 
-	if (state->desc == NULL)
-		state->desc = CreateTupleDescCopy(slot->tts_tupleDescriptor);
-	if (state->nrows == state->room)
+	if (window->desc == NULL)
+		window->desc = CreateTupleDescCopy(slot->tts_tupleDescriptor);
+	if (window->nrows == window->room)
 	{
 		/* an item has a row for each stage */
-		state->room *= 2;
-		state->rows = repalloc_huge(state->rows, sizeof(HeapTuple) * state->room);
-		state->item_nos = repalloc_huge(state->item_nos, sizeof(int) * state->room);
-		state->body_nos = repalloc_huge(state->body_nos, sizeof(int) * state->room);
+		window->room *= 2;
+		window->rows = repalloc_huge(window->rows, sizeof(HeapTuple) * window->room);
+		window->item_nos = repalloc_huge(window->item_nos, sizeof(int) * window->room);
+		window->body_nos = repalloc_huge(window->body_nos, sizeof(int) * window->room);
 	}
-	state->item_nos[state->nrows] = DatumGetInt32(slot_getattr(slot, 1, &isnull));
-	state->body_nos[state->nrows] = DatumGetInt32(slot_getattr(slot, 2, &isnull));
-	state->rows[state->nrows++] = ExecCopySlotHeapTuple(slot);
+	window->item_nos[window->nrows] = DatumGetInt32(slot_getattr(slot, 1, &isnull));
+	window->body_nos[window->nrows] = DatumGetInt32(slot_getattr(slot, 2, &isnull));
+	window->rows[window->nrows++] = ExecCopySlotHeapTuple(slot);
+}
+
+/* Hands out the rows of a window. */
+static void
+hand_out(const Window *window, int bucket, int artifact_no, bool verdicts, bool payloads, bool fresh,
+		 VouchContentCallback callback, void *arg)
+{
+	int			n = window->nrows;
+	int		   *items = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	int		   *bodies = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
+	int			nitems,
+				nbodies;
+	Datum	   *keys,
+			   *hashes,
+			   *documents = NULL;
+
+	memcpy(items, window->item_nos, sizeof(int) * n);
+	memcpy(bodies, window->body_nos, sizeof(int) * n);
+	nitems = vouch_lookup_sort(items, n);
+	nbodies = vouch_lookup_sort(bodies, n);
+	keys = vouch_lookup_keys(bucket, artifact_no, items, nitems, fresh);
+	vouch_lookup_bodies(bucket, artifact_no, bodies, nbodies, fresh, payloads ? &documents : NULL, &hashes);
+	for (int i = 0; i < n; i++)
+	{
+		VouchContentRow row = {0};
+		int			body = vouch_lookup_index(bodies, nbodies, window->body_nos[i]);
+
+		heap_deform_tuple(window->rows[i], window->desc, row.values, row.nulls);
+		row.stage = verdicts ? DatumGetInt16(row.values[5]) : 1;
+		row.key = keys[vouch_lookup_index(items, nitems, window->item_nos[i])];
+		row.hash = hashes[body];
+		row.payload = payloads ? documents[body] : (Datum) 0;
+		callback(&row, arg);
+	}
+}
+
+/* verdicts: with the columns of verdicts, for all stages; else stage 1 only. */
+static void
+scan(int bucket, int artifact_no, int version_no, bool verdicts, bool payloads, bool fresh,
+	 VouchContentCallback callback, void *arg)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "vouch content", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		args[5] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), Int32GetDatum(version_no)};
+	Bounds		bounds = {PG_INT64_MAX, PG_INT64_MIN};
+
+	vouch_stmt_scan(&read_bounds, args, NULL, fresh, take_bound, &bounds);
+	MemoryContextSwitchTo(memory);
+	for (int64 first = bounds.first; first <= bounds.last; first += WINDOW)
+	{
+		Window		window = {.room = WINDOW};
+
+		CHECK_FOR_INTERRUPTS();
+		window.rows = palloc(sizeof(HeapTuple) * window.room);
+		window.item_nos = palloc(sizeof(int) * window.room);
+		window.body_nos = palloc(sizeof(int) * window.room);
+		args[3] = Int32GetDatum((int32) first);
+		args[4] = Int32GetDatum((int32) Min(first + WINDOW - 1, bounds.last));
+		vouch_stmt_scan(verdicts ? &read_verdicts : &read_items, args, NULL, fresh, take_row, &window);
+		if (window.nrows > 0)
+			hand_out(&window, bucket, artifact_no, verdicts, payloads, fresh, callback, arg);
+		MemoryContextReset(memory);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(memory);
+}
+
+void
+vouch_content_scan(const VouchVersion *version, VouchContentCallback callback, void *arg)
+{
+	scan(version->bucket, version->artifact_no, version->version_no, true, true, true, callback, arg);
 }
 
 static void
@@ -133,124 +205,83 @@ put_time(StringInfo buf, char tag, Datum value, bool isnull)
 		vouch_canon_time(buf, tag, DatumGetTimestampTz(value));
 }
 
+void
+vouch_content_leaf(const VouchContentRow *row, bool verdicts, StringInfo scratch, VouchDigest *leaf)
+{
+	const Datum *values = row->values;
+	const bool *nulls = row->nulls;
+
+	/* the first five fields are those of vouch_items_leaf() and when the item was put there */
+	resetStringInfo(scratch);
+	put(scratch, 'k', row->key, row->key == (Datum) 0);
+	put(scratch, 'h', row->hash, row->hash == (Datum) 0);
+	put(scratch, 's', values[2], nulls[2]);
+	put(scratch, 'm', values[3], nulls[3]);
+	put_time(scratch, 'q', values[4], nulls[4]);
+	if (verdicts)
+	{
+		vouch_canon_int64(scratch, 'g', row->stage);
+		put(scratch, 'v', values[6], nulls[6]);
+		put(scratch, 'A', values[7], nulls[7]);
+		put(scratch, 'B', values[8], nulls[8]);
+		put_time(scratch, 't', values[9], nulls[9]);
+		put(scratch, 'n', values[10], nulls[10]);
+		vouch_canon_int64(scratch, 'f', DatumGetInt32(values[11]));
+	}
+	vouch_digest_leaf(leaf, scratch->data, scratch->len);
+}
+
+static VouchDigest *
+next_leaf(DigestState *state)
+{
+	if (state->n == state->allocated)
+	{
+		state->allocated *= 2;
+		state->leaves = repalloc_huge(state->leaves, sizeof(VouchDigest) * state->allocated);
+	}
+	return &state->leaves[state->n++];
+}
+
 /* The first leaf: metadata. */
 static void
 add_header(TupleTableSlot *slot, void *arg)
 {
-	ContentState *state = arg;
+	DigestState *state = arg;
 	StringInfo	buf = &state->scratch;
-	MemoryContext old = MemoryContextSwitchTo(state->memory);
 	bool		isnull;
 	Datum		metadata = slot_getattr(slot, 1, &isnull);
 
 	resetStringInfo(buf);
 	vouch_canon_text(buf, 'F', "vouch-content-1");
 	vouch_canon_jsonb(buf, 'M', isnull ? NULL : DatumGetJsonbP(metadata));
-	vouch_digest_leaf(&state->leaves[state->n++], buf->data, buf->len);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->memory);
+	vouch_digest_leaf(next_leaf(state), buf->data, buf->len);
 }
 
-/* key and hash: 0 where the row's item or payload is missing */
 static void
-add_leaf(ContentState *state, Datum key, Datum hash, const Datum *values, const bool *nulls)
+add_row(const VouchContentRow *row, void *arg)
 {
-	StringInfo	buf = &state->scratch;
+	DigestState *state = arg;
 
-	/* the first five fields are those of vouch_items_leaf() and when the item was put there */
-	resetStringInfo(buf);
-	put(buf, 'k', key, key == (Datum) 0);
-	put(buf, 'h', hash, hash == (Datum) 0);
-	put(buf, 's', values[2], nulls[2]);
-	put(buf, 'm', values[3], nulls[3]);
-	put_time(buf, 'q', values[4], nulls[4]);
-	if (state->verdicts)
-	{
-		vouch_canon_int64(buf, 'g', DatumGetInt16(values[5]));
-		put(buf, 'v', values[6], nulls[6]);
-		put(buf, 'A', values[7], nulls[7]);
-		put(buf, 'B', values[8], nulls[8]);
-		put_time(buf, 't', values[9], nulls[9]);
-		put(buf, 'n', values[10], nulls[10]);
-		vouch_canon_int64(buf, 'f', DatumGetInt32(values[11]));
-	}
-	vouch_digest_leaf(&state->leaves[state->n++], buf->data, buf->len);
-}
-
-/* Adds the leaves of the window's rows. */
-static void
-add_window(ContentState *state, int bucket, int artifact_no, bool fresh)
-{
-	int			n = state->nrows;
-	int		   *items = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
-	int		   *bodies = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
-	int			nitems,
-				nbodies;
-	Datum	   *keys,
-			   *hashes;
-
-	memcpy(items, state->item_nos, sizeof(int) * n);
-	memcpy(bodies, state->body_nos, sizeof(int) * n);
-	nitems = vouch_lookup_sort(items, n);
-	nbodies = vouch_lookup_sort(bodies, n);
-	keys = vouch_lookup_keys(bucket, artifact_no, items, nitems, fresh);
-	vouch_lookup_bodies(bucket, artifact_no, bodies, nbodies, fresh, NULL, &hashes);
-	for (int i = 0; i < n; i++)
-	{
-		Datum		values[COLUMNS];
-		bool		nulls[COLUMNS];
-
-		heap_deform_tuple(state->rows[i], state->desc, values, nulls);
-		add_leaf(state, keys[vouch_lookup_index(items, nitems, state->item_nos[i])],
-				 hashes[vouch_lookup_index(bodies, nbodies, state->body_nos[i])], values, nulls);
-	}
+	vouch_content_leaf(row, state->verdicts, &state->scratch, next_leaf(state));
 }
 
 void
 vouch_content_digest(int bucket, int artifact_no, int version_no,
 					 bool verdicts, bool fresh, VouchDigest *out)
 {
-	ContentState state = {0};
-	MemoryContext caller = CurrentMemoryContext;
-	Datum		args[5] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), Int32GetDatum(version_no)};
-	Bounds		bounds = {PG_INT64_MAX, PG_INT64_MIN};
+	DigestState state = {verdicts};
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "vouch digest", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	Datum		args[3] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), Int32GetDatum(version_no)};
 
-	state.verdicts = verdicts;
 	state.allocated = 1024;
 	state.leaves = palloc(sizeof(VouchDigest) * state.allocated);
 	initStringInfo(&state.scratch);
-	state.memory = AllocSetContextCreate(caller, "vouch content", ALLOCSET_DEFAULT_SIZES);
 	vouch_stmt_scan(&read_metadata, args, NULL, fresh, add_header, &state);
-	vouch_stmt_scan(&read_bounds, args, NULL, fresh, take_bound, &bounds);
-	for (int64 first = bounds.first; first <= bounds.last; first += WINDOW)
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(state.memory);
-		state.desc = NULL;
-		state.nrows = 0;
-		state.room = WINDOW;
-		state.rows = palloc(sizeof(HeapTuple) * state.room);
-		state.item_nos = palloc(sizeof(int) * state.room);
-		state.body_nos = palloc(sizeof(int) * state.room);
-		args[3] = Int32GetDatum((int32) first);
-		args[4] = Int32GetDatum((int32) Min(first + WINDOW - 1, bounds.last));
-		vouch_stmt_scan(verdicts ? &read_verdicts : &read_items, args, NULL, fresh, take_row, &state);
-		MemoryContextSwitchTo(caller);
-		if (state.n + state.nrows > state.allocated)
-		{
-			state.allocated = Max(2 * state.allocated, state.n + state.nrows);
-			state.leaves = repalloc_huge(state.leaves, sizeof(VouchDigest) * state.allocated);
-		}
-		MemoryContextSwitchTo(state.memory);
-		if (state.nrows > 0)
-			add_window(&state, bucket, artifact_no, fresh);
-		MemoryContextReset(state.memory);
-	}
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(state.memory);
+	scan(bucket, artifact_no, version_no, verdicts, false, fresh, add_row, &state);
 	vouch_digest_root(out, state.leaves, state.n);
-	pfree(state.leaves);
-	pfree(state.scratch.data);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(memory);
 }
 
 void

@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "version/content.h"
+#include "version/part.h"
 #include "version/store.h"
 #include "version/version.h"
 
@@ -386,6 +387,33 @@ check_known(const Wanted *wanted, const VouchFound *found, const VouchFound *bas
 	}
 }
 
+/* Somebody may be let decide on parts of the version only. */
+static void
+check_inside(const Wanted *wanted, const VouchFound *base, const char *actor)
+{
+	const VouchVersion *version = wanted->version;
+	int		   *items,
+			   *bodies;
+	char	   *outside;
+
+	if (version->only == NULL)
+		return;
+	items = palloc_extended(sizeof(int) * wanted->n, MCXT_ALLOC_HUGE);
+	bodies = palloc_extended(sizeof(int) * wanted->n, MCXT_ALLOC_HUGE);
+	for (int i = 0; i < wanted->n; i++)
+	{
+		items[i] = base[i].item_no;
+		bodies[i] = base[i].body_no;
+	}
+	outside = vouch_version_outside(version, version->only, version->nonly, items, bodies, wanted->n);
+	if (outside != NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ROLE_MISSING),
+				 errmsg("\"%s\" cannot decide on item \"%s\"", actor, outside),
+				 errdetail("The rules that they may sign are for other items of the version."),
+				 errhint("vouch.explain_approval() says who signs for which items; nothing was written.")));
+}
+
 void
 vouch_decision_leaf(VouchDigest *leaf, StringInfo scratch, const text *key, int stage,
 					const char *verdict, const text *notes)
@@ -577,6 +605,7 @@ enter(VouchVersion *version, int stage, const Wanted *wanted, const VouchFound *
 	Int32GetDatum(version->version_no)};
 	char		nulls[11] = "          ";
 
+	check_inside(wanted, base, actor);
 	vouch_change_begin(&change, version);
 	leaves = palloc_extended(sizeof(VouchDigest) * wanted->n, MCXT_ALLOC_HUGE);
 	initStringInfo(&scratch);

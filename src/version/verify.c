@@ -335,7 +335,7 @@ note_operation(int op_no, const VouchOperation *op, void *arg)
 		else if (strcmp(t->event, "return") == 0)
 			logged->submitted = false;
 		else if ((strcmp(t->event, "approve") == 0 || strcmp(t->event, "reject") == 0 ||
-				  strcmp(t->event, "withdraw") == 0) && op->items_root != NULL)
+				  strcmp(t->event, "withdraw") == 0 || strcmp(t->event, "expire") == 0) && op->items_root != NULL)
 		{
 			logged->closed = true;
 			logged->shown = *op->items_root;

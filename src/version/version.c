@@ -30,6 +30,7 @@ static const VouchTransition transitions[] = {
 	{"pending_approval", "reject", "rejected", "V070", "A reviewer's signature rejects the version."},
 	{"pending_approval", "return", "draft", "V075", "A reviewer's signature sends it back: its makers go on with it, and submit it again."},
 	{"pending_approval", "withdraw", "withdrawn", "V080", "Its maker takes it back before it is decided."},
+	{"pending_approval", "expire", "withdrawn", "V085", "The time that its policy gives ran out before it was decided."},
 	{"approved", "supersede", "superseded", "V090", "A later version of the artifact is approved."},
 	{NULL, NULL, NULL, NULL, NULL}
 };
@@ -346,7 +347,7 @@ vouch_version_apply(VouchVersion *version, const char *event,
 		version->has_digest = true;
 	}
 	else if (strcmp(event, "approve") == 0 || strcmp(event, "reject") == 0 ||
-			 strcmp(event, "withdraw") == 0)
+			 strcmp(event, "withdraw") == 0 || strcmp(event, "expire") == 0)
 	{
 		/* what it shows from now on for ever */
 		vouch_version_digest(version, &root);

@@ -37,6 +37,9 @@ typedef struct VouchVersion
 	int			last_item_no;	/* last item number given out in the artifact */
 	VouchDigest shown;			/* kept by vouch_version_digest(), valid until items change */
 	bool		has_shown;
+	/* set by who may let somebody decide on parts of it only: else NULL, all items */
+	const struct VouchPart *only;
+	int			nonly;
 } VouchVersion;
 
 /* Verdict counts of a version's items, from version_stat. */
@@ -78,7 +81,7 @@ extern const VouchTransition *vouch_version_rule(const VouchVersion *version, co
  * acts; detail goes to the log, reason to the log and to close_reason.
  * Brings *version up to date.  Needs SPI_connect() and the artifact's lock.
  *
- * Events: submit, approve, reject, return, withdraw, supersede.
+ * Events: submit, approve, reject, return, withdraw, expire, supersede.
  */
 extern void vouch_version_apply(VouchVersion *version, const char *event,
 								const char *actor, const char *on_behalf_of,
@@ -86,8 +89,8 @@ extern void vouch_version_apply(VouchVersion *version, const char *event,
 
 /*
  * Enters verdicts of a reviewing stage (1 when the policy has no more) into a pending version.
- * decisions is what vouch.decide() takes.  Checks shape and items; who may
- * decide is the caller's business.  Appends the operation "decide".  Returns
+ * decisions is what vouch.decide() takes.  Checks shape and items, and raises
+ * VO002 for one outside version->only; who else may decide is the caller's business.  Appends the operation "decide".  Returns
  * how many items it decided.  Needs SPI_connect() and the artifact's lock.
  */
 extern int64 vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
