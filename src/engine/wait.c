@@ -43,8 +43,9 @@ static VouchStmt lock_artifact = {
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
 };
 
+/* What time ended, nobody did: it goes on in the name of who submitted it. */
 static VouchStmt read_version = {
-	"SELECT v.state::text, coalesce(v.closed_by, v.submitted_by, v.created_by), a.phase,"
+	"SELECT v.state::text, coalesce(nullif(v.closed_by, '@deadline'), v.submitted_by, v.created_by), a.phase,"
 	" (SELECT count(*)::int4 FROM vouch_data.approval_request q WHERE q.bucket = $1 AND q.artifact_no = $2"
 	"  AND q.version_no = $3 AND q.state = 'returned'),"
 	" (SELECT q.closed_by FROM vouch_data.approval_request q WHERE q.bucket = $1 AND q.artifact_no = $2"

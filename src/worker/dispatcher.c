@@ -16,6 +16,7 @@
 
 #include "access/xact.h"
 #include "commands/dbcommands.h"
+#include "core/event.h"
 #include "core/guc.h"
 #include "core/stmt.h"
 #include "engine/engine.h"
@@ -26,6 +27,7 @@
 #include "worker/worker.h"
 
 #define MAX_WORK 65536			/* what one sweep takes */
+#define MAX_DEADLINES 1000		/* likewise, of requests whose time has come */
 #define MIN_SWEEP_MS 5			/* between two sweeps for timers */
 #define LOST_HINTS_MS 500		/* between two sweeps for lost hints while there is a backlog */
 #define CAUTIOUS_MS 10000		/* how long, at least, after a crash */
@@ -201,6 +203,7 @@ sweep(MemoryContext scratch)
 {
 	VouchWork  *work = MemoryContextAlloc(scratch, MAX_WORK * sizeof(VouchWork));
 	TimestampTz next_due = DT_NOEND;
+	TimestampTz next_deadline = DT_NOEND;
 	TimestampTz now;
 	char	   *reason;
 	int			n = 0;
@@ -218,7 +221,11 @@ sweep(MemoryContext scratch)
 			database->cautious = vouch_suspect_count(vouch_shared->unclean);
 			database->counted = true;
 		}
+		/* First what time does to requests: executions may go on from there. */
+		if (vouch_deadlines_hook != NULL)
+			(void) vouch_deadlines_hook(MAX_DEADLINES, &next_deadline);
 		n = vouch_engine_find_work(InvalidOid, work, MAX_WORK, &next_due);
+		next_due = Min(next_due, next_deadline);
 
 		/*
 		 * A dump restores "adoption" before what depends on it: if the tables
