@@ -56,12 +56,20 @@ SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "@auto", "quo
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "reportowner"}]}]}');
 \echo :LAST_ERROR_SQLSTATE
 
+SELECT vouch.define_policy('bad', '{"stages": [{"expire_after": "0 days", "rules": [{"role": "report_owner"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"remind_every": "1 second", "rules": [{"role": "report_owner"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "ttl": "0 days"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "carry": "yes"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "scope": {}}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "scope": "CARDS"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "groups": ["CARDS"], "group_by": "lob_id"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "applies_if": {"items": 3}}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "applies_if": {"min_items": 0}}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "@auto", "carry": true}]}]}');
+
 -- What this system does not do is refused, not ignored.
-SELECT vouch.define_policy('bad', '{"stages": [{"expire_after": "5 days", "rules": [{"role": "report_owner"}]}]}');
-\echo :LAST_ERROR_SQLSTATE
-SELECT vouch.define_policy('bad', '{"stages": [{"remind_every": "1 day", "rules": [{"role": "report_owner"}]}]}');
-SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "carry": true}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "item_filter": {"lob": "CARDS"}}]}]}');
+\echo :LAST_ERROR_SQLSTATE
 SELECT count(*) AS stored FROM vouch.policies WHERE policy = 'bad';
 
 -- A policy is set for a phase, or for one line of business in it.

@@ -19,6 +19,7 @@ RETURN CASE operation
 		WHEN 'approve' THEN 'approve'
 		WHEN 'reject' THEN 'reject'
 		WHEN 'withdraw' THEN 'withdraw'
+		WHEN 'expire' THEN 'withdraw'
 		WHEN 'discard' THEN 'withdraw'
 		ELSE 'other' END;
 COMMENT ON FUNCTION vouch_data.operation_kind(text) IS

@@ -308,11 +308,16 @@ BEGIN
 	WITH rule AS (
 		SELECT p.stage_no, p.role, (SELECT count(DISTINCT (g.signer, g.for_group)) FROM vouch_data.signature g
 				WHERE g.bucket = q.bucket AND g.artifact_no = q.artifact_no AND g.version_no = q.version_no AND g.round = q.round
-					AND g.stage_no = p.stage_no AND g.rule_no = p.rule_no AND g.verdict = 'approve')
-			< p.quorum * greatest(coalesce(cardinality(p.groups), 1), 1) AS missing, t.after_stage
+					AND g.stage_no = p.stage_no AND g.rule_no = p.rule_no AND g.verdict = 'approve'
+					AND NOT EXISTS (SELECT FROM vouch_data.signature x WHERE x.bucket = g.bucket AND x.artifact_no = g.artifact_no
+						AND x.version_no = g.version_no AND x.round = g.round AND x.revokes = g.signature_no))
+			< p.quorum * CASE WHEN k.asked ->> 'applies' = 'false' THEN 0
+				ELSE greatest(coalesce(jsonb_array_length(k.asked -> 'groups'), cardinality(p.groups), 1), 1) END AS missing, t.after_stage
 		FROM vouch_data.approval_request q
 		JOIN vouch_data.policy_stage t ON t.policy = q.policy AND t.revision = q.policy_revision
 		JOIN vouch_data.policy_rule p ON p.policy = t.policy AND p.revision = t.revision AND p.stage_no = t.stage_no
+		LEFT JOIN LATERAL (SELECT e.asked FROM jsonb_array_elements(q.asked) AS e(asked)
+			WHERE (e.asked ->> 'stage')::int = p.stage_no AND (e.asked ->> 'rule')::int = p.rule_no) k ON true
 		WHERE q.bucket = bucket AND q.artifact_no = artifact_no AND q.version_no = version_no AND q.state = 'open'
 	)
 	SELECT string_agg(DISTINCT r.role, ', ' ORDER BY r.role) INTO roles

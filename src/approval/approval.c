@@ -4,8 +4,10 @@
  */
 #include "postgres.h"
 
+#include "approval/deadline.h"
 #include "approval/request.h"
 #include "approval/verify.h"
+#include "core/event.h"
 #include "core/module.h"
 
 void
@@ -13,5 +15,6 @@ vouch_approval_init(void)
 {
 	vouch_fsm_register(&vouch_request_machine);
 	vouch_check_approvals_hook = vouch_approval_check;
+	vouch_deadlines_hook = vouch_deadlines_process;
 	vouch_maker_hook = vouch_holds_maker_role;
 }

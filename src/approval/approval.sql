@@ -3,11 +3,11 @@
 -- Types -------------------------------------------------------------------
 
 CREATE TYPE vouch.request_state AS ENUM
-	('open', 'satisfied', 'rejected', 'returned', 'withdrawn');
+	('open', 'satisfied', 'rejected', 'returned', 'withdrawn', 'expired');
 COMMENT ON TYPE vouch.request_state IS
-'State of a request for approval: open until its policy is satisfied, a signature rejects it or sends it back, or its version is withdrawn; changed only along vouch.state_machine(), machine request';
-CREATE TYPE vouch.signature_verdict AS ENUM ('approve', 'reject', 'needs_changes');
-COMMENT ON TYPE vouch.signature_verdict IS 'What a signature says of a version';
+'State of a request for approval: open until its policy is satisfied, a signature rejects it or sends it back, its version is withdrawn, or its time runs out (expired); changed only along vouch.state_machine(), machine request';
+CREATE TYPE vouch.signature_verdict AS ENUM ('approve', 'reject', 'needs_changes', 'revoke');
+COMMENT ON TYPE vouch.signature_verdict IS 'What a signature says of a version; revoke: that an earlier one of its signer is taken back';
 
 -- Roles: who may do what --------------------------------------------------
 
@@ -123,6 +123,8 @@ CREATE TABLE vouch_data.policy_stage (
 	due interval,
 	escalate_after interval,
 	escalate_to text REFERENCES vouch_data.role,
+	remind_every interval,
+	expire_after interval,
 	PRIMARY KEY (policy, revision, stage_no),
 	UNIQUE (policy, revision, name),
 	FOREIGN KEY (policy, revision) REFERENCES vouch_data.policy,
@@ -139,6 +141,8 @@ COMMENT ON COLUMN vouch_data.policy_stage.on_reject IS
 COMMENT ON COLUMN vouch_data.policy_stage.due IS 'Time from its opening after which it is overdue; only shown, time never approves';
 COMMENT ON COLUMN vouch_data.policy_stage.escalate_after IS 'Time from its opening after which escalate_to may sign, too';
 COMMENT ON COLUMN vouch_data.policy_stage.escalate_to IS 'Role that may sign after that time';
+COMMENT ON COLUMN vouch_data.policy_stage.remind_every IS 'How often its signers are reminded, from its opening on; null: never';
+COMMENT ON COLUMN vouch_data.policy_stage.expire_after IS 'Time from its opening after which the request ends unapproved, unless the stage is satisfied; null: never';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.policy_stage',
 	'WHERE (policy, revision) IN (SELECT p.policy, p.revision FROM vouch_data.policy p WHERE NOT p.shipped)');
 
@@ -158,6 +162,11 @@ CREATE TABLE vouch_data.policy_rule (
 	reauth_max_age interval,
 	delegable boolean NOT NULL,
 	veto boolean NOT NULL,
+	group_by text,
+	scope jsonb,
+	applies_if jsonb,
+	carry boolean NOT NULL,
+	ttl interval,
 	PRIMARY KEY (policy, revision, stage_no, rule_no),
 	FOREIGN KEY (policy, revision, stage_no) REFERENCES vouch_data.policy_stage
 );
@@ -176,6 +185,11 @@ COMMENT ON COLUMN vouch_data.policy_rule.exclude_submitter IS 'Keeps out who sub
 COMMENT ON COLUMN vouch_data.policy_rule.exclude_other_signers IS 'Keeps out who signs the version under another rule: different people must sign';
 COMMENT ON COLUMN vouch_data.policy_rule.reauth_max_age IS 'How long ago the signer may have logged in; null: any time';
 COMMENT ON COLUMN vouch_data.policy_rule.delegable IS 'True when a delegate may sign for a holder';
+COMMENT ON COLUMN vouch_data.policy_rule.group_by IS 'Payload field whose values in the items are the groups, each signing for its own items; null: groups says them, or there are none';
+COMMENT ON COLUMN vouch_data.policy_rule.scope IS 'What the payloads of the items that a signature is for contain; null: it is for all items';
+COMMENT ON COLUMN vouch_data.policy_rule.applies_if IS 'When the rule applies, judged at submission: {"metadata": what the version''s metadata contains, "item": what payloads contain that are counted, "min_items": how many there must be}; null: always';
+COMMENT ON COLUMN vouch_data.policy_rule.carry IS 'True when an approval stays good in a later round in which nothing changed of what it is for';
+COMMENT ON COLUMN vouch_data.policy_rule.ttl IS 'How long an approval counts; null: for ever';
 COMMENT ON COLUMN vouch_data.policy_rule.veto IS 'True when one rejection ends the request; false: it takes as many as the quorum';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.policy_rule',
 	'WHERE (policy, revision) IN (SELECT p.policy, p.revision FROM vouch_data.policy p WHERE NOT p.shipped)');
@@ -223,11 +237,15 @@ CREATE TABLE vouch_data.approval_request (
 	closed_by text,
 	closed_at timestamptz,
 	closing_digest bytea,
+	asked jsonb,
+	closing_parts bytea[],
+	next_at timestamptz,
 	PRIMARY KEY (bucket, artifact_no, version_no, round),
 	FOREIGN KEY (bucket, artifact_no, version_no) REFERENCES vouch_data.version,
 	CHECK ((state = 'open') = (closed_at IS NULL))
 );
 CREATE INDEX approval_request_open ON vouch_data.approval_request (bucket, artifact_no) WHERE state = 'open';
+CREATE INDEX approval_request_next ON vouch_data.approval_request (next_at) WHERE state = 'open' AND next_at IS NOT NULL;
 COMMENT ON TABLE vouch_data.approval_request IS 'What was submitted for approval, once per round';
 COMMENT ON COLUMN vouch_data.approval_request.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.approval_request.artifact_no IS 'The artifact';
@@ -235,7 +253,7 @@ COMMENT ON COLUMN vouch_data.approval_request.version_no IS 'The version';
 COMMENT ON COLUMN vouch_data.approval_request.round IS 'How many times the version had been submitted: 1, 2, …';
 COMMENT ON COLUMN vouch_data.approval_request.policy IS 'The policy';
 COMMENT ON COLUMN vouch_data.approval_request.policy_revision IS 'Its revision, which stays even when there are newer ones';
-COMMENT ON COLUMN vouch_data.approval_request.state IS 'open, satisfied, rejected, returned or withdrawn';
+COMMENT ON COLUMN vouch_data.approval_request.state IS 'open, satisfied, rejected, returned, withdrawn or expired';
 COMMENT ON COLUMN vouch_data.approval_request.contributors IS 'Everybody who made or changed something that the version shows, at submission (from then on that is frozen)';
 COMMENT ON COLUMN vouch_data.approval_request.content_digest IS 'Merkle root of the content at submission';
 COMMENT ON COLUMN vouch_data.approval_request.signatures IS 'How many signatures were given, of any verdict';
@@ -243,9 +261,12 @@ COMMENT ON COLUMN vouch_data.approval_request.opened_by IS 'Who submitted';
 COMMENT ON COLUMN vouch_data.approval_request.opened_at IS 'When';
 COMMENT ON COLUMN vouch_data.approval_request.due_at IS 'When the stages that are open from the start are due; null: no date';
 COMMENT ON COLUMN vouch_data.approval_request.notes IS 'The submitter''s notes';
-COMMENT ON COLUMN vouch_data.approval_request.closed_by IS 'Whose signature or withdrawal closed it';
+COMMENT ON COLUMN vouch_data.approval_request.closed_by IS 'Whose signature or withdrawal closed it; @deadline: time did';
 COMMENT ON COLUMN vouch_data.approval_request.closed_at IS 'When it was closed';
 COMMENT ON COLUMN vouch_data.approval_request.closing_digest IS 'Digest of content and verdicts when a signature closed it; signatures over another digest did not count';
+COMMENT ON COLUMN vouch_data.approval_request.asked IS 'What the policy asked of this version, found at submission: an array with an object per rule, {stage, rule, role, applies, why it does not, groups}; null when no rule looks at the items or the metadata';
+COMMENT ON COLUMN vouch_data.approval_request.closing_parts IS 'Digests of the parts of the version that rules are for, when it was closed, in the order of the rules; null when all rules are for all items';
+COMMENT ON COLUMN vouch_data.approval_request.next_at IS 'When vouch.process_deadlines() has something to do with it; null: never, as things are';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.approval_request', '');
 
 CREATE TABLE vouch_data.signature (
@@ -267,10 +288,18 @@ CREATE TABLE vouch_data.signature (
 	content_digest bytea NOT NULL,
 	db_user text NOT NULL,
 	signed_at timestamptz NOT NULL,
+	scope_digest bytea,
+	revokes int,
+	from_version_no int,
+	from_round int,
+	from_signature_no int,
 	PRIMARY KEY (bucket, artifact_no, version_no, round, signature_no),
 	FOREIGN KEY (bucket, artifact_no, version_no, round) REFERENCES vouch_data.approval_request,
-	CHECK ((acting_for IS NULL) = (delegation_id IS NULL))
+	CHECK ((acting_for IS NULL) = (delegation_id IS NULL)),
+	CHECK ((verdict = 'revoke') = (revokes IS NOT NULL)),
+	CHECK ((from_version_no IS NULL) = (from_round IS NULL) AND (from_round IS NULL) = (from_signature_no IS NULL))
 );
+-- No foreign keys to itself: pg_dump warns of each table that has one. vouch.verify() looks.
 COMMENT ON TABLE vouch_data.signature IS 'Signatures; rows are only ever added';
 COMMENT ON COLUMN vouch_data.signature.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.signature.artifact_no IS 'The artifact';
@@ -281,16 +310,48 @@ COMMENT ON COLUMN vouch_data.signature.stage_no IS 'Stage of the policy';
 COMMENT ON COLUMN vouch_data.signature.rule_no IS 'Rule of the stage';
 COMMENT ON COLUMN vouch_data.signature.role IS 'Role in which it was given; differs from the rule''s after an escalation';
 COMMENT ON COLUMN vouch_data.signature.for_group IS 'Group that it counts for; null where the rule has none';
-COMMENT ON COLUMN vouch_data.signature.verdict IS 'approve, reject or needs_changes';
+COMMENT ON COLUMN vouch_data.signature.verdict IS 'approve, reject, needs_changes, or revoke';
 COMMENT ON COLUMN vouch_data.signature.signer IS 'Who signed';
 COMMENT ON COLUMN vouch_data.signature.acting_for IS 'For whom, under a delegation';
 COMMENT ON COLUMN vouch_data.signature.delegation_id IS 'The delegation';
 COMMENT ON COLUMN vouch_data.signature.meaning IS 'What the signature means, by the policy';
 COMMENT ON COLUMN vouch_data.signature.comment IS 'What the signer said';
 COMMENT ON COLUMN vouch_data.signature.content_digest IS 'Digest of content and verdicts as signed; while the version''s is another one, the signature does not count';
-COMMENT ON COLUMN vouch_data.signature.db_user IS 'Role that the session had logged in as';
-COMMENT ON COLUMN vouch_data.signature.signed_at IS 'When';
+COMMENT ON COLUMN vouch_data.signature.db_user IS 'Role that the session had logged in as; of one that was carried, the session in which it was';
+COMMENT ON COLUMN vouch_data.signature.scope_digest IS 'Digest of content and verdicts of the items that it is for; null: it is for all, and content_digest is it';
+COMMENT ON COLUMN vouch_data.signature.revokes IS 'Number of the signature of this round that it takes back';
+COMMENT ON COLUMN vouch_data.signature.from_version_no IS 'Version of the signature that it was carried from';
+COMMENT ON COLUMN vouch_data.signature.from_round IS 'Round of that signature';
+COMMENT ON COLUMN vouch_data.signature.from_signature_no IS 'Number of that signature';
+COMMENT ON COLUMN vouch_data.signature.signed_at IS 'When; of one that was carried, when it was given first';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.signature', '');
+
+CREATE TABLE vouch_data.reminder (
+	bucket int NOT NULL,
+	artifact_no int NOT NULL,
+	version_no int NOT NULL,
+	round int NOT NULL,
+	stage_no int NOT NULL,
+	reminder_no int NOT NULL,
+	due_at timestamptz NOT NULL,
+	reminded_at timestamptz NOT NULL,
+	roles text[] NOT NULL,
+	people text[] NOT NULL,
+	PRIMARY KEY (bucket, artifact_no, version_no, round, stage_no, reminder_no),
+	FOREIGN KEY (bucket, artifact_no, version_no, round) REFERENCES vouch_data.approval_request
+);
+COMMENT ON TABLE vouch_data.reminder IS 'Reminders of what is to be signed, written by vouch.process_deadlines(); rows are only ever added';
+COMMENT ON COLUMN vouch_data.reminder.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.reminder.artifact_no IS 'The artifact';
+COMMENT ON COLUMN vouch_data.reminder.version_no IS 'The version';
+COMMENT ON COLUMN vouch_data.reminder.round IS 'The round';
+COMMENT ON COLUMN vouch_data.reminder.stage_no IS 'Stage of the policy';
+COMMENT ON COLUMN vouch_data.reminder.reminder_no IS 'Number in the round and stage: 1, 2, …';
+COMMENT ON COLUMN vouch_data.reminder.due_at IS 'When it was due by the policy; the next is due one remind_every later';
+COMMENT ON COLUMN vouch_data.reminder.reminded_at IS 'When it was written';
+COMMENT ON COLUMN vouch_data.reminder.roles IS 'Roles whose signatures were missing';
+COMMENT ON COLUMN vouch_data.reminder.people IS 'Who could sign then';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.reminder', '');
 
 -- What is written by our C only, and what is only ever added to.
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.approval_request
@@ -300,7 +361,7 @@ DO $$
 DECLARE
 	t text;
 BEGIN
-	FOREACH t IN ARRAY ARRAY['policy', 'policy_stage', 'policy_rule', 'signature'] LOOP
+	FOREACH t IN ARRAY ARRAY['policy', 'policy_stage', 'policy_rule', 'signature', 'reminder'] LOOP
 		EXECUTE format('CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard(''append-only'')', t);
 		EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER guard', t);
@@ -454,7 +515,7 @@ COMMENT ON FUNCTION vouch.revoke_delegation(uuid) IS
 CREATE FUNCTION vouch.define_policy(name text, definition jsonb) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_define_policy';
 COMMENT ON FUNCTION vouch.define_policy(text, jsonb) IS
-'Defines an approval policy and returns its revision: a new one only when it differs from the current one. definition: {"description", "items": none | decided | all_approved, "allow_empty", "stages": [{"name", "after": [names], "on_reject": reject | return, "due", "escalate_after", "escalate_to", "rules": [{"role", "quorum", "groups", "meaning", "exclude": [creator, contributors, submitter, other_signers], "reauth_max_age", "delegable", "veto"}]}]}; docs/approval.md has the defaults. Requests that are open keep their revision. VO205 with the place of what is wrong, VO503 for what is not supported';
+'Defines an approval policy and returns its revision: a new one only when it differs from the current one. definition: {"description", "items": none | decided | all_approved, "allow_empty", "stages": [{"name", "after": [names], "on_reject": reject | return, "due", "escalate_after", "escalate_to", "remind_every", "expire_after", "rules": [{"role", "quorum", "groups", "group_by", "scope", "applies_if": {"metadata", "item", "min_items"}, "meaning", "exclude": [creator, contributors, submitter, other_signers], "reauth_max_age", "delegable", "veto", "carry", "ttl"}]}]}; docs/approval.md has the defaults. Requests that are open keep their revision. VO205 with the place of what is wrong, VO503 for what is not supported';
 
 CREATE FUNCTION vouch.set_policy(phase text, policy text, scope text DEFAULT '', maker_role text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -506,7 +567,7 @@ COMMENT ON FUNCTION vouch.submit_version(uuid, text, text) IS
 CREATE FUNCTION vouch.what_if_submit(version_id uuid) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_what_if_submit';
 COMMENT ON FUNCTION vouch.what_if_submit(uuid) IS
-'What would happen if you submitted a draft now: {can_submit, policy, policy_revision, problems: [{code, problem, message, detail, hint}], signers: [{stage, role, needed, could_sign: [names], could_not: [{actor, why}]}]}. Changes nothing';
+'What would happen if you submitted a draft now: {can_submit, policy, policy_revision, problems: [{code, problem, message, detail, hint}], signers: [{stage, role, needed, could_sign: [names], could_not: [{actor, why}], not_asked, groups}], effect: {signatures: of the round before, carried: [{role, group, signer}], dropped: [{role, group, signer, why}], items, items_undecided, items_reopened: undecided ones that the round before had, summary: "drops 2 of 5 signatures, re-opens 140 items"}}. effect is only there for a draft. Changes nothing';
 
 CREATE FUNCTION vouch.sign_off(version_id uuid, role text, approved boolean, comments text DEFAULT NULL,
 	on_behalf_of text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
@@ -540,149 +601,15 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_decide_where';
 COMMENT ON FUNCTION vouch.decide_where(uuid, text, jsonb, text, text, boolean) IS
 'Gives all items of a pending version that match a filter one verdict: approved, rejected or needs_changes; returns how many. filter: an object that the payload must contain, or a string with a jsonpath that must find something in the payload or be true of it; NULL: all. Items approved or rejected already are left as they are unless only_undecided is false. The same people may as with vouch.decide(), with the same errors; VO502 for a filter that is neither';
 
--- Explaining ---------------------------------------------------------------------
+CREATE FUNCTION vouch.revoke_signature(version_id uuid, role text DEFAULT NULL, reason text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_revoke_signature';
+COMMENT ON FUNCTION vouch.revoke_signature(uuid, text, text, text) IS
+'Takes back the last signature that you gave on a pending version, in a role (NULL: in any); a reason is required (VO502, also when you have none). It stays on record, with a row of its own that revokes it, and you may sign again. Returns what vouch.sign_off() returns. VO106 when the version is not pending: what is approved is superseded by a revision, never unsigned';
 
-CREATE FUNCTION vouch.explain_approval(version_id uuid, OUT stage int, OUT stage_name text, OUT role text,
-	OUT needed int, OUT have int, OUT actor text, OUT can_sign boolean, OUT why text, OUT signed_at timestamptz)
-RETURNS SETOF record
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_explain_approval';
-COMMENT ON FUNCTION vouch.explain_approval(uuid) IS
-'Who can sign a version, who cannot, and why: for each stage and role of its policy, how many signatures it needs and has (needed, have), and a row per person who holds the role or a delegation of it, or has signed; actor is NULL when nobody does. For a draft, as if it were submitted now';
-
-CREATE FUNCTION vouch_data.pending_rules(for_actor text DEFAULT NULL, in_bucket int DEFAULT NULL,
-	OUT bucket int, OUT artifact_no int, OUT version_no int, OUT round int, OUT policy text,
-	OUT stage_no int, OUT stage text, OUT role text, OUT needed int, OUT have int, OUT who text[],
-	OUT acting_for text, OUT undecided bigint, OUT since timestamptz, OUT due timestamptz, OUT escalated boolean)
-RETURNS SETOF record
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_pending_rules';
-COMMENT ON FUNCTION vouch_data.pending_rules(text, int) IS
-'The signatures that open requests wait for, in stages that are open: who can give them now, and since when; only those that for_actor can give, for acting_for under a delegation; only those of one bucket';
-
-CREATE FUNCTION vouch_data.version_digest(bucket int, artifact_no int, version_no int) RETURNS bytea
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_version_digest';
-COMMENT ON FUNCTION vouch_data.version_digest(int, int, int) IS 'Digest of a version''s content and verdicts as they stand: what a signature now would be over';
-
-CREATE FUNCTION vouch_data.recheck_request(version_id uuid) RETURNS text
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_recheck_request';
-COMMENT ON FUNCTION vouch_data.recheck_request(uuid) IS
-'Derives a version''s state anew, from its policy''s pinned revision and its signatures alone, and compares it with what is stored; NULL when all agrees, else what does not';
-
-CREATE VIEW vouch.pending_approvals WITH (security_invoker = true) AS
-SELECT p.label AS phase, a.subject, a.scope, r.version_no AS version_number, r.stage, r.role, r.needed, r.have,
-	array_to_string(r.who, ', ') AS who, r.undecided, r.since, r.due, r.due < now() AS overdue,
-	a.phase AS phase_key, vouch_data.version_id(r.bucket, r.artifact_no, r.version_no) AS version_id
-FROM vouch_data.pending_rules() r
-JOIN vouch_data.artifact a ON a.bucket = r.bucket AND a.artifact_no = r.artifact_no
-JOIN vouch_data.phase p ON p.phase = a.phase;
-COMMENT ON VIEW vouch.pending_approvals IS 'The signatures that submitted versions wait for now';
-COMMENT ON COLUMN vouch.pending_approvals.phase IS 'Phase, as people call it';
-COMMENT ON COLUMN vouch.pending_approvals.subject IS 'What it is about';
-COMMENT ON COLUMN vouch.pending_approvals.scope IS 'Line of business, or empty';
-COMMENT ON COLUMN vouch.pending_approvals.version_number IS 'Number of the version';
-COMMENT ON COLUMN vouch.pending_approvals.stage IS 'Stage of the policy';
-COMMENT ON COLUMN vouch.pending_approvals.role IS 'Role whose signature is missing';
-COMMENT ON COLUMN vouch.pending_approvals.needed IS 'How many signatures of the role are needed';
-COMMENT ON COLUMN vouch.pending_approvals.have IS 'How many there are';
-COMMENT ON COLUMN vouch.pending_approvals.who IS 'Who can sign now, separated by commas';
-COMMENT ON COLUMN vouch.pending_approvals.undecided IS 'How many items need a verdict first';
-COMMENT ON COLUMN vouch.pending_approvals.since IS 'Since when the stage is open';
-COMMENT ON COLUMN vouch.pending_approvals.due IS 'When it is due; null: no date';
-COMMENT ON COLUMN vouch.pending_approvals.overdue IS 'True when that is past';
-COMMENT ON COLUMN vouch.pending_approvals.phase_key IS 'Key of the phase';
-COMMENT ON COLUMN vouch.pending_approvals.version_id IS 'Id of the version';
-
-CREATE FUNCTION vouch.my_tasks(actor text DEFAULT NULL)
-RETURNS TABLE (phase text, subject text, scope text, version_number int, what text, since timestamptz, due timestamptz, version_id uuid)
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT p.label, a.subject, a.scope, r.version_no,
-		CASE WHEN r.undecided = 0 THEN '' WHEN r.undecided = 1 THEN 'decide 1 item, then '
-			ELSE 'decide ' || r.undecided || ' items, then ' END
-		|| 'sign as ' || r.role || coalesce(' for ' || r.acting_for, ''),
-		r.since, r.due, vouch_data.version_id(r.bucket, r.artifact_no, r.version_no)
-	FROM vouch_data.pending_rules(coalesce(my_tasks.actor, vouch.actor())) r
-	JOIN vouch_data.artifact a ON a.bucket = r.bucket AND a.artifact_no = r.artifact_no
-	JOIN vouch_data.phase p ON p.phase = a.phase
-	UNION ALL
-	SELECT p.label, a.subject, a.scope, v.version_no, 'finish the draft and submit it', v.created_at, NULL,
-		vouch_data.version_id(v.bucket, v.artifact_no, v.version_no)
-	FROM vouch_data.version v
-	JOIN vouch_data.artifact a ON a.bucket = v.bucket AND a.artifact_no = v.artifact_no
-	JOIN vouch_data.phase p ON p.phase = a.phase
-	WHERE v.state = 'draft' AND v.created_by = coalesce(my_tasks.actor, vouch.actor())
-	ORDER BY 7 NULLS LAST, 6, 2, 1
-$$;
-COMMENT ON FUNCTION vouch.my_tasks(text) IS
-'Everything that waits for a person (default: who acts), most urgent first: versions to decide and sign, in their own right or for somebody, and drafts of theirs to finish. since: when it began to wait; due: NULL when the policy sets no date';
-
-CREATE VIEW vouch.signatures WITH (security_invoker = true) AS
-SELECT p.label AS phase, a.subject, a.scope, s.version_no AS version_number, s.round, s.signature_no, t.name AS stage, s.role,
-	s.verdict, s.signer, s.acting_for, s.meaning, s.comment, s.signed_at,
-	s.content_digest IS DISTINCT FROM d.digest AS stale,
-	s.db_user, s.for_group, s.delegation_id, r.policy, r.policy_revision, s.content_digest, a.phase AS phase_key,
-	vouch_data.version_id(s.bucket, s.artifact_no, s.version_no) AS version_id
-FROM vouch_data.signature s
-JOIN vouch_data.approval_request r
-	ON r.bucket = s.bucket AND r.artifact_no = s.artifact_no AND r.version_no = s.version_no AND r.round = s.round
-JOIN vouch_data.policy_stage t ON t.policy = r.policy AND t.revision = r.policy_revision AND t.stage_no = s.stage_no
-JOIN vouch_data.artifact a ON a.bucket = s.bucket AND a.artifact_no = s.artifact_no
-JOIN vouch_data.phase p ON p.phase = a.phase
-CROSS JOIN LATERAL (SELECT CASE WHEN r.state = 'open'
-	THEN vouch_data.version_digest(s.bucket, s.artifact_no, s.version_no) ELSE coalesce(r.closing_digest, s.content_digest) END AS digest) d;
-COMMENT ON VIEW vouch.signatures IS 'All signatures; stale is worked out, which for a version that is still pending means reading its items';
-COMMENT ON COLUMN vouch.signatures.phase IS 'Phase, as people call it';
-COMMENT ON COLUMN vouch.signatures.subject IS 'What it is about';
-COMMENT ON COLUMN vouch.signatures.scope IS 'Line of business, or empty';
-COMMENT ON COLUMN vouch.signatures.version_number IS 'Number of the version';
-COMMENT ON COLUMN vouch.signatures.round IS 'The how manieth submission of the version';
-COMMENT ON COLUMN vouch.signatures.signature_no IS 'Number in the round';
-COMMENT ON COLUMN vouch.signatures.stage IS 'Stage of the policy';
-COMMENT ON COLUMN vouch.signatures.role IS 'Role in which it was given';
-COMMENT ON COLUMN vouch.signatures.verdict IS 'approve, reject or needs_changes';
-COMMENT ON COLUMN vouch.signatures.signer IS 'Who signed';
-COMMENT ON COLUMN vouch.signatures.acting_for IS 'For whom, under a delegation';
-COMMENT ON COLUMN vouch.signatures.meaning IS 'What it means, by the policy';
-COMMENT ON COLUMN vouch.signatures.comment IS 'What the signer said';
-COMMENT ON COLUMN vouch.signatures.signed_at IS 'When';
-COMMENT ON COLUMN vouch.signatures.stale IS 'True when verdicts were changed after it, so that it does not count';
-COMMENT ON COLUMN vouch.signatures.db_user IS 'Role that the session had logged in as';
-COMMENT ON COLUMN vouch.signatures.for_group IS 'Group that it counts for';
-COMMENT ON COLUMN vouch.signatures.delegation_id IS 'The delegation under which it was given';
-COMMENT ON COLUMN vouch.signatures.policy IS 'Policy of the request';
-COMMENT ON COLUMN vouch.signatures.policy_revision IS 'Its revision';
-COMMENT ON COLUMN vouch.signatures.content_digest IS 'Digest of content and verdicts as signed';
-COMMENT ON COLUMN vouch.signatures.phase_key IS 'Key of the phase';
-COMMENT ON COLUMN vouch.signatures.version_id IS 'Id of the version';
-
-CREATE VIEW vouch.delegations WITH (security_invoker = true) AS
-SELECT d.delegation_id, d.from_actor, d.to_actor, d.role, d.scope, d.valid_from, d.valid_to, d.reason,
-	d.revoked_at IS NULL AND d.valid_from <= now() AND d.valid_to > now() AS valid_now, d.revoked_by, d.revoked_at
-FROM vouch_data.delegation d;
-COMMENT ON VIEW vouch.delegations IS 'Who may sign for whom, and might once';
-COMMENT ON COLUMN vouch.delegations.delegation_id IS 'Id, for vouch.revoke_delegation()';
-COMMENT ON COLUMN vouch.delegations.from_actor IS 'Who delegated';
-COMMENT ON COLUMN vouch.delegations.to_actor IS 'Who may act for them';
-COMMENT ON COLUMN vouch.delegations.role IS 'In which role';
-COMMENT ON COLUMN vouch.delegations.scope IS 'For which line of business; empty: all';
-COMMENT ON COLUMN vouch.delegations.valid_from IS 'From when on';
-COMMENT ON COLUMN vouch.delegations.valid_to IS 'Until before when';
-COMMENT ON COLUMN vouch.delegations.reason IS 'Why';
-COMMENT ON COLUMN vouch.delegations.valid_now IS 'True when it can be used now';
-COMMENT ON COLUMN vouch.delegations.revoked_by IS 'Who ended it early';
-COMMENT ON COLUMN vouch.delegations.revoked_at IS 'When it was ended early';
-
-CREATE VIEW vouch.policies WITH (security_invoker = true) AS
-SELECT p.policy, p.revision, p.revision = max(p.revision) OVER (PARTITION BY p.policy) AS is_current,
-	p.description, p.items, p.definition, p.created_by, p.created_at
-FROM vouch_data.policy p;
-COMMENT ON VIEW vouch.policies IS 'All revisions of all policies';
-COMMENT ON COLUMN vouch.policies.policy IS 'Name';
-COMMENT ON COLUMN vouch.policies.revision IS 'Revision';
-COMMENT ON COLUMN vouch.policies.is_current IS 'True for the revision under which versions are submitted now';
-COMMENT ON COLUMN vouch.policies.description IS 'What it asks for';
-COMMENT ON COLUMN vouch.policies.items IS 'none, decided or all_approved';
-COMMENT ON COLUMN vouch.policies.definition IS 'The whole of it, as vouch.define_policy() takes it';
-COMMENT ON COLUMN vouch.policies.created_by IS 'Who defined it';
-COMMENT ON COLUMN vouch.policies.created_at IS 'When';
+CREATE FUNCTION vouch.process_deadlines(max int DEFAULT 1000) RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_process_deadlines';
+COMMENT ON FUNCTION vouch.process_deadlines(int) IS
+'Does what time asks of open requests: writes the reminders that are due, and ends requests that a stage''s expire_after is over for (expired, and their versions withdrawn). At most max requests; returns how many. The workers call it; without them, pg_cron or anybody may. What somebody else is just working on is left for the next call; a request that fails is reported by a WARNING';
 
 -- The shipped policies -------------------------------------------------------------
 
@@ -720,13 +647,12 @@ FROM (VALUES
 
 -- Rights ------------------------------------------------------------------------------
 
-GRANT EXECUTE ON FUNCTION vouch.what_if_submit(uuid), vouch.explain_approval(uuid), vouch.my_tasks(text),
-	vouch_data.pending_rules(text, int), vouch_data.version_digest(int, int, int), vouch_data.recheck_request(uuid)
-	TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch.what_if_submit(uuid) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch.submit_version(uuid, text, text), vouch.decide(uuid, jsonb, text),
 	vouch.decide_where(uuid, text, jsonb, text, text, boolean),
 	vouch.sign_off(uuid, text, boolean, text, text, text), vouch.approve_version(uuid, text, text),
 	vouch.reject_version(uuid, text, text), vouch.return_version(uuid, text, text),
+	vouch.revoke_signature(uuid, text, text, text), vouch.process_deadlines(int),
 	vouch.delegate(text, text, text, timestamptz, timestamptz, text), vouch.revoke_delegation(uuid)
 	TO vouch_user;
 GRANT EXECUTE ON FUNCTION vouch.define_role(text, text), vouch.grant_role(text, text, text),

@@ -13,6 +13,7 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "core/stmt.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 VOUCH_FUNCTION(vouch_sql_decide);
@@ -27,11 +28,63 @@ typedef struct Reviewer
 	int			stage;			/* of the verdicts */
 } Reviewer;
 
+/* Stages that are open from the start share one set of verdicts; later ones have their own. */
+static int
+verdicts_of(const VouchStage *stage)
+{
+	return stage->nafter > 0 ? stage->stage_no : 1;
+}
+
 /* Verdicts are changed, too, in a stage that has its signatures while another is open: those turn stale. */
 static bool
 may_decide(const VouchCandidate *c)
 {
 	return c->eligible && c->why != VOUCH_WHY_CLOSED && c->why != VOUCH_WHY_STAGE;
+}
+
+/*
+ * Rules for parts of the version let their signers decide on those parts only;
+ * whoever may sign for all of it may decide on all.
+ */
+static void
+restrict_to_parts(Reviewer *reviewer)
+{
+	VouchRequest *request = reviewer->request;
+	const VouchPolicy *policy = request->rights->policy;
+	bool	   *mine = palloc0(sizeof(bool) * request->input.nparts);
+	VouchPart  *only = palloc(sizeof(VouchPart) * request->input.nparts);
+	int			n = 0;
+
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		const VouchStageResult *stage = &request->evaluation->stages[i];
+
+		if (!stage->open || stage->satisfied || verdicts_of(stage->stage) != reviewer->stage)
+			continue;
+		for (int r = 0; r < stage->stage->nrules; r++)
+			for (int j = 0; j < stage->rules[r].ncandidates; j++)
+			{
+				const VouchCandidate *c = &stage->rules[r].candidates[j];
+				const VouchAsked *asked = stage->rules[r].asked;
+
+				if (!may_decide(c) || strcmp(c->actor, reviewer->actor) != 0 ||
+					(c->acting_for == NULL) != (reviewer->acting_for == NULL) ||
+					(c->acting_for != NULL && strcmp(c->acting_for, reviewer->acting_for) != 0))
+					continue;
+				if (asked->ngroups == 0)
+					mine[asked->parts[0]] = true;
+				for (int g = 0; g < asked->ngroups; g++)
+					if (vouch_candidate_covers(&request->input, c, asked->groups[g]))
+						mine[asked->parts[g]] = true;
+			}
+	}
+	if (mine[0])
+		return;
+	for (int i = 1; i < request->input.nparts; i++)
+		if (mine[i])
+			only[n++] = request->parts[i];
+	request->version->only = only;
+	request->version->nonly = n;
 }
 
 /*
@@ -65,29 +118,35 @@ find_reviewer(Reviewer *reviewer, const pg_uuid_t *id, const char *actor)
 						(c->acting_for == NULL) != (own == 1))
 						continue;
 					reviewer->acting_for = c->acting_for;
-					/* Stages that are open from the start share one set of verdicts; later ones have their own. */
-					reviewer->stage = stage->stage->nafter > 0 ? stage->stage->stage_no : 1;
+					reviewer->stage = verdicts_of(stage->stage);
+					restrict_to_parts(reviewer);
 					return;
 				}
 		}
 	vouch_request_refuse(request, actor, "decide on");
 }
 
-/* Verdicts may be what a signature by rule waited for. */
+/*
+ * Verdicts may be what a signature by rule, or one that is carried, waited
+ * for; and what makes a signature stale may open its stage again, with the
+ * time that it has.
+ */
 static void
 settle(Reviewer *reviewer)
 {
 	VouchRequest *request = reviewer->request;
 	TimestampTz now = GetCurrentTimestamp();
-	bool		automatic = false;
+	const VouchPolicy *policy = request->rights->policy;
+	bool		follows = vouch_policy_carries(policy) || vouch_policy_is_timed(policy);
 
 	for (int i = 0; i < request->rights->policy->nstages; i++)
 		for (int r = 0; r < request->rights->policy->stages[i].nrules; r++)
 			if (strcmp(request->rights->policy->stages[i].rules[r].role, VOUCH_ROLE_AUTO) == 0)
-				automatic = true;
-	if (!automatic)
+				follows = true;
+	if (!follows)
 		return;
-	vouch_version_digest(request->version, &request->input.digest);
+	request->measured = false;
+	vouch_request_measure(request);
 	vouch_request_refresh(request, now);
 	vouch_request_settle(request, reviewer->actor, reviewer->acting_for, NULL, now);
 }

@@ -17,9 +17,6 @@
 #include "approval/evaluate.h"
 #include "lib/stringinfo.h"
 
-/* How far the search for a way to fill all signatures goes before it gives the benefit of the doubt. */
-#define SEARCH_LIMIT 2000000
-
 static bool
 same(const char *a, const char *b)
 {
@@ -32,8 +29,8 @@ vouch_scope_covers(const char *held, const char *needed)
 	return held[0] == '\0' || strcmp(held, needed) == 0;
 }
 
-static bool
-is_auto(const VouchRule *rule)
+bool
+vouch_rule_is_auto(const VouchRule *rule)
 {
 	return strcmp(rule->role, VOUCH_ROLE_AUTO) == 0;
 }
@@ -51,7 +48,7 @@ is_contributor(const VouchCase *input, const char *actor)
 static const char *
 duty(const VouchCase *input, const VouchRule *rule, const char *actor)
 {
-	if (actor == NULL || is_auto(rule))
+	if (actor == NULL || vouch_rule_is_auto(rule))
 		return NULL;
 	if (rule->not_creator && same(input->creator, actor))
 		return "created the version";
@@ -83,8 +80,8 @@ find_rule(const VouchPolicy *policy, int stage_no, int rule_no)
 }
 
 /* Do two pairs of signer and principal have a person in common? */
-static bool
-share_person(const char *signer1, const char *for1, const char *signer2, const char *for2)
+bool
+vouch_share_person(const char *signer1, const char *for1, const char *signer2, const char *for2)
 {
 	return same(signer1, signer2) || same(signer1, for2) ||
 		same(for1, signer2) || same(for1, for2);
@@ -94,26 +91,52 @@ share_person(const char *signer1, const char *for1, const char *signer2, const c
  * Must two signatures on different rules come from different people?  When
  * either rule says so.  What was signed by rule is no person's review.
  */
-static bool
-exclusive(const VouchRule *a, const VouchRule *b)
+bool
+vouch_rules_exclusive(const VouchRule *a, const VouchRule *b)
 {
-	return !is_auto(a) && !is_auto(b) && (a->not_other_signers || b->not_other_signers);
+	return !vouch_rule_is_auto(a) && !vouch_rule_is_auto(b) && (a->not_other_signers || b->not_other_signers);
+}
+
+int
+vouch_asked_part(const VouchAsked *asked, const char *group)
+{
+	for (int g = 0; g < asked->ngroups; g++)
+		if (same(asked->groups[g], group))
+			return asked->parts[g];
+	return asked->parts[0];
+}
+
+/* What was taken back; one revocation takes one signature. */
+static void
+mark_revoked(VouchCase *input)
+{
+	for (int i = 0; i < input->nsigned; i++)
+		for (int j = 0; j < i && input->signatures[i].revokes != 0; j++)
+			if (input->signatures[j].signature_no == input->signatures[i].revokes)
+				input->signatures[j].revoked = true;
 }
 
 /* Marks what is stale and what counts; earlier signatures go first. */
 static void
 mark_signatures(VouchCase *input)
 {
+	mark_revoked(input);
 	for (int i = 0; i < input->nsigned; i++)
 	{
 		VouchSigned *s = &input->signatures[i];
 		const VouchRule *rule = find_rule(input->policy, s->stage_no, s->rule_no);
+		const VouchAsked *asked = rule != NULL ? &input->asked[rule->index] : NULL;
 
-		s->stale = memcmp(&s->digest, &input->digest, sizeof(VouchDigest)) != 0;
-		s->counts = !s->stale && rule != NULL &&
+		if (s->verdict == VOUCH_SIGN_REVOKE || asked == NULL || !asked->applies)
+			continue;
+		s->stale = memcmp(&s->digest, &input->digests[vouch_asked_part(asked, s->group)],
+						  sizeof(VouchDigest)) != 0;
+		s->expired = rule->ttl >= 0 && s->verdict == VOUCH_SIGN_APPROVE &&
+			input->now >= s->signed_at + rule->ttl;
+		s->counts = !s->stale && !s->revoked && !s->expired &&
 			duty(input, rule, s->signer) == NULL &&
 			duty(input, rule, s->acting_for) == NULL;
-		if (s->counts && is_auto(rule) && !same(s->signer, input->submitter))
+		if (s->counts && vouch_rule_is_auto(rule) && !same(s->signer, input->submitter))
 			s->counts = false;
 		for (int j = 0; j < i && s->counts; j++)
 		{
@@ -121,18 +144,18 @@ mark_signatures(VouchCase *input)
 			const VouchRule *other;
 
 			if (!earlier->counts ||
-				!share_person(s->signer, s->acting_for, earlier->signer, earlier->acting_for))
+				!vouch_share_person(s->signer, s->acting_for, earlier->signer, earlier->acting_for))
 				continue;
 			other = find_rule(input->policy, earlier->stage_no, earlier->rule_no);
-			if (other == rule || exclusive(rule, other))
+			if (other == rule || vouch_rules_exclusive(rule, other))
 				s->counts = false;
 		}
 	}
 }
 
 /* How many approvals of a rule count, all or for one group. */
-static int
-count_approvals(const VouchCase *input, const VouchStage *stage, const VouchRule *rule,
+int
+vouch_count_approvals(const VouchCase *input, const VouchStage *stage, const VouchRule *rule,
 				const char *group)
 {
 	int			n = 0;
@@ -156,13 +179,19 @@ static VouchOutcome
 sum_up(const VouchCase *input, const VouchStage *stage, VouchRuleResult *result)
 {
 	const VouchRule *rule = result->rule;
+	const VouchAsked *asked = result->asked;
 	VouchSignVerdict last = VOUCH_SIGN_APPROVE;
 
-	result->needed = rule->quorum * Max(rule->ngroups, 1);
-	if (rule->ngroups == 0)
-		result->have = Min(count_approvals(input, stage, rule, NULL), rule->quorum);
-	for (int g = 0; g < rule->ngroups; g++)
-		result->have += Min(count_approvals(input, stage, rule, rule->groups[g]), rule->quorum);
+	if (!asked->applies)
+	{
+		result->satisfied = true;
+		return VOUCH_OUTCOME_OPEN;
+	}
+	result->needed = rule->quorum * Max(asked->ngroups, 1);
+	if (asked->ngroups == 0)
+		result->have = Min(vouch_count_approvals(input, stage, rule, NULL), rule->quorum);
+	for (int g = 0; g < asked->ngroups; g++)
+		result->have += Min(vouch_count_approvals(input, stage, rule, asked->groups[g]), rule->quorum);
 	for (int i = 0; i < input->nsigned; i++)
 	{
 		const VouchSigned *s = &input->signatures[i];
@@ -218,8 +247,8 @@ holds_anywhere(const VouchCase *input, const char *actor, const char *role)
 }
 
 /* Is the candidate's role, or what was delegated of it, good for a scope? */
-static bool
-candidate_covers(const VouchCase *input, const VouchCandidate *c, const char *scope)
+bool
+vouch_candidate_covers(const VouchCase *input, const VouchCandidate *c, const char *scope)
 {
 	if (c->delegation != NULL)
 		return vouch_scope_covers(c->delegation->scope, scope) &&
@@ -247,9 +276,16 @@ scopes_held(const VouchCase *input, const VouchCandidate *c)
 static void
 judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 {
+	const VouchAsked *asked = &input->asked[rule->index];
 	const char *did;
 	bool		covers = false;
 
+	if (!asked->applies)
+	{
+		c->why = VOUCH_WHY_NOT_ASKED;
+		c->text = psprintf("is not asked: %s", asked->why_not);
+		return;
+	}
 	if (c->delegation != NULL && !rule->delegable)
 	{
 		c->why = VOUCH_WHY_NOT_DELEGABLE;
@@ -270,10 +306,10 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 			psprintf("does not hold %s now", c->role);
 		return;
 	}
-	if (rule->ngroups == 0)
-		covers = candidate_covers(input, c, input->scope);
-	for (int g = 0; g < rule->ngroups && !covers; g++)
-		covers = candidate_covers(input, c, rule->groups[g]);
+	if (asked->ngroups == 0)
+		covers = vouch_candidate_covers(input, c, input->scope);
+	for (int g = 0; g < asked->ngroups && !covers; g++)
+		covers = vouch_candidate_covers(input, c, asked->groups[g]);
 	if (!covers)
 	{
 		c->why = VOUCH_WHY_SCOPE;
@@ -301,13 +337,15 @@ static bool
 choose_group(const VouchCase *input, const VouchStage *stage, const VouchRule *rule,
 			 VouchCandidate *c)
 {
-	if (rule->ngroups == 0)
-		return count_approvals(input, stage, rule, NULL) < rule->quorum;
-	for (int g = 0; g < rule->ngroups; g++)
-		if (count_approvals(input, stage, rule, rule->groups[g]) < rule->quorum &&
-			candidate_covers(input, c, rule->groups[g]))
+	const VouchAsked *asked = &input->asked[rule->index];
+
+	if (asked->ngroups == 0)
+		return vouch_count_approvals(input, stage, rule, NULL) < rule->quorum;
+	for (int g = 0; g < asked->ngroups; g++)
+		if (vouch_count_approvals(input, stage, rule, asked->groups[g]) < rule->quorum &&
+			vouch_candidate_covers(input, c, asked->groups[g]))
 		{
-			c->group = rule->groups[g];
+			c->group = asked->groups[g];
 			return true;
 		}
 	return false;
@@ -341,7 +379,7 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 		const VouchSigned *s = &input->signatures[i];
 		const VouchRule *other;
 
-		if (!s->counts || !share_person(c->actor, c->acting_for, s->signer, s->acting_for))
+		if (!s->counts || !vouch_share_person(c->actor, c->acting_for, s->signer, s->acting_for))
 			continue;
 		other = find_rule(input->policy, s->stage_no, s->rule_no);
 		if (other == rule)
@@ -362,7 +400,7 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 			}
 			return;
 		}
-		if (exclusive(rule, other))
+		if (vouch_rules_exclusive(rule, other))
 		{
 			c->why = VOUCH_WHY_OTHER_SIGNER;
 			c->text = same(s->signer, c->actor) ?
@@ -377,6 +415,11 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 		c->why = VOUCH_WHY_CLOSED;
 		c->text = input->closed_because;
 	}
+	else if (evaluation->outcome == VOUCH_OUTCOME_EXPIRED)
+	{
+		c->why = VOUCH_WHY_CLOSED;
+		c->text = "the time to sign ran out";
+	}
 	else if (!stage->open)
 	{
 		c->why = VOUCH_WHY_STAGE;
@@ -390,8 +433,10 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 	else
 	{
 		c->why = VOUCH_WHY_CAN;
-		c->text = c->signature != NULL && c->signature->stale ?
-			"can sign again: verdicts have changed since the signature" : "can sign";
+		c->text = c->signature == NULL ? "can sign" :
+			c->signature->revoked ? "can sign again: the signature was revoked" :
+			c->signature->stale ? "can sign again: verdicts have changed since the signature" :
+			c->signature->expired ? "can sign again: the signature has run out" : "can sign";
 	}
 }
 
@@ -446,7 +491,7 @@ find_candidates(const VouchCase *input, const VouchEvaluation *evaluation,
 	const char *roles[2];
 	int			size = 0;
 
-	if (is_auto(rule))
+	if (vouch_rule_is_auto(rule))
 		return;
 	roles[0] = rule->role;
 	roles[1] = stage->escalated && !same(stage->stage->escalate_to, rule->role) ?
@@ -478,7 +523,7 @@ find_candidates(const VouchCase *input, const VouchEvaluation *evaluation,
 						better = false;
 				}
 			}
-			if (better || rule->ngroups > 0)
+			if (better || result->asked->ngroups > 0)
 				(void) add_candidate(result, &size, d->to_actor, d->from_actor, roles[r], d);
 		}
 	}
@@ -488,7 +533,7 @@ find_candidates(const VouchCase *input, const VouchEvaluation *evaluation,
 		const VouchSigned *s = &input->signatures[i];
 		bool		known = false;
 
-		if (s->stage_no != stage->stage->stage_no || s->rule_no != rule->rule_no)
+		if (s->stage_no != stage->stage->stage_no || s->rule_no != rule->rule_no || s->revokes != 0)
 			continue;
 		for (int j = 0; j < result->ncandidates && !known; j++)
 		{
@@ -527,6 +572,8 @@ vouch_evaluate(VouchCase *input)
 	const VouchPolicy *policy = input->policy;
 	VouchEvaluation *evaluation = palloc0(sizeof(VouchEvaluation));
 	bool		all = policy->nstages > 0;
+	bool		expired = false;
+	int			asked = 0;
 
 	mark_signatures(input);
 	evaluation->outcome = VOUCH_OUTCOME_OPEN;
@@ -543,6 +590,9 @@ vouch_evaluate(VouchCase *input)
 			VouchOutcome forced;
 
 			stage->rules[r].rule = &stage->stage->rules[r];
+			stage->rules[r].asked = &input->asked[stage->rules[r].rule->index];
+			if (stage->rules[r].asked->applies)
+				asked++;
 			forced = sum_up(input, stage->stage, &stage->rules[r]);
 			if (!stage->rules[r].satisfied)
 				stage->satisfied = false;
@@ -568,264 +618,24 @@ vouch_evaluate(VouchCase *input)
 			stage->satisfied = false;
 		if (stage->open && stage->stage->due >= 0)
 			stage->due_at = stage->opened_at + stage->stage->due;
+		if (stage->open && !stage->satisfied && stage->stage->expire_after >= 0)
+		{
+			stage->expires_at = stage->opened_at + stage->stage->expire_after;
+			expired = expired || input->now >= stage->expires_at;
+		}
 		stage->escalated = stage->open && input->open && stage->stage->escalate_to != NULL &&
 			stage->stage->escalate_after >= 0 &&
 			input->now >= stage->opened_at + stage->stage->escalate_after;
 		all = all && stage->satisfied;
 	}
-	if (evaluation->outcome == VOUCH_OUTCOME_OPEN && all)
+	/* What asks for nobody's signature is not approved for that. */
+	if (evaluation->outcome == VOUCH_OUTCOME_OPEN && all && asked > 0)
 		evaluation->outcome = VOUCH_OUTCOME_SATISFIED;
+	else if (evaluation->outcome == VOUCH_OUTCOME_OPEN && expired)
+		evaluation->outcome = VOUCH_OUTCOME_EXPIRED;
 	for (int i = 0; i < policy->nstages; i++)
 		for (int r = 0; r < policy->stages[i].nrules; r++)
 			find_candidates(input, evaluation, &evaluation->stages[i],
 							&evaluation->stages[i].rules[r]);
 	return evaluation;
-}
-
-/* "ann, raj (for kim)" */
-static void
-append_name(StringInfo buf, const VouchCandidate *c)
-{
-	if (buf->len > 0)
-		appendStringInfoString(buf, ", ");
-	appendStringInfoString(buf, c->actor);
-	if (c->acting_for != NULL)
-		appendStringInfo(buf, " (for %s)", c->acting_for);
-}
-
-char *
-vouch_evaluate_who(const VouchRuleResult *rule, bool now)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < rule->ncandidates; i++)
-	{
-		const VouchCandidate *c = &rule->candidates[i];
-
-		if (now ? c->why == VOUCH_WHY_CAN : c->eligible)
-			append_name(&buf, c);
-	}
-	return buf.data;
-}
-
-/* ---- can it be satisfied? ------------------------------------------------------ */
-
-/* A signature that is still missing. */
-typedef struct Slot
-{
-	const VouchStageResult *stage;
-	const VouchRuleResult *rule;
-	const char *group;
-	int			nchoices;
-	const VouchCandidate **choices;
-	const VouchCandidate *chosen;
-	int			next;			/* choice to be tried next */
-} Slot;
-
-typedef struct Search
-{
-	int			nslots;
-	Slot	   *slots;
-	int64		comparisons;
-} Search;
-
-static int
-compare_slots(const void *a, const void *b)
-{
-	return ((const Slot *) a)->nchoices - ((const Slot *) b)->nchoices;
-}
-
-/* May this person take slot n, as the slots before it are filled? */
-static bool
-is_free(Search *search, int n, const VouchCandidate *c)
-{
-	const Slot *slot = &search->slots[n];
-
-	for (int j = 0; j < n; j++)
-	{
-		const Slot *other = &search->slots[j];
-
-		search->comparisons++;
-		if ((other->rule == slot->rule || exclusive(other->rule->rule, slot->rule->rule)) &&
-			share_person(c->actor, c->acting_for, other->chosen->actor, other->chosen->acting_for))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Fills the slots, each person at most once where that is asked.  After
- * SEARCH_LIMIT comparisons it takes the policy for satisfiable: what cannot be
- * refuted in bounded time is not refused, and still needs every signature.
- */
-static bool
-fill(Search *search)
-{
-	int			n = 0;
-
-	while (n < search->nslots)
-	{
-		Slot	   *slot = &search->slots[n];
-
-		slot->chosen = NULL;
-		while (slot->chosen == NULL && slot->next < slot->nchoices)
-		{
-			const VouchCandidate *c = slot->choices[slot->next++];
-
-			if (is_free(search, n, c))
-				slot->chosen = c;
-			if (search->comparisons > SEARCH_LIMIT)
-				return true;
-		}
-		if (slot->chosen != NULL)
-			n++;
-		else if (n == 0)
-			return false;
-		else
-		{
-			/* back: the one before takes its next choice */
-			slot->next = 0;
-			n--;
-		}
-	}
-	return true;
-}
-
-bool
-vouch_evaluate_auto(const VouchCase *input, const char **other)
-{
-	*other = NULL;
-	if (input->submitter == NULL)
-		return false;
-	if (strcmp(input->creator, input->submitter) != 0)
-		*other = input->creator;
-	for (int i = 0; i < input->ncontributors && *other == NULL; i++)
-		if (strcmp(input->contributors[i], input->submitter) != 0)
-			*other = input->contributors[i];
-	return *other == NULL;
-}
-
-/* Could this person still give this signature, stages and order aside? */
-static bool
-is_choice(const VouchCase *input, const VouchCandidate *c, const char *group)
-{
-	return c->eligible && c->why != VOUCH_WHY_SIGNED && c->why != VOUCH_WHY_SIGNED_FOR &&
-		c->why != VOUCH_WHY_OTHER_SIGNER &&
-		(group == NULL || candidate_covers(input, c, group));
-}
-
-static char *
-list_reasons(const VouchStageResult *stage, const VouchRuleResult *rule)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	if (rule->ncandidates == 0)
-		appendStringInfo(&buf, "Nobody holds %s.", rule->rule->role);
-	for (int i = 0; i < rule->ncandidates; i++)
-	{
-		const VouchCandidate *c = &rule->candidates[i];
-
-		appendStringInfo(&buf, "%s%s%s%s: %s", i == 0 ? "" : "; ", c->actor,
-						 c->acting_for ? " for " : "", c->acting_for ? c->acting_for : "",
-						 c->eligible ? "could sign" : c->text);
-	}
-	if (rule->ncandidates > 0)
-		appendStringInfoChar(&buf, '.');
-	return buf.data;
-}
-
-static char *
-list_choices(const VouchCandidate **choices, int n)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < n; i++)
-		append_name(&buf, choices[i]);
-	return buf.data;
-}
-
-bool
-vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evaluation,
-						   char **problem, char **detail)
-{
-	Search		search = {0};
-	int			size = 16;
-	StringInfoData roles;
-
-	initStringInfo(&roles);
-	search.slots = palloc(size * sizeof(Slot));
-	for (int i = 0; i < input->policy->nstages; i++)
-	{
-		const VouchStageResult *stage = &evaluation->stages[i];
-
-		for (int r = 0; r < stage->stage->nrules; r++)
-		{
-			const VouchRuleResult *rule = &stage->rules[r];
-
-			if (rule->satisfied)
-				continue;
-			if (is_auto(rule->rule))
-			{
-				const char *other;
-
-				if (vouch_evaluate_auto(input, &other))
-					continue;
-				*problem = psprintf("Stage \"%s\" is signed by rule only for who made all of it alone", stage->stage->name);
-				*detail = psprintf("\"%s\" submits it, and \"%s\" had a part in it.", input->submitter, other);
-				return false;
-			}
-			for (int g = 0; g < Max(rule->rule->ngroups, 1); g++)
-			{
-				const char *group = rule->rule->ngroups > 0 ? rule->rule->groups[g] : NULL;
-				int			missing = rule->rule->quorum -
-					count_approvals(input, stage->stage, rule->rule, group);
-				const VouchCandidate **choices = palloc(sizeof(void *) * Max(rule->ncandidates, 1));
-				int			nchoices = 0;
-
-				for (int c = 0; c < rule->ncandidates; c++)
-					if (is_choice(input, &rule->candidates[c], group))
-						choices[nchoices++] = &rule->candidates[c];
-				if (missing > nchoices)
-				{
-					*problem = psprintf("Stage \"%s\" needs %d of %s%s%s, and %d can sign",
-										stage->stage->name, missing, rule->rule->role,
-										group ? " for " : "", group ? group : "", nchoices);
-					*detail = list_reasons(stage, rule);
-					return false;
-				}
-				for (int m = 0; m < missing; m++)
-				{
-					Slot	   *slot;
-
-					if (search.nslots == size)
-					{
-						size *= 2;
-						search.slots = repalloc(search.slots, size * sizeof(Slot));
-					}
-					slot = &search.slots[search.nslots++];
-					slot->stage = stage;
-					slot->rule = rule;
-					slot->group = group;
-					slot->choices = choices;
-					slot->nchoices = nchoices;
-					slot->chosen = NULL;
-					slot->next = 0;
-				}
-				if (missing > 0)
-					appendStringInfo(&roles, "%s%s%s%s: %s", roles.len > 0 ? "; " : "",
-									 rule->rule->role, group ? " for " : "", group ? group : "",
-									 list_choices(choices, nchoices));
-			}
-		}
-	}
-	/* The hardest first. */
-	qsort(search.slots, search.nslots, sizeof(Slot), compare_slots);
-	if (fill(&search))
-		return true;
-	*problem = psprintf("It needs %d signatures of different people", search.nslots);
-	*detail = psprintf("Who could sign, by role: %s.", roles.data);
-	return false;
 }

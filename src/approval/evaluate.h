@@ -8,6 +8,7 @@
 #define VOUCH_APPROVAL_EVALUATE_H
 
 #include "core/digest.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -23,13 +24,27 @@ typedef enum VouchItemRule
 	VOUCH_ITEMS_ALL_APPROVED
 } VouchItemRule;
 
+/* When a rule is asked for; all of it must hold.  Judged when a version is submitted. */
+typedef struct VouchCondition
+{
+	Jsonb	   *metadata;		/* that the version's metadata must contain; or NULL */
+	Jsonb	   *item;			/* that payloads must contain, to be counted; or NULL */
+	int64		min_items;		/* how many there must be; 0: any number */
+} VouchCondition;
+
 typedef struct VouchRule
 {
 	int			rule_no;
+	int			index;			/* among all rules of the policy, from 0 */
 	const char *role;			/* or VOUCH_ROLE_AUTO */
 	int			quorum;			/* people, from each group */
 	int			ngroups;
 	const char **groups;		/* scopes of the role; none: the version's own scope */
+	const char *group_by;		/* payload field whose values are the groups; or NULL */
+	Jsonb	   *scope;			/* what payloads of the items that it is for contain; NULL: all items */
+	VouchCondition *applies_if; /* or NULL: always */
+	bool		carry;			/* a signature stays good in a later round that changed nothing of it */
+	int64		ttl;			/* microseconds that an approval counts; -1: for ever */
 	const char *meaning;
 	bool		not_creator;
 	bool		not_contributors;
@@ -50,6 +65,8 @@ typedef struct VouchStage
 	int64		due;			/* microseconds from its opening; -1: none */
 	int64		escalate_after; /* likewise */
 	const char *escalate_to;	/* role that may sign then, too; or NULL */
+	int64		remind_every;	/* likewise; -1: never */
+	int64		expire_after;	/* likewise: then the request ends, unapproved */
 	int			nrules;
 	VouchRule  *rules;
 } VouchStage;
@@ -61,6 +78,7 @@ typedef struct VouchPolicy
 	const char *description;
 	VouchItemRule items;
 	bool		allow_empty;	/* a version without items may be submitted */
+	int			nrules;			/* of all stages */
 	int			nstages;
 	VouchStage *stages;			/* a stage comes after stages before it in the array only */
 } VouchPolicy;
@@ -71,7 +89,8 @@ typedef enum VouchSignVerdict
 {
 	VOUCH_SIGN_APPROVE,
 	VOUCH_SIGN_REJECT,
-	VOUCH_SIGN_NEEDS_CHANGES
+	VOUCH_SIGN_NEEDS_CHANGES,
+	VOUCH_SIGN_REVOKE			/* takes back an earlier signature */
 } VouchSignVerdict;
 
 typedef struct VouchSigned
@@ -85,10 +104,30 @@ typedef struct VouchSigned
 	const char *signer;
 	const char *acting_for;		/* or NULL */
 	TimestampTz signed_at;
-	VouchDigest digest;			/* of content and verdicts as signed */
-	bool		stale;			/* set by the evaluation: verdicts changed since */
-	bool		counts;			/* set by the evaluation */
+	VouchDigest digest;			/* of content and verdicts as signed, of the items that it is for */
+	int			revokes;		/* number of the signature that this takes back; or 0 */
+	int			from_version;	/* carried from this signature; or 0 */
+	int			from_round;
+	int			from_signature;
+	/* set by the evaluation: */
+	bool		stale;			/* what it is for has changed since */
+	bool		revoked;
+	bool		expired;		/* older than the rule lets it be */
+	bool		counts;
 } VouchSigned;
+
+/*
+ * What a rule asks of this version: found in its items and metadata when it
+ * is submitted, which freezes both.
+ */
+typedef struct VouchAsked
+{
+	bool		applies;
+	const char *why_not;		/* else: "fewer than 3 items contain {…}" */
+	int			ngroups;
+	const char **groups;		/* scopes of the role, each of which must sign */
+	int		   *parts;			/* what a signature is for, of each group, or at 0: index into digests */
+} VouchAsked;
 
 /* A role that somebody holds. */
 typedef struct VouchHolder
@@ -118,7 +157,9 @@ typedef struct VouchCase
 	const char **contributors;
 	int			nsigned;
 	VouchSigned *signatures;	/* of this round, in order */
-	VouchDigest digest;			/* of content and verdicts now */
+	const VouchAsked *asked;	/* of each rule, by its index */
+	int			nparts;			/* the whole version, and the parts that rules are for */
+	VouchDigest *digests;		/* of content and verdicts of each part, now */
 	int			nholders;
 	const VouchHolder *holders;
 	int			ndelegates;
@@ -138,6 +179,7 @@ typedef enum VouchWhy
 	VOUCH_WHY_SCOPE,			/* holds the role elsewhere */
 	VOUCH_WHY_NOT_DELEGABLE,
 	VOUCH_WHY_PRINCIPAL,		/* who delegated does not hold the role */
+	VOUCH_WHY_NOT_ASKED,		/* the rule does not apply to the version */
 	VOUCH_WHY_DUTIES,			/* made what is to be signed */
 	VOUCH_WHY_ROLE,				/* no longer holds the role that they signed for */
 	/* not (or not again): */
@@ -165,7 +207,8 @@ typedef struct VouchCandidate
 typedef struct VouchRuleResult
 {
 	const VouchRule *rule;
-	int			needed;			/* quorum times groups */
+	const VouchAsked *asked;
+	int			needed;			/* quorum times groups; 0 when it does not apply */
 	int			have;
 	int			rejections;
 	bool		satisfied;
@@ -181,6 +224,7 @@ typedef struct VouchStageResult
 	bool		escalated;
 	TimestampTz opened_at;		/* valid when open */
 	TimestampTz due_at;			/* 0: none, or not open */
+	TimestampTz expires_at;		/* likewise; none when it is satisfied */
 	VouchRuleResult *rules;
 } VouchStageResult;
 
@@ -189,7 +233,8 @@ typedef enum VouchOutcome
 	VOUCH_OUTCOME_OPEN,
 	VOUCH_OUTCOME_SATISFIED,
 	VOUCH_OUTCOME_REJECTED,
-	VOUCH_OUTCOME_RETURNED
+	VOUCH_OUTCOME_RETURNED,
+	VOUCH_OUTCOME_EXPIRED		/* an open stage was not satisfied in time */
 } VouchOutcome;
 
 typedef struct VouchEvaluation
@@ -224,5 +269,24 @@ extern char *vouch_evaluate_who(const VouchRuleResult *rule, bool now);
 
 /* Is a holder's scope good for a needed one? */
 extern bool vouch_scope_covers(const char *held, const char *needed);
+
+/* Is a candidate's role, or what was delegated of it, good for a scope? */
+extern bool vouch_candidate_covers(const VouchCase *input, const VouchCandidate *c, const char *scope);
+
+/* How many approvals of a rule count, all or for one group. */
+extern int	vouch_count_approvals(const VouchCase *input, const VouchStage *stage,
+								  const VouchRule *rule, const char *group);
+
+/* The part of the version that a signature under a rule is for: index into digests. */
+extern int	vouch_asked_part(const VouchAsked *asked, const char *group);
+
+/* Have two pairs of signer and principal a person in common? */
+extern bool vouch_share_person(const char *signer1, const char *for1,
+							   const char *signer2, const char *for2);
+
+/* Must signatures on two rules come from different people? */
+extern bool vouch_rules_exclusive(const VouchRule *a, const VouchRule *b);
+
+extern bool vouch_rule_is_auto(const VouchRule *rule);
 
 #endif							/* VOUCH_APPROVAL_EVALUATE_H */

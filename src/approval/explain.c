@@ -20,15 +20,16 @@
 VOUCH_FUNCTION(vouch_sql_explain_approval);
 VOUCH_FUNCTION(vouch_sql_pending_rules);
 VOUCH_FUNCTION(vouch_sql_version_digest);
+VOUCH_FUNCTION(vouch_sql_open_signatures);
 
 /* ---- explain_approval ------------------------------------------------------------ */
 
 static void
 put_row(ReturnSetInfo *rsinfo, const VouchStageResult *stage, const VouchRuleResult *rule,
-		const char *actor, bool can_sign, const char *why, const VouchSigned *signature)
+		const char *actor, bool can_sign, const char *why, const VouchSigned *signature, const char *items)
 {
-	Datum		values[9];
-	bool		nulls[9] = {false};
+	Datum		values[10];
+	bool		nulls[10] = {false};
 
 	values[0] = Int32GetDatum(stage->stage->stage_no);
 	values[1] = CStringGetTextDatum(stage->stage->name);
@@ -41,13 +42,34 @@ put_row(ReturnSetInfo *rsinfo, const VouchStageResult *stage, const VouchRuleRes
 	values[7] = CStringGetTextDatum(why);
 	nulls[8] = signature == NULL;
 	values[8] = signature ? TimestampTzGetDatum(signature->signed_at) : (Datum) 0;
+	nulls[9] = items == NULL;
+	values[9] = items ? CStringGetTextDatum(items) : (Datum) 0;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* Which items a person's signature is for, or would be: NULL for all. */
+static const char *
+items_of(const VouchRequest *request, const VouchRuleResult *rule, const VouchCandidate *c)
+{
+	const char *group = c == NULL ? NULL : c->signature != NULL && c->group == NULL ? c->signature->group : c->group;
+	VouchPart	all = {.filter = rule->rule->scope};
+
+	if (rule->rule->group_by != NULL && group == NULL)
+		return vouch_part_text(&all);
+	return rule->asked->applies ?
+		vouch_part_text(&request->parts[vouch_asked_part(rule->asked, group)]) : vouch_part_text(&all);
 }
 
 static void
 explain_rule(ReturnSetInfo *rsinfo, const VouchRequest *request,
 			 const VouchStageResult *stage, const VouchRuleResult *rule)
 {
+	if (!rule->asked->applies)
+	{
+		put_row(rsinfo, stage, rule, NULL, false, psprintf("not asked: %s", rule->asked->why_not), NULL,
+				items_of(request, rule, NULL));
+		return;
+	}
 	if (strcmp(rule->rule->role, VOUCH_ROLE_AUTO) == 0)
 	{
 		const VouchSigned *last = NULL;
@@ -58,23 +80,29 @@ explain_rule(ReturnSetInfo *rsinfo, const VouchRequest *request,
 				last = &request->input.signatures[i];
 		put_row(rsinfo, stage, rule, last ? last->signer : request->input.submitter, false,
 				last == NULL ? "is signed by rule, in the name of who submits it" :
-				last->stale ? "signed by rule; verdicts have changed since" : "signed by rule", last);
+				last->stale ? "signed by rule; verdicts have changed since" : "signed by rule", last,
+				items_of(request, rule, NULL));
 		return;
 	}
 	if (rule->ncandidates == 0)
-		put_row(rsinfo, stage, rule, NULL, false, psprintf("nobody holds %s", rule->rule->role), NULL);
+		put_row(rsinfo, stage, rule, NULL, false, psprintf("nobody holds %s", rule->rule->role), NULL,
+				items_of(request, rule, NULL));
 	for (int i = 0; i < rule->ncandidates; i++)
 	{
 		const VouchCandidate *c = &rule->candidates[i];
 		const char *why = c->text;
 
-		if (c->signature != NULL && c->signature->stale && c->why != VOUCH_WHY_CAN)
+		if (c->signature != NULL && c->signature->revoked && c->why != VOUCH_WHY_CAN)
+			why = psprintf("%s; the signature was revoked", why);
+		else if (c->signature != NULL && c->signature->expired && c->why != VOUCH_WHY_CAN)
+			why = psprintf("%s; the signature has run out", why);
+		else if (c->signature != NULL && c->signature->stale && c->why != VOUCH_WHY_CAN)
 			why = psprintf("%s; verdicts have changed since the signature, so it does not count", why);
-		else if (c->signature != NULL && !c->signature->counts && !c->signature->stale)
+		else if (c->signature != NULL && !c->signature->counts && c->why != VOUCH_WHY_CAN)
 			why = psprintf("%s; the signature does not count", why);
 		put_row(rsinfo, stage, rule,
 				c->acting_for ? psprintf("%s (for %s)", c->actor, c->acting_for) : c->actor,
-				c->why == VOUCH_WHY_CAN, why, c->signature);
+				c->why == VOUCH_WHY_CAN, why, c->signature, items_of(request, rule, c));
 	}
 }
 
@@ -130,13 +158,16 @@ typedef struct OpenRequest
 } OpenRequest;
 
 static void
-put_pending(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchCounts *counts,
+put_pending(ReturnSetInfo *rsinfo, VouchRequest *request,
 			const VouchStageResult *stage, const VouchRuleResult *rule, const char *actor)
 {
 	const VouchVersion *version = request->version;
 	const VouchPolicy *policy = request->rights->policy;
-	Datum		values[16];
-	bool		nulls[16] = {false};
+	Datum		values[18];
+	bool		nulls[18] = {false};
+	int64		undecided = 0;
+	const char *items = NULL;
+	const VouchCandidate *me = NULL;
 	const char **who = palloc(sizeof(char *) * Max(rule->ncandidates, 1));
 	const char *acting_for = NULL;
 	bool		mine = false;
@@ -153,10 +184,29 @@ put_pending(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchCount
 		{
 			mine = true;
 			acting_for = c->acting_for;
+			me = c;
 		}
 	}
 	if (actor != NULL && !mine)
 		return;
+	items = items_of(request, rule, me);
+	if (policy->items != VOUCH_ITEMS_NONE)
+	{
+		/* Of the items that this person's signature is for; or of all that the rule is for, each once. */
+		bool	   *counted = palloc0(sizeof(bool) * request->input.nparts);
+
+		for (int g = 0; g < Max(rule->asked->ngroups, 1); g++)
+		{
+			int			part = me != NULL ? vouch_asked_part(rule->asked, me->group) : rule->asked->parts[g];
+			VouchCounts counts;
+
+			if (counted[part])
+				continue;
+			counted[part] = true;
+			counts = part == 0 ? vouch_version_counts(version) : vouch_request_counts(request, part);
+			undecided += counts.pending + counts.needs_changes;
+		}
+	}
 	values[0] = Int32GetDatum(version->bucket);
 	values[1] = Int32GetDatum(version->artifact_no);
 	values[2] = Int32GetDatum(version->version_no);
@@ -170,11 +220,15 @@ put_pending(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchCount
 	values[10] = vouch_text_array(who, n);
 	nulls[11] = acting_for == NULL;
 	values[11] = acting_for ? CStringGetTextDatum(acting_for) : (Datum) 0;
-	values[12] = Int64GetDatum(policy->items == VOUCH_ITEMS_NONE ? 0 : counts->pending + counts->needs_changes);
+	values[12] = Int64GetDatum(undecided);
 	values[13] = TimestampTzGetDatum(stage->opened_at);
 	nulls[14] = stage->due_at == 0;
 	values[14] = TimestampTzGetDatum(stage->due_at);
 	values[15] = BoolGetDatum(stage->escalated);
+	nulls[16] = stage->expires_at == 0;
+	values[16] = TimestampTzGetDatum(stage->expires_at);
+	nulls[17] = items == NULL;
+	values[17] = items ? CStringGetTextDatum(items) : (Datum) 0;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -220,7 +274,6 @@ vouch_sql_pending_rules(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < n; i++)
 	{
 		VouchRequest *request;
-		VouchCounts counts;
 		pg_uuid_t	id;
 
 		/* There are few policies: each is loaded once. */
@@ -237,14 +290,13 @@ vouch_sql_pending_rules(PG_FUNCTION_ARGS)
 		request = vouch_request_load(vouch_version_read(&id), NULL, open[i].rights, now);
 		if (request->input.open)
 		{
-			counts = vouch_version_counts(request->version);
 			for (int s = 0; s < request->rights->policy->nstages; s++)
 			{
 				const VouchStageResult *stage = &request->evaluation->stages[s];
 
 				for (int r = 0; stage->open && r < stage->stage->nrules; r++)
 					if (!stage->rules[r].satisfied)
-						put_pending(rsinfo, request, &counts, stage, &stage->rules[r], actor);
+						put_pending(rsinfo, request, stage, &stage->rules[r], actor);
 			}
 		}
 		SPI_finish();
@@ -268,4 +320,30 @@ vouch_sql_version_digest(PG_FUNCTION_ARGS)
 	vouch_version_digest(vouch_version_read(&id), &digest);
 	SPI_finish();
 	PG_RETURN_BYTEA_P(vouch_digest_to_bytea(&digest));
+}
+
+/* vouch_data.open_signatures(bucket, artifact_no, version_no): what each is worth */
+Datum
+vouch_sql_open_signatures(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	VouchRequest *request;
+	pg_uuid_t	id;
+
+	InitMaterializedSRF(fcinfo, 0);
+	vouch_id_pack_version(&id, PG_GETARG_INT32(0) & (VOUCH_BUCKETS - 1),
+						  PG_GETARG_INT32(1), PG_GETARG_INT32(2));
+	SPI_connect();
+	request = vouch_request_load(vouch_version_read(&id), NULL, NULL, GetCurrentTimestamp());
+	for (int i = 0; request->input.open && i < request->input.nsigned; i++)
+	{
+		const VouchSigned *s = &request->input.signatures[i];
+		Datum		values[5] = {Int32GetDatum(s->signature_no), BoolGetDatum(s->stale), BoolGetDatum(s->revoked),
+		BoolGetDatum(s->expired), BoolGetDatum(s->counts)};
+		bool		nulls[5] = {false};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	SPI_finish();
+	return (Datum) 0;
 }

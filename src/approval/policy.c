@@ -56,14 +56,16 @@ static VouchStmt load_policy = {
 
 static VouchStmt load_stages = {
 	"SELECT stage_no, name, after_stage, on_reject = 'return',"
-	" " MICROSECONDS("due") ", " MICROSECONDS("escalate_after") ", escalate_to"
+	" " MICROSECONDS("due") ", " MICROSECONDS("escalate_after") ", escalate_to,"
+	" " MICROSECONDS("remind_every") ", " MICROSECONDS("expire_after")
 	" FROM vouch_data.policy_stage WHERE policy = $1 AND revision = $2 ORDER BY stage_no",
 	SPI_OK_SELECT, 2, {TEXTOID, INT4OID}
 };
 
 static VouchStmt load_rules = {
 	"SELECT stage_no, rule_no, role, quorum, groups, meaning, exclude_creator, exclude_contributors,"
-	" exclude_submitter, exclude_other_signers, " MICROSECONDS("reauth_max_age") ", delegable, veto"
+	" exclude_submitter, exclude_other_signers, " MICROSECONDS("reauth_max_age") ", delegable, veto,"
+	" group_by, scope, applies_if, carry, " MICROSECONDS("ttl")
 	" FROM vouch_data.policy_rule WHERE policy = $1 AND revision = $2 ORDER BY stage_no, rule_no",
 	SPI_OK_SELECT, 2, {TEXTOID, INT4OID}
 };
@@ -99,6 +101,15 @@ get_int_array(uint64 row, int col, int **values)
 	return n;
 }
 
+static Jsonb *
+get_jsonb(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = vouch_stmt_get(row, col, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
 VouchPolicy *
 vouch_policy_load(const char *name, int revision)
 {
@@ -131,6 +142,8 @@ vouch_policy_load(const char *name, int revision)
 		stage->due = vouch_stmt_get_int64(i, 5, -1);
 		stage->escalate_after = vouch_stmt_get_int64(i, 6, -1);
 		stage->escalate_to = vouch_stmt_get_text(i, 7);
+		stage->remind_every = vouch_stmt_get_int64(i, 8, -1);
+		stage->expire_after = vouch_stmt_get_int64(i, 9, -1);
 	}
 
 	nrules = vouch_stmt_run(&load_rules, args, NULL);
@@ -142,12 +155,14 @@ vouch_policy_load(const char *name, int revision)
 		for (uint64 r = 0; r < nrules; r++)
 		{
 			VouchRule  *rule;
+			Jsonb	   *condition;
 			Datum		groups;
 			bool		isnull;
 
 			if (vouch_stmt_get_int32(r, 1, 0) != stage->stage_no)
 				continue;
 			rule = &stage->rules[stage->nrules++];
+			rule->index = policy->nrules++;
 			rule->rule_no = vouch_stmt_get_int32(r, 2, 0);
 			rule->role = vouch_stmt_get_text(r, 3);
 			rule->quorum = vouch_stmt_get_int32(r, 4, 1);
@@ -162,6 +177,12 @@ vouch_policy_load(const char *name, int revision)
 			rule->reauth_max_age = vouch_stmt_get_int64(r, 11, -1);
 			rule->delegable = vouch_stmt_get_bool(r, 12, false);
 			rule->veto = vouch_stmt_get_bool(r, 13, true);
+			rule->group_by = vouch_stmt_get_text(r, 14);
+			rule->scope = get_jsonb(r, 15);
+			condition = get_jsonb(r, 16);
+			rule->applies_if = condition != NULL ? vouch_condition_read(condition) : NULL;
+			rule->carry = vouch_stmt_get_bool(r, 17, false);
+			rule->ttl = vouch_stmt_get_int64(r, 18, -1);
 		}
 	}
 	return policy;
@@ -230,18 +251,23 @@ static VouchStmt insert_policy = {
 };
 
 static VouchStmt insert_stage = {
-	"INSERT INTO vouch_data.policy_stage (policy, revision, stage_no, name, after_stage, on_reject, due, escalate_after, escalate_to)"
-	" VALUES ($1, $2, $3, $4, $5, $6, justify_hours($7 * interval '1 microsecond'), justify_hours($8 * interval '1 microsecond'), $9)",
-	SPI_OK_INSERT, 9, {TEXTOID, INT4OID, INT4OID, TEXTOID, INT4ARRAYOID, TEXTOID, INT8OID, INT8OID, TEXTOID},
+	"INSERT INTO vouch_data.policy_stage (policy, revision, stage_no, name, after_stage, on_reject, due, escalate_after, escalate_to,"
+	"  remind_every, expire_after)"
+	" VALUES ($1, $2, $3, $4, $5, $6, justify_hours($7 * interval '1 microsecond'), justify_hours($8 * interval '1 microsecond'), $9,"
+	"  justify_hours($10 * interval '1 microsecond'), justify_hours($11 * interval '1 microsecond'))",
+	SPI_OK_INSERT, 11, {TEXTOID, INT4OID, INT4OID, TEXTOID, INT4ARRAYOID, TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID},
 	.guarded = true
 };
 
 static VouchStmt insert_rule = {
 	"INSERT INTO vouch_data.policy_rule (policy, revision, stage_no, rule_no, role, quorum, groups, meaning,"
-	" exclude_creator, exclude_contributors, exclude_submitter, exclude_other_signers, reauth_max_age, delegable, veto)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, justify_hours($13 * interval '1 microsecond'), $14, $15)",
-	SPI_OK_INSERT, 15, {TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTOID,
-	BOOLOID, BOOLOID, BOOLOID, BOOLOID, INT8OID, BOOLOID, BOOLOID},
+	" exclude_creator, exclude_contributors, exclude_submitter, exclude_other_signers, reauth_max_age, delegable, veto,"
+	"  group_by, scope, applies_if, carry, ttl)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, justify_hours($13 * interval '1 microsecond'), $14, $15,"
+	"  $16, $17, $18, $19, justify_hours($20 * interval '1 microsecond'))",
+	SPI_OK_INSERT, 20, {TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTOID,
+	BOOLOID, BOOLOID, BOOLOID, BOOLOID, INT8OID, BOOLOID, BOOLOID,
+	TEXTOID, JSONBOID, JSONBOID, BOOLOID, INT8OID},
 	.guarded = true
 };
 
@@ -265,8 +291,8 @@ check_roles(const VouchPolicy *policy)
 static void
 store_stage(const VouchPolicy *policy, const VouchStage *stage)
 {
-	Datum		args[15];
-	char		nulls[15];
+	Datum		args[20];
+	char		nulls[20];
 	Datum	   *after = palloc(sizeof(Datum) * Max(stage->nafter, 1));
 
 	for (int i = 0; i < stage->nafter; i++)
@@ -284,6 +310,10 @@ store_stage(const VouchPolicy *policy, const VouchStage *stage)
 	nulls[7] = stage->escalate_after < 0 ? 'n' : ' ';
 	args[8] = stage->escalate_to ? CStringGetTextDatum(stage->escalate_to) : (Datum) 0;
 	nulls[8] = stage->escalate_to ? ' ' : 'n';
+	args[9] = Int64GetDatum(stage->remind_every);
+	nulls[9] = stage->remind_every < 0 ? 'n' : ' ';
+	args[10] = Int64GetDatum(stage->expire_after);
+	nulls[10] = stage->expire_after < 0 ? 'n' : ' ';
 	(void) vouch_stmt_run(&insert_stage, args, nulls);
 
 	memset(nulls, ' ', sizeof(nulls));
@@ -305,6 +335,15 @@ store_stage(const VouchPolicy *policy, const VouchStage *stage)
 		nulls[12] = rule->reauth_max_age < 0 ? 'n' : ' ';
 		args[13] = BoolGetDatum(rule->delegable);
 		args[14] = BoolGetDatum(rule->veto);
+		args[15] = rule->group_by ? CStringGetTextDatum(rule->group_by) : (Datum) 0;
+		nulls[15] = rule->group_by ? ' ' : 'n';
+		args[16] = rule->scope ? JsonbPGetDatum(rule->scope) : (Datum) 0;
+		nulls[16] = rule->scope ? ' ' : 'n';
+		args[17] = rule->applies_if ? JsonbPGetDatum(vouch_condition_to_json(rule->applies_if)) : (Datum) 0;
+		nulls[17] = rule->applies_if ? ' ' : 'n';
+		args[18] = BoolGetDatum(rule->carry);
+		args[19] = Int64GetDatum(rule->ttl);
+		nulls[19] = rule->ttl < 0 ? 'n' : ' ';
 		(void) vouch_stmt_run(&insert_rule, args, nulls);
 	}
 }

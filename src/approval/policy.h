@@ -44,6 +44,10 @@ extern Datum vouch_text_array(const char **values, int n);
 /* The other way, palloc'd. */
 extern int	vouch_text_array_get(Datum array, const char ***values);
 
+/* A condition as the tables have it (trusted), and back. */
+extern VouchCondition *vouch_condition_read(Jsonb *object);
+extern Jsonb *vouch_condition_to_json(const VouchCondition *condition);
+
 extern const char *vouch_item_rule_name(VouchItemRule items);
 
 #endif							/* VOUCH_APPROVAL_POLICY_H */

@@ -7,9 +7,12 @@
  *	 "stages": [
  *	   {"name": "review", "after": ["…"], "on_reject": "reject", "due": "5 days",
  *		"escalate_after": "10 days", "escalate_to": "test_executive",
+ *		"remind_every": "1 day", "expire_after": "30 days",
  *		"rules": [
  *		  {"role": "report_owner", "quorum": 1, "groups": ["CARDS"], "meaning": "approval",
  *		   "exclude": ["creator", "contributors", "submitter", "other_signers"],
+ *		   "scope": {"lob_id": "CARDS"}, "applies_if": {"item": {"risk_rating": "high"}, "min_items": 3},
+ *		   "carry": true, "ttl": "90 days",
  *		   "reauth_max_age": "15 minutes", "delegable": true, "veto": true}]}]
  * }
  */
@@ -25,6 +28,7 @@
 #define MAX_STAGES 32
 #define MAX_RULES 32
 #define MAX_QUORUM 100
+#define MAX_COUNT 100000000
 #define MAX_SIGNATURES 256		/* of all rules; bounds what an evaluation costs */
 
 /* Where we are, for messages: the policy's name and a JSON path. */
@@ -67,14 +71,8 @@ static const struct
 	const char *key;
 	const char *hint;
 }			unsupported[] = {
-	{"remind_every", "Query vouch.pending_approvals on a schedule to remind people; due shows what is late."},
-	{"expire_after", "A request stays open until it is signed or withdrawn; use due and escalate_after."},
-	{"carry", "A version that is submitted again is signed again."},
-	{"ttl", "A signature stays good while what was signed is unchanged."},
-	{"item_filter", "A signature is for the whole version; give each line of business an artifact of its own, with its scope."},
-	{"scope", "A signature is for the whole version; a rule for people of certain scopes uses groups."},
-	{"group_by", "List the scopes, each of which must sign, in groups."},
-	{"applies_if", "Set a policy of its own for a scope with vouch.set_policy()."},
+	{"item_filter", "A rule for some of the items says which in scope: an object that their payloads contain."},
+	{"carry_if", "A signature is carried when what it is for has not changed: \"carry\": true."},
 };
 
 static void
@@ -146,24 +144,30 @@ get_bool(const Place *at, Jsonb *object, const char *key, bool otherwise)
 }
 
 static int
-get_quorum(const Place *at, Jsonb *object)
+get_number(const Place *at, Jsonb *object, const char *key, int otherwise, int max)
 {
-	Place		place = inside(at, "quorum");
-	Jsonb	   *value = vouch_json_get(object, "quorum");
+	Place		place = inside(at, key);
+	Jsonb	   *value = vouch_json_get(object, key);
 	JsonbValue	v;
 
 	if (value == NULL)
-		return 1;
+		return otherwise;
 	if (JB_ROOT_IS_SCALAR(value) && JsonbExtractScalar(&value->root, &v) && v.type == jbvNumeric)
 	{
 		char	   *text = numeric_normalize(v.val.numeric);
 
-		if (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 3 &&
-			atoi(text) >= 1 && atoi(text) <= MAX_QUORUM)
+		if (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 9 &&
+			atoi(text) >= 1 && atoi(text) <= max)
 			return atoi(text);
 	}
-	bad(&place, psprintf("must be a whole number from 1 to %d", MAX_QUORUM), NULL);
+	bad(&place, psprintf("must be a whole number from 1 to %d", max), NULL);
 	return 0;					/* not reached */
+}
+
+static int
+get_quorum(const Place *at, Jsonb *object)
+{
+	return get_number(at, object, "quorum", 1, MAX_QUORUM);
 }
 
 /* Days, hours, minutes and seconds in microseconds; -1 when absent. */
@@ -241,6 +245,20 @@ get_strings(const Place *at, Jsonb *object, const char *key, const char ***resul
 	return n;
 }
 
+/* A non-empty object, or NULL. */
+static Jsonb *
+get_object(const Place *at, Jsonb *object, const char *key)
+{
+	Place		place = inside(at, key);
+	Jsonb	   *value = vouch_json_get(object, key);
+
+	if (value == NULL)
+		return NULL;
+	if (!vouch_json_is_object(value) || JB_ROOT_COUNT(value) == 0)
+		bad(&place, "must be an object with a field", "For example: {\"lob_id\": \"CARDS\"}.");
+	return value;
+}
+
 /* ---- in ------------------------------------------------------------------------- */
 
 static void
@@ -276,20 +294,70 @@ parse_exclusions(const Place *at, Jsonb *object, VouchRule *rule)
 	}
 }
 
+VouchCondition *
+vouch_condition_read(Jsonb *object)
+{
+	VouchCondition *condition = palloc0(sizeof(VouchCondition));
+	char	   *min_items = vouch_json_get_text(object, "min_items");
+
+	condition->metadata = vouch_json_get(object, "metadata");
+	condition->item = vouch_json_get(object, "item");
+	condition->min_items = min_items != NULL ? atoi(min_items) : condition->item != NULL ? 1 : 0;
+	return condition;
+}
+
+Jsonb *
+vouch_condition_to_json(const VouchCondition *condition)
+{
+	VouchJsonBuild build;
+
+	vouch_json_begin(&build);
+	if (condition->metadata != NULL)
+		vouch_json_put(&build, "metadata", condition->metadata);
+	if (condition->item != NULL)
+		vouch_json_put(&build, "item", condition->item);
+	if (condition->min_items > 0)
+		vouch_json_put_int(&build, "min_items", condition->min_items);
+	return vouch_json_end(&build);
+}
+
+static VouchCondition *
+parse_condition(const Place *at, Jsonb *object)
+{
+	static const char *const keys[] = {"metadata", "item", "min_items"};
+	Place		place = inside(at, "applies_if");
+	Jsonb	   *value = get_object(at, object, "applies_if");
+
+	if (value == NULL)
+		return NULL;
+	check_keys(&place, value, keys, lengthof(keys));
+	(void) get_object(&place, value, "metadata");
+	(void) get_object(&place, value, "item");
+	(void) get_number(&place, value, "min_items", 1, MAX_COUNT);
+	return vouch_condition_read(value);
+}
+
 static void
 parse_rule(const Place *at, Jsonb *object, VouchRule *rule)
 {
 	static const char *const keys[] = {
-		"role", "quorum", "groups", "meaning", "exclude", "reauth_max_age", "delegable", "veto"
+		"role", "quorum", "groups", "group_by", "scope", "applies_if", "meaning", "exclude",
+		"reauth_max_age", "delegable", "veto", "carry", "ttl"
 	};
+	Place		place;
 
 	check_keys(at, object, keys, lengthof(keys));
 	rule->role = get_string(at, object, "role", NULL);
 	if (rule->role == NULL)
 		bad(at, "has no field \"role\"", NULL);
+	rule->scope = get_object(at, object, "scope");
+	rule->applies_if = parse_condition(at, object);
+	rule->ttl = -1;
 	if (strcmp(rule->role, VOUCH_ROLE_AUTO) == 0)
 	{
-		static const char *const auto_keys[] = {"role", "meaning", "quorum", "exclude", "delegable", "veto"};
+		static const char *const auto_keys[] = {
+			"role", "meaning", "quorum", "exclude", "delegable", "veto", "scope", "applies_if"
+		};
 
 		check_keys(at, object, auto_keys, lengthof(auto_keys));
 		if (get_quorum(at, object) != 1)
@@ -308,6 +376,14 @@ parse_rule(const Place *at, Jsonb *object, VouchRule *rule)
 	}
 	rule->quorum = get_quorum(at, object);
 	rule->ngroups = get_strings(at, object, "groups", &rule->groups);
+	rule->group_by = get_string(at, object, "group_by", NULL);
+	if (rule->ngroups > 0 && rule->group_by != NULL)
+		bad(at, "has both groups and group_by", "groups lists the scopes that must sign; group_by finds them in the items.");
+	rule->carry = get_bool(at, object, "carry", false);
+	rule->ttl = get_time(at, object, "ttl");
+	place = inside(at, "ttl");
+	if (rule->ttl == 0)
+		bad(&place, "must be more than no time", NULL);
 	rule->meaning = get_string(at, object, "meaning", "approval");
 	parse_exclusions(at, object, rule);
 	rule->reauth_max_age = get_time(at, object, "reauth_max_age");
@@ -319,7 +395,7 @@ static void
 parse_stage(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
 {
 	static const char *const keys[] = {
-		"name", "after", "on_reject", "due", "escalate_after", "escalate_to", "rules"
+		"name", "after", "on_reject", "due", "escalate_after", "escalate_to", "remind_every", "expire_after", "rules"
 	};
 	VouchStage *stage = &policy->stages[n];
 	Place		place;
@@ -361,6 +437,14 @@ parse_stage(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
 	stage->escalate_to = get_string(at, object, "escalate_to", NULL);
 	if ((stage->escalate_after >= 0) != (stage->escalate_to != NULL))
 		bad(at, "needs both escalate_after and escalate_to, or neither", NULL);
+	stage->remind_every = get_time(at, object, "remind_every");
+	place = inside(at, "remind_every");
+	if (stage->remind_every >= 0 && stage->remind_every < USECS_PER_MINUTE)
+		bad(&place, "must be a minute or more", NULL);
+	stage->expire_after = get_time(at, object, "expire_after");
+	place = inside(at, "expire_after");
+	if (stage->expire_after == 0)
+		bad(&place, "must be more than no time", "Nobody could sign.");
 
 	place = inside(at, "rules");
 	rules = get_array(at, object, "rules", true);
@@ -373,6 +457,7 @@ parse_stage(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
 		Place		here = element_of(&place, r);
 
 		stage->rules[r].rule_no = r + 1;
+		stage->rules[r].index = policy->nrules++;
 		parse_rule(&here, get_element(rules, r), &stage->rules[r]);
 	}
 }
@@ -474,11 +559,20 @@ rule_to_json(const VouchRule *rule)
 	vouch_json_begin(&build);
 	vouch_json_put_text(&build, "role", rule->role);
 	vouch_json_put_text(&build, "meaning", rule->meaning);
+	if (rule->scope != NULL)
+		vouch_json_put(&build, "scope", rule->scope);
+	if (rule->applies_if != NULL)
+		vouch_json_put(&build, "applies_if", vouch_condition_to_json(rule->applies_if));
 	if (strcmp(rule->role, VOUCH_ROLE_AUTO) == 0)
 		return vouch_json_end(&build);
 	vouch_json_put_int(&build, "quorum", rule->quorum);
 	if (rule->ngroups > 0)
 		vouch_json_put(&build, "groups", vouch_json_strings(rule->groups, rule->ngroups));
+	if (rule->group_by != NULL)
+		vouch_json_put_text(&build, "group_by", rule->group_by);
+	if (rule->carry)
+		vouch_json_put_bool(&build, "carry", true);
+	put_time(&build, "ttl", rule->ttl);
 	if (rule->not_creator)
 		exclude[n++] = "creator";
 	if (rule->not_contributors)
@@ -519,6 +613,8 @@ vouch_policy_to_json(const VouchPolicy *policy)
 		put_time(&build, "escalate_after", stage->escalate_after);
 		if (stage->escalate_to != NULL)
 			vouch_json_put_text(&build, "escalate_to", stage->escalate_to);
+		put_time(&build, "remind_every", stage->remind_every);
+		put_time(&build, "expire_after", stage->expire_after);
 		vouch_json_put(&build, "rules", vouch_json_array(rules, stage->nrules));
 		stages[i] = vouch_json_end(&build);
 	}

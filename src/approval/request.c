@@ -13,15 +13,19 @@
 #include "core/json.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 static const VouchTransition transitions[] = {
 	{"", "submit", "open", "A010", "A version is submitted under the revision of its policy that is current then."},
 	{"open", "sign", "open", "A020", "A signature is given; all of them together say what follows."},
+	{"open", "carry", "open", "A022", "A signature of the round before is repeated: what it is for has not changed."},
+	{"open", "revoke", "open", "A025", "A signer takes a signature back."},
 	{"open", "satisfy", "satisfied", "A030", "The last signature that was needed is given: the version is approved in the same transaction."},
 	{"open", "reject", "rejected", "A040", "A rejection that the policy lets end it: the version is rejected in the same transaction."},
 	{"open", "return", "returned", "A050", "A wish for changes in a stage that may send the version back: it is a draft again."},
 	{"open", "withdraw", "withdrawn", "A060", "The version is withdrawn."},
+	{"open", "expire", "expired", "A070", "A stage was not signed in the time that the policy gives: the version is withdrawn in the same transaction. Time never approves."},
 	{NULL}
 };
 
@@ -30,14 +34,16 @@ const VouchMachine vouch_request_machine = {"request", transitions};
 /* ---- loading -------------------------------------------------------------------- */
 
 static VouchStmt load_request = {
-	"SELECT round, policy, policy_revision, state::text, contributors, signatures, opened_at, closing_digest"
+	"SELECT round, policy, policy_revision, state::text, contributors, signatures, opened_at, closing_digest,"
+	" asked, closing_parts, next_at, closed_at"
 	" FROM vouch_data.approval_request WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3"
 	" ORDER BY round DESC LIMIT 1",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 
 static VouchStmt load_signatures = {
-	"SELECT signature_no, stage_no, rule_no, role, for_group, verdict::text, signer, acting_for, signed_at, content_digest"
+	"SELECT signature_no, stage_no, rule_no, role, for_group, verdict::text, signer, acting_for, signed_at,"
+	" coalesce(scope_digest, content_digest), revokes, from_version_no, from_round, from_signature_no"
 	" FROM vouch_data.signature WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND round = $4"
 	" ORDER BY signature_no",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
@@ -114,11 +120,13 @@ verdict_value(const char *name)
 		return VOUCH_SIGN_APPROVE;
 	if (strcmp(name, "reject") == 0)
 		return VOUCH_SIGN_REJECT;
+	if (strcmp(name, "revoke") == 0)
+		return VOUCH_SIGN_REVOKE;
 	return VOUCH_SIGN_NEEDS_CHANGES;
 }
 
-static const char *
-verdict_name(VouchSignVerdict verdict)
+const char *
+vouch_verdict_name(VouchSignVerdict verdict)
 {
 	switch (verdict)
 	{
@@ -128,29 +136,23 @@ verdict_name(VouchSignVerdict verdict)
 			return "reject";
 		case VOUCH_SIGN_NEEDS_CHANGES:
 			return "needs_changes";
+		case VOUCH_SIGN_REVOKE:
+			return "revoke";
 	}
 	return NULL;				/* not reached */
 }
 
-static void
-get_signatures(VouchRequest *request)
+int
+vouch_request_signatures(const VouchVersion *version, int version_no, int round, VouchSigned **signatures)
 {
-	const VouchVersion *version = request->version;
-	VouchCase  *input = &request->input;
-	Datum		args[4];
+	Datum		args[4] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
+	Int32GetDatum(version_no), Int32GetDatum(round)};
+	int			n = (int) vouch_stmt_run(&load_signatures, args, NULL);
 
-	input->nsigned = 0;
-	if (request->nsignatures == 0)
-		return;
-	args[0] = Int32GetDatum(version->bucket);
-	args[1] = Int32GetDatum(version->artifact_no);
-	args[2] = Int32GetDatum(version->version_no);
-	args[3] = Int32GetDatum(request->round);
-	input->nsigned = (int) vouch_stmt_run(&load_signatures, args, NULL);
-	input->signatures = palloc0(sizeof(VouchSigned) * Max(input->nsigned, 1));
-	for (int i = 0; i < input->nsigned; i++)
+	*signatures = palloc0(sizeof(VouchSigned) * Max(n, 1));
+	for (int i = 0; i < n; i++)
 	{
-		VouchSigned *s = &input->signatures[i];
+		VouchSigned *s = &(*signatures)[i];
 
 		s->signature_no = vouch_stmt_get_int32(i, 1, 0);
 		s->stage_no = vouch_stmt_get_int32(i, 2, 0);
@@ -162,7 +164,20 @@ get_signatures(VouchRequest *request)
 		s->acting_for = vouch_stmt_get_text(i, 8);
 		s->signed_at = DatumGetTimestampTz(vouch_stmt_get(i, 9, NULL));
 		get_digest(i, 10, &s->digest);
+		s->revokes = vouch_stmt_get_int32(i, 11, 0);
+		s->from_version = vouch_stmt_get_int32(i, 12, 0);
+		s->from_round = vouch_stmt_get_int32(i, 13, 0);
+		s->from_signature = vouch_stmt_get_int32(i, 14, 0);
 	}
+	return n;
+}
+
+static void
+get_signatures(VouchRequest *request)
+{
+	request->input.nsigned = request->nsignatures == 0 ? 0 :
+		vouch_request_signatures(request->version, request->version->version_no, request->round,
+								 &request->input.signatures);
 }
 
 /* The draft's policy: what its phase says now. */
@@ -200,6 +215,66 @@ evaluate(VouchRequest *request, TimestampTz now)
 	request->evaluation = vouch_evaluate(input);
 }
 
+static void
+set_asked(VouchRequest *request, VouchAsked *asked)
+{
+	VouchCase  *input = &request->input;
+
+	request->asked = asked;
+	input->asked = asked;
+	input->nparts = vouch_asked_parts(request->rights->policy, asked, &request->parts);
+	input->digests = palloc0(sizeof(VouchDigest) * input->nparts);
+}
+
+void
+vouch_request_measure(VouchRequest *request)
+{
+	VouchCase  *input = &request->input;
+
+	if (request->measured)
+		return;
+	vouch_version_digest(request->version, &input->digests[0]);
+	if (input->nparts > 1)
+		(void) vouch_version_measure(request->version, request->parts + 1, input->nparts - 1);
+	for (int i = 1; i < input->nparts; i++)
+		input->digests[i] = request->parts[i].digest;
+	request->measured = true;
+}
+
+/* What the parts were when the request was closed. */
+static void
+get_closing_digests(VouchRequest *request, const VouchDigest *whole, Datum parts, bool isnull)
+{
+	VouchCase  *input = &request->input;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	input->digests[0] = *whole;
+	if (isnull)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(parts), BYTEAOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	for (int i = 0; i < n && i + 1 < input->nparts; i++)
+	{
+		bytea	   *bytes = nulls[i] ? NULL : DatumGetByteaPP(elements[i]);
+
+		if (bytes != NULL && VARSIZE_ANY_EXHDR(bytes) == VOUCH_DIGEST_LEN)
+			memcpy(input->digests[i + 1].bytes, VARDATA_ANY(bytes), VOUCH_DIGEST_LEN);
+	}
+}
+
+static Datum
+parts_to_array(const VouchRequest *request, char *null)
+{
+	const VouchCase *input = &request->input;
+	Datum	   *elements = palloc(sizeof(Datum) * input->nparts);
+
+	*null = input->nparts == 1 ? 'n' : ' ';
+	for (int i = 1; i < input->nparts; i++)
+		elements[i - 1] = PointerGetDatum(vouch_digest_to_bytea(&input->digests[i]));
+	return PointerGetDatum(construct_array(elements, input->nparts - 1, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
 static const char *
 closed_because(const VouchVersion *version)
 {
@@ -232,18 +307,33 @@ vouch_request_load(VouchVersion *version, const char *submitter,
 		input->ncontributors = vouch_version_contributors(version, &input->contributors);
 		input->opened_at = now;
 		request->rights = draft_rights(request, now);
+		set_asked(request, vouch_asked_find(version, request->rights->policy));
 	}
 	else
 	{
 		char	   *policy = vouch_stmt_get_text(0, 2);
 		int			revision = vouch_stmt_get_int32(0, 3, 0);
+		VouchDigest closing;
+		Datum		asked,
+					parts;
+		bool		plain,
+					no_parts,
+					no_time;
+		TimestampTz closed_at;
 
 		request->round = vouch_stmt_get_int32(0, 1, 0);
 		request->state = vouch_stmt_get_text(0, 4);
 		input->ncontributors = vouch_text_array_get(vouch_stmt_get(0, 5, NULL), &input->contributors);
 		request->nsignatures = vouch_stmt_get_int32(0, 6, 0);
 		input->opened_at = DatumGetTimestampTz(vouch_stmt_get(0, 7, NULL));
-		get_digest(0, 8, &input->digest);
+		get_digest(0, 8, &closing);
+		asked = vouch_stmt_get(0, 9, &plain);
+		request->asked_json = plain ? NULL : DatumGetJsonbPCopy(asked);
+		parts = vouch_stmt_get(0, 10, &no_parts);
+		if (!no_parts)
+			parts = PointerGetDatum(DatumGetArrayTypePCopy(parts));
+		request->next_at = vouch_stmt_get_int64(0, 11, 0);
+		closed_at = DatumGetTimestampTz(vouch_stmt_get(0, 12, &no_time));
 		input->submitter = version->submitted_by;
 		input->open = pending && strcmp(request->state, "open") == 0;
 		if (rights == NULL)
@@ -251,9 +341,15 @@ vouch_request_load(VouchVersion *version, const char *submitter,
 		if (rights == NULL)
 			elog(ERROR, "revision %d of policy \"%s\" is missing", revision, policy);
 		request->rights = rights;
+		set_asked(request, vouch_asked_from_json(rights->policy, request->asked_json));
 		get_signatures(request);
 		if (input->open && input->nsigned > 0)
-			vouch_version_digest(version, &input->digest);
+			vouch_request_measure(request);
+		else if (!input->open)
+			get_closing_digests(request, &closing, parts, no_parts);
+		/* What is closed stays as it was judged then. */
+		if (!no_time)
+			now = closed_at;
 	}
 	evaluate(request, now);
 	return request;
@@ -270,10 +366,10 @@ vouch_request_refresh(VouchRequest *request, TimestampTz now)
 
 static VouchStmt insert_request = {
 	"INSERT INTO vouch_data.approval_request (bucket, artifact_no, version_no, round, policy, policy_revision,"
-	" state, contributors, content_digest, opened_by, opened_at, due_at, notes)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7::vouch.request_state, $8, $9, $10, $11, $12, $13)",
-	SPI_OK_INSERT, 13, {INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID, INT4OID, TEXTOID,
-	TEXTARRAYOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID},
+	" state, contributors, content_digest, opened_by, opened_at, due_at, notes, asked)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7::vouch.request_state, $8, $9, $10, $11, $12, $13, $14)",
+	SPI_OK_INSERT, 14, {INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID, INT4OID, TEXTOID,
+	TEXTARRAYOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, JSONBOID},
 	.indexed = true, .guarded = true
 };
 
@@ -286,17 +382,21 @@ static VouchStmt count_signature = {
 
 static VouchStmt insert_signature = {
 	"INSERT INTO vouch_data.signature (bucket, artifact_no, version_no, round, signature_no, stage_no, rule_no,"
-	" role, for_group, verdict, signer, acting_for, delegation_id, meaning, comment, content_digest, db_user, signed_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::vouch.signature_verdict, $11, $12, $13, $14, $15, $16, $17, $18)",
-	SPI_OK_INSERT, 18, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID},
+	" role, for_group, verdict, signer, acting_for, delegation_id, meaning, comment, content_digest, db_user, signed_at,"
+	"  scope_digest, revokes, from_version_no, from_round, from_signature_no)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::vouch.signature_verdict, $11, $12, $13, $14, $15, $16, $17, $18,"
+	"  $19, $20, $21, $22, $23)",
+	SPI_OK_INSERT, 23, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID,
+	BYTEAOID, INT4OID, INT4OID, INT4OID, INT4OID},
 	.indexed = true, .guarded = true
 };
 
 static VouchStmt close_request = {
-	"UPDATE vouch_data.approval_request SET state = $5::vouch.request_state, closed_by = $6, closed_at = $7, closing_digest = $8"
+	"UPDATE vouch_data.approval_request SET state = $5::vouch.request_state, closed_by = $6, closed_at = $7, closing_digest = $8,"
+	"  closing_parts = $9, next_at = NULL"
 	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND round = $4 AND state = 'open'",
-	SPI_OK_UPDATE, 8, {INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID},
+	SPI_OK_UPDATE, 9, {INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID, BYTEAARRAYOID},
 	.indexed = true, .guarded = true
 };
 
@@ -332,8 +432,8 @@ vouch_request_open(VouchRequest *request, const char *actor, const char *notes)
 	const VouchVersion *version = request->version;
 	const VouchPolicy *policy = request->rights->policy;
 	VouchCase  *input = &request->input;
-	Datum		args[13];
-	char		nulls[13];
+	Datum		args[14];
+	char		nulls[14];
 	TimestampTz due = 0;
 
 	memset(nulls, ' ', sizeof(nulls));
@@ -363,6 +463,9 @@ vouch_request_open(VouchRequest *request, const char *actor, const char *notes)
 	args[11] = TimestampTzGetDatum(due);
 	nulls[11] = due == 0 ? 'n' : ' ';
 	args[12] = text_or_null(notes, &nulls[12]);
+	request->asked_json = vouch_asked_to_json(policy, request->asked);
+	args[13] = request->asked_json ? JsonbPGetDatum(request->asked_json) : (Datum) 0;
+	nulls[13] = request->asked_json ? ' ' : 'n';
 	(void) vouch_stmt_run(&insert_request, args, nulls);
 }
 
@@ -376,14 +479,21 @@ digest_hex(const VouchDigest *digest)
 	return hex;
 }
 
-static bool
-ends_request(const VouchSigning *signing)
+/* The event of a signature for the request. */
+static const char *
+event_of(const VouchSigning *signing)
 {
-	return signing->verdict != VOUCH_SIGN_APPROVE && signing->rule->veto;
+	if (signing->revokes != NULL)
+		return "revoke";
+	if (signing->carried != NULL)
+		return "carry";
+	if (signing->verdict == VOUCH_SIGN_APPROVE || !signing->rule->veto)
+		return "sign";
+	return signing->verdict == VOUCH_SIGN_REJECT ? "reject" : "return";
 }
 
 static void
-log_signature(const VouchRequest *request, const VouchSigning *signing, const VouchDigest *digest)
+log_signature(const VouchRequest *request, const VouchSigning *signing, const char *actor, int part)
 {
 	const VouchVersion *version = request->version;
 	VouchOperation op = {0};
@@ -399,38 +509,60 @@ log_signature(const VouchRequest *request, const VouchSigning *signing, const Vo
 	vouch_json_put_text(&detail, "role", signing->role);
 	if (signing->group != NULL)
 		vouch_json_put_text(&detail, "group", signing->group);
-	vouch_json_put_text(&detail, "verdict", verdict_name(signing->verdict));
+	vouch_json_put_text(&detail, "verdict", vouch_verdict_name(signing->verdict));
 	vouch_json_put_text(&detail, "meaning", signing->rule->meaning);
-	vouch_json_put_text(&detail, "content_digest", digest_hex(digest));
+	vouch_json_put_text(&detail, "content_digest", digest_hex(&request->input.digests[0]));
+	if (part > 0)
+	{
+		vouch_json_put_text(&detail, "items", vouch_part_text(&request->parts[part]));
+		vouch_json_put_text(&detail, "scope_digest", digest_hex(&request->input.digests[part]));
+	}
 	if (signing->delegation != NULL)
 		vouch_json_put_uuid(&detail, "delegation", &signing->delegation->id);
 	if (signing->comment != NULL)
 		vouch_json_put_text(&detail, "comment", signing->comment);
+	if (signing->revokes != NULL)
+		vouch_json_put_int(&detail, "revokes", signing->revokes->signature_no);
+	if (signing->carried != NULL)
+	{
+		vouch_json_put_text(&detail, "signer", signing->signer);
+		vouch_json_put_text(&detail, "acting_for", signing->acting_for);
+		vouch_json_put_int(&detail, "from_version", signing->carried->from_version);
+		vouch_json_put_int(&detail, "from_round", signing->carried->from_round);
+		vouch_json_put_int(&detail, "from_signature", signing->carried->signature_no);
+	}
 
 	op.bucket = version->bucket;
 	op.artifact_no = version->artifact_no;
 	op.version_no = version->version_no;
-	op.operation = "sign_off";
-	op.rule = transition(request->state,
-						 ends_request(signing) ?
-						 (signing->verdict == VOUCH_SIGN_REJECT ? "reject" : "return") : "sign")->rule;
-	op.actor = signing->signer;
-	op.on_behalf_of = signing->acting_for;
+	op.operation = signing->revokes != NULL ? "revoke_signature" :
+		signing->carried != NULL ? "carry_signature" : "sign_off";
+	op.rule = transition(request->state, event_of(signing))->rule;
+	op.actor = actor;
+	op.on_behalf_of = signing->carried != NULL ? NULL : signing->acting_for;
 	op.detail = vouch_json_end(&detail);
 	(void) vouch_ledger_append(&op);
 }
 
+static Datum
+int_or_null(int value, char *null)
+{
+	*null = value == 0 ? 'n' : ' ';
+	return Int32GetDatum(value);
+}
+
 void
-vouch_request_sign(VouchRequest *request, const VouchSigning *signing, TimestampTz now)
+vouch_request_sign(VouchRequest *request, const VouchSigning *signing, const char *actor, TimestampTz now)
 {
 	VouchCase  *input = &request->input;
-	Datum		args[18];
-	char		nulls[18];
+	int			part = vouch_request_part(request, signing->rule, signing->group);
+	const VouchSigned *carried = signing->carried;
+	Datum		args[23];
+	char		nulls[23];
 
 	memset(nulls, ' ', sizeof(nulls));
-	/* The digest was not needed before the first signature. */
-	if (input->nsigned == 0)
-		vouch_version_digest(request->version, &input->digest);
+	/* Not needed before the first signature. */
+	vouch_request_measure(request);
 	request->nsignatures++;
 
 	key_args(request, args);
@@ -441,18 +573,24 @@ vouch_request_sign(VouchRequest *request, const VouchSigning *signing, Timestamp
 	args[6] = Int32GetDatum(signing->rule->rule_no);
 	args[7] = CStringGetTextDatum(signing->role);
 	args[8] = text_or_null(signing->group, &nulls[8]);
-	args[9] = CStringGetTextDatum(verdict_name(signing->verdict));
+	args[9] = CStringGetTextDatum(vouch_verdict_name(signing->verdict));
 	args[10] = CStringGetTextDatum(signing->signer);
 	args[11] = text_or_null(signing->acting_for, &nulls[11]);
 	args[12] = signing->delegation ? UUIDPGetDatum(&signing->delegation->id) : (Datum) 0;
 	nulls[12] = signing->delegation ? ' ' : 'n';
 	args[13] = CStringGetTextDatum(signing->rule->meaning);
 	args[14] = text_or_null(signing->comment, &nulls[14]);
-	args[15] = PointerGetDatum(vouch_digest_to_bytea(&input->digest));
+	args[15] = PointerGetDatum(vouch_digest_to_bytea(&input->digests[0]));
 	args[16] = CStringGetTextDatum(vouch_actor_db_user());
-	args[17] = TimestampTzGetDatum(now);
+	args[17] = TimestampTzGetDatum(carried != NULL ? carried->signed_at : now);
+	args[18] = PointerGetDatum(vouch_digest_to_bytea(&input->digests[part]));
+	nulls[18] = part > 0 ? ' ' : 'n';
+	args[19] = int_or_null(signing->revokes ? signing->revokes->signature_no : 0, &nulls[19]);
+	args[20] = int_or_null(carried ? carried->from_version : 0, &nulls[20]);
+	args[21] = int_or_null(carried ? carried->from_round : 0, &nulls[21]);
+	args[22] = int_or_null(carried ? carried->signature_no : 0, &nulls[22]);
 	(void) vouch_stmt_run(&insert_signature, args, nulls);
-	log_signature(request, signing, &input->digest);
+	log_signature(request, signing, actor, part);
 	vouch_request_refresh(request, now);
 }
 
@@ -481,10 +619,10 @@ sign_by_rule(VouchRequest *request, TimestampTz now)
 				};
 
 				/* Nothing is approved by rule that a person could not approve. */
-				vouch_request_check_items(request, &problem);
+				vouch_request_check_items(request, signing.rule, NULL, &problem);
 				if (problem.code != 0 || !vouch_evaluate_auto(&request->input, &other))
 					continue;
-				vouch_request_sign(request, &signing, now);
+				vouch_request_sign(request, &signing, signing.signer, now);
 				return true;
 			}
 	}
@@ -492,39 +630,23 @@ sign_by_rule(VouchRequest *request, TimestampTz now)
 }
 
 void
-vouch_request_settle(VouchRequest *request, const char *actor, const char *acting_for,
-					 const char *reason, TimestampTz now)
+vouch_request_close(VouchRequest *request, const char *event, const char *actor,
+					const char *acting_for, const char *reason, TimestampTz now)
 {
-	const char *event;
-	const char *version_event;
+	const char *version_event = strcmp(event, "satisfy") == 0 ? "approve" : event;
 	VouchJsonBuild detail;
-	Datum		args[8];
+	Datum		args[9];
+	char		nulls[9];
 
-	while (request->evaluation->outcome == VOUCH_OUTCOME_OPEN && sign_by_rule(request, now))
-		;
-	switch (request->evaluation->outcome)
-	{
-		case VOUCH_OUTCOME_SATISFIED:
-			event = "satisfy";
-			version_event = "approve";
-			break;
-		case VOUCH_OUTCOME_REJECTED:
-			event = version_event = "reject";
-			break;
-		case VOUCH_OUTCOME_RETURNED:
-			event = version_event = "return";
-			break;
-		case VOUCH_OUTCOME_OPEN:
-		default:
-			return;
-	}
-
+	memset(nulls, ' ', sizeof(nulls));
+	vouch_request_measure(request);
 	key_args(request, args);
 	args[4] = CStringGetTextDatum(transition(request->state, event)->next);
 	args[5] = CStringGetTextDatum(actor);
 	args[6] = TimestampTzGetDatum(now);
-	args[7] = PointerGetDatum(vouch_digest_to_bytea(&request->input.digest));
-	if (vouch_stmt_run(&close_request, args, NULL) != 1)
+	args[7] = PointerGetDatum(vouch_digest_to_bytea(&request->input.digests[0]));
+	args[8] = parts_to_array(request, &nulls[8]);
+	if (vouch_stmt_run(&close_request, args, nulls) != 1)
 		elog(ERROR, "the request of %s is not open", vouch_version_label(request->version));
 
 	vouch_json_begin(&detail);
@@ -533,7 +655,9 @@ vouch_request_settle(VouchRequest *request, const char *actor, const char *actin
 	vouch_json_put_int(&detail, "revision", request->rights->policy->revision);
 	vouch_json_put_int(&detail, "signatures", request->nsignatures);
 	vouch_json_put_text(&detail, "request_rule", transition(request->state, event)->rule);
-	vouch_json_put_text(&detail, "content_digest", digest_hex(&request->input.digest));
+	vouch_json_put_text(&detail, "content_digest", digest_hex(&request->input.digests[0]));
+	if (request->asked_json != NULL)
+		vouch_json_put(&detail, "asked", request->asked_json);
 	request->state = transition(request->state, event)->next;
 	vouch_version_apply(request->version, version_event, actor, acting_for, reason,
 						vouch_json_end(&detail));
@@ -545,190 +669,27 @@ vouch_request_settle(VouchRequest *request, const char *actor, const char *actin
 	vouch_request_refresh(request, now);
 }
 
-/* ---- words --------------------------------------------------------------------------- */
-
-char *
-vouch_version_label(const VouchVersion *version)
-{
-	return psprintf("version %d of %s of %s%s%s%s", version->version_no, version->phase_label,
-					version->subject, version->scope[0] ? " (" : "", version->scope,
-					version->scope[0] ? ")" : "");
-}
-
 void
-vouch_request_require_open(const VouchRequest *request, const char *verb)
+vouch_request_settle(VouchRequest *request, const char *actor, const char *acting_for,
+					 const char *reason, TimestampTz now)
 {
-	const VouchVersion *version = request->version;
-
-	if (request->input.open)
-		return;
-	ereport(ERROR,
-			(errcode(VOUCH_ERR_VERSION_STATE),
-			 errmsg("cannot %s %s: it is %s%s", verb, vouch_version_label(version),
-					strcmp(version->state, "draft") == 0 ? "a " : "", version->state),
-			 errdetail("Only a version that is pending_approval is decided and signed."),
-			 strcmp(version->state, "draft") == 0 ?
-			 errhint("Submit it first: SELECT vouch.submit_version('%s').", vouch_id_text(&version->id)) :
-			 errhint("Make a revision of it with vouch.create_revision(), and submit that.")));
-}
-
-static VouchStmt count_later_stages = {
-	"SELECT coalesce(sum(items) FILTER (WHERE status = 'needs_changes'), 0)::bigint,"
-	" coalesce(sum(items) FILTER (WHERE status = 'rejected'), 0)::bigint"
-	" FROM vouch_data.version_stat WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND stage > 1",
-	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
-};
-
-void
-vouch_request_check_items(const VouchRequest *request, VouchItemsProblem *problem)
-{
-	const VouchVersion *version = request->version;
-	VouchItemRule rule = request->rights->policy->items;
-	VouchCounts counts = vouch_version_counts(version);
-	Datum		args[3];
-	char	   *label = vouch_version_label(version);
-	char	   *find = psprintf("SELECT * FROM vouch.version_items('%s') WHERE status",
-								vouch_id_text(&version->id));
-
-	memset(problem, 0, sizeof(*problem));
-	if (counts.items == 0 && !request->rights->policy->allow_empty)
+	while (request->evaluation->outcome == VOUCH_OUTCOME_OPEN &&
+		   (sign_by_rule(request, now) || vouch_carry_one(request, actor, now)))
+		;
+	switch (request->evaluation->outcome)
 	{
-		problem->code = VOUCH_ERR_UNDECIDED;
-		problem->message = psprintf("%s has no items", label);
-		problem->detail = psprintf("Policy \"%s\" does not let an empty version be approved.",
-								   request->rights->policy->name);
-		problem->hint = "Add what is to be reviewed, or withdraw the version.";
-		return;
+		case VOUCH_OUTCOME_SATISFIED:
+			vouch_request_close(request, "satisfy", actor, acting_for, reason, now);
+			break;
+		case VOUCH_OUTCOME_REJECTED:
+			vouch_request_close(request, "reject", actor, acting_for, reason, now);
+			break;
+		case VOUCH_OUTCOME_RETURNED:
+			vouch_request_close(request, "return", actor, acting_for, reason, now);
+			break;
+		case VOUCH_OUTCOME_OPEN:
+		case VOUCH_OUTCOME_EXPIRED: /* what time ends, vouch.process_deadlines() ends */
+			vouch_request_schedule(request);
+			break;
 	}
-	if (rule == VOUCH_ITEMS_NONE)
-		return;
-	args[0] = Int32GetDatum(version->bucket);
-	args[1] = Int32GetDatum(version->artifact_no);
-	args[2] = Int32GetDatum(version->version_no);
-	vouch_stmt_run_one(&count_later_stages, args, NULL);
-	counts.needs_changes += vouch_stmt_get_int64(0, 1, 0);
-	counts.rejected += vouch_stmt_get_int64(0, 2, 0);
-	if (counts.pending + counts.needs_changes > 0)
-	{
-		problem->code = VOUCH_ERR_UNDECIDED;
-		problem->message = psprintf("%s has items without a final verdict", label);
-		problem->detail = psprintf("Items: " INT64_FORMAT ", of them pending: " INT64_FORMAT ", needing changes: " INT64_FORMAT
-								   ", approved: " INT64_FORMAT ", rejected: " INT64_FORMAT ".",
-								   counts.items, counts.pending, counts.needs_changes,
-								   counts.approved, counts.rejected);
-		problem->hint = psprintf("Find them with %s IN ('pending', 'needs_changes'); decide them with vouch.decide().",
-								 find);
-	}
-	else if (rule == VOUCH_ITEMS_ALL_APPROVED && counts.rejected > 0)
-	{
-		problem->code = VOUCH_ERR_REJECTED_ITEMS;
-		problem->message = psprintf("%s has rejected items", label);
-		problem->detail = psprintf("Policy \"%s\" wants every item approved; items: " INT64_FORMAT
-								   ", of them rejected: " INT64_FORMAT ".", request->rights->policy->name,
-								   counts.items, counts.rejected);
-		problem->hint = psprintf("Find them with %s = 'rejected'; reject the version, or approve them.", find);
-	}
-}
-
-char *
-vouch_request_who(const VouchRequest *request)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < request->rights->policy->nstages; i++)
-		for (int r = 0; r < request->rights->policy->stages[i].nrules; r++)
-		{
-			const VouchRuleResult *rule = &request->evaluation->stages[i].rules[r];
-			char	   *who = vouch_evaluate_who(rule, true);
-
-			if (who[0] != '\0')
-				appendStringInfo(&buf, "%s%s: %s", buf.len > 0 ? "; " : "", rule->rule->role, who);
-		}
-	return buf.data;
-}
-
-static Jsonb *
-signature_to_json(const VouchSigned *s, const VouchPolicy *policy)
-{
-	VouchJsonBuild build;
-
-	vouch_json_begin(&build);
-	for (int i = 0; i < policy->nstages; i++)
-		if (policy->stages[i].stage_no == s->stage_no)
-			vouch_json_put_text(&build, "stage", policy->stages[i].name);
-	vouch_json_put_text(&build, "role", s->role);
-	vouch_json_put_text(&build, "verdict", verdict_name(s->verdict));
-	vouch_json_put_text(&build, "signer", s->signer);
-	vouch_json_put_text(&build, "on_behalf_of", s->acting_for);
-	vouch_json_put_time(&build, "signed_at", s->signed_at);
-	vouch_json_put_bool(&build, "stale", s->stale);
-	return vouch_json_end(&build);
-}
-
-/*
- * signed and missing are the roles, for a workflow to look at; signatures and
- * waiting_for say more.
- */
-Jsonb *
-vouch_request_to_json(const VouchRequest *request)
-{
-	const VouchVersion *version = request->version;
-	const VouchPolicy *policy = request->rights->policy;
-	const VouchCase *input = &request->input;
-	VouchJsonBuild build;
-	int			nrules = 0;
-	const char **signed_roles,
-			  **missing_roles;
-	Jsonb	  **signatures,
-			  **waiting;
-	int			nroles = 0,
-				nmissing = 0,
-				nwaiting = 0;
-
-	for (int i = 0; i < policy->nstages; i++)
-		nrules += policy->stages[i].nrules;
-	signed_roles = palloc(sizeof(char *) * Max(nrules, 1));
-	missing_roles = palloc(sizeof(char *) * Max(nrules, 1));
-	waiting = palloc(sizeof(Jsonb *) * Max(nrules, 1));
-	signatures = palloc(sizeof(Jsonb *) * Max(input->nsigned, 1));
-	for (int i = 0; i < policy->nstages; i++)
-		for (int r = 0; r < policy->stages[i].nrules; r++)
-		{
-			const VouchRuleResult *rule = &request->evaluation->stages[i].rules[r];
-			VouchJsonBuild one;
-
-			if (rule->satisfied)
-			{
-				signed_roles[nroles++] = rule->rule->role;
-				continue;
-			}
-			missing_roles[nmissing++] = rule->rule->role;
-			if (!input->open)
-				continue;
-			vouch_json_begin(&one);
-			vouch_json_put_text(&one, "stage", policy->stages[i].name);
-			vouch_json_put_text(&one, "role", rule->rule->role);
-			vouch_json_put_int(&one, "needed", rule->needed);
-			vouch_json_put_int(&one, "have", rule->have);
-			vouch_json_put_bool(&one, "open", request->evaluation->stages[i].open);
-			vouch_json_put_text(&one, "who", vouch_evaluate_who(rule, request->evaluation->stages[i].open));
-			waiting[nwaiting++] = vouch_json_end(&one);
-		}
-	for (int i = 0; i < input->nsigned; i++)
-		signatures[i] = signature_to_json(&input->signatures[i], policy);
-
-	vouch_json_begin(&build);
-	vouch_json_put_uuid(&build, "version_id", &version->id);
-	vouch_json_put_int(&build, "version_number", version->version_no);
-	vouch_json_put_text(&build, "phase", version->phase);
-	vouch_json_put_text(&build, "state", version->state);
-	vouch_json_put_text(&build, "policy", policy->name);
-	vouch_json_put_int(&build, "policy_revision", policy->revision);
-	vouch_json_put_int(&build, "round", request->round);
-	vouch_json_put(&build, "signed", vouch_json_strings(signed_roles, nroles));
-	vouch_json_put(&build, "missing", vouch_json_strings(missing_roles, nmissing));
-	vouch_json_put(&build, "signatures", vouch_json_array(signatures, input->nsigned));
-	vouch_json_put(&build, "waiting_for", vouch_json_array(waiting, nwaiting));
-	return vouch_json_end(&build);
 }

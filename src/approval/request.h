@@ -6,6 +6,7 @@
 #ifndef VOUCH_APPROVAL_REQUEST_H
 #define VOUCH_APPROVAL_REQUEST_H
 
+#include "approval/asked.h"
 #include "approval/evaluate.h"
 #include "approval/policy.h"
 #include "core/fsm.h"
@@ -29,6 +30,11 @@ typedef struct VouchRequest
 	int			round;			/* 0: not submitted */
 	const char *state;			/* of the request; NULL: not submitted */
 	int			nsignatures;
+	VouchAsked *asked;			/* of each rule */
+	Jsonb	   *asked_json;		/* as it is kept; NULL for a plain policy */
+	VouchPart  *parts;			/* what signatures are for, in the order of input.digests */
+	bool		measured;		/* are input.digests, and the parts, as things stand? */
+	TimestampTz next_at;		/* when process_deadlines has something to do; 0: never */
 	VouchCase	input;
 	VouchEvaluation *evaluation;
 } VouchRequest;
@@ -46,6 +52,13 @@ extern VouchRights *vouch_rights_load(const char *policy, int revision, Timestam
  */
 extern VouchRequest *vouch_request_load(VouchVersion *version, const char *submitter,
 										const VouchRights *rights, TimestampTz now);
+
+/* Measures the parts of an open request or a draft, once. */
+extern void vouch_request_measure(VouchRequest *request);
+
+/* The signatures of one round, as stored; needs SPI_connect(). */
+extern int	vouch_request_signatures(const VouchVersion *version, int version_no, int round,
+									 VouchSigned **signatures);
 
 /* The same again after something was written. */
 extern void vouch_request_refresh(VouchRequest *request, TimestampTz now);
@@ -65,13 +78,26 @@ typedef struct VouchSigning
 	const char *acting_for;		/* or NULL */
 	const VouchDelegate *delegation;	/* or NULL */
 	const char *comment;		/* or NULL */
+	const VouchSigned *carried; /* the signature of an earlier round that it repeats; or NULL */
+	const VouchSigned *revokes; /* the signature that it takes back; or NULL */
 } VouchSigning;
 
-/* Writes a signature and its operation; needs the artifact's lock. */
-extern void vouch_request_sign(VouchRequest *request, const VouchSigning *signing, TimestampTz now);
+/*
+ * Writes a signature and its operation; needs the artifact's lock.  actor is
+ * who causes it: the signer, but for one that is carried.
+ */
+extern void vouch_request_sign(VouchRequest *request, const VouchSigning *signing,
+							   const char *actor, TimestampTz now);
 
 /*
- * Signs what is to be signed by rule, then closes the request, and changes the
+ * Ends an open request, and its version with it, as event says: satisfy,
+ * reject, return or expire.  Needs the artifact's lock.
+ */
+extern void vouch_request_close(VouchRequest *request, const char *event, const char *actor,
+								const char *acting_for, const char *reason, TimestampTz now);
+
+/*
+ * Signs what is to be signed by rule, and carries what can be, then closes the request, and changes the
  * version's state, if the evaluation says so.  Needs the artifact's lock.
  */
 extern void vouch_request_settle(VouchRequest *request, const char *actor,
@@ -92,7 +118,48 @@ typedef struct VouchItemsProblem
 	char	   *hint;
 } VouchItemsProblem;
 
-extern void vouch_request_check_items(const VouchRequest *request, VouchItemsProblem *problem);
+/* Of the items that a signature under the rule would be for. */
+extern void vouch_request_check_items(VouchRequest *request, const VouchRule *rule,
+									  const char *group, VouchItemsProblem *problem);
+
+/* Counts of one part, as vouch_request_check_items() has them. */
+extern VouchCounts vouch_request_counts(VouchRequest *request, int part);
+
+/* The part that a signature under a rule is for. */
+extern int	vouch_request_part(const VouchRequest *request, const VouchRule *rule, const char *group);
+
+extern const char *vouch_verdict_name(VouchSignVerdict verdict);
+
+/* carry.c: what becomes of the signatures of the round before. */
+typedef struct VouchCarry
+{
+	const VouchSigned *from;	/* of the round before */
+	const VouchStage *stage;	/* of the policy now; NULL: it has no such rule */
+	const VouchRule *rule;
+	const VouchCandidate *candidate;	/* who would be carried; NULL when why_not */
+	const char *why_not;		/* why it must be given anew; NULL: it is carried */
+} VouchCarry;
+
+typedef struct VouchBefore
+{
+	int			version_no;		/* 0: there was no round before */
+	int			round;
+	bool		same_policy;
+	int			ncarries;
+	VouchCarry *carries;
+} VouchBefore;
+
+/* Looks at the round before; of a draft, as if it were submitted now.  Needs SPI_connect(). */
+extern void vouch_carry_find(VouchRequest *request, VouchBefore *before);
+
+/* Gives one signature that can be carried now; false if there is none. */
+extern bool vouch_carry_one(VouchRequest *request, const char *actor, TimestampTz now);
+
+/* deadline.c: notes when time has something to do with an open request. */
+extern void vouch_request_schedule(VouchRequest *request);
+
+extern bool vouch_policy_is_timed(const VouchPolicy *policy);
+extern bool vouch_policy_carries(const VouchPolicy *policy);
 
 /* "report_owner: ann, raj; test_lead: kim": who can sign now; "" if nobody. */
 extern char *vouch_request_who(const VouchRequest *request);
@@ -100,7 +167,13 @@ extern char *vouch_request_who(const VouchRequest *request);
 /* What signing functions return. */
 extern Jsonb *vouch_request_to_json(const VouchRequest *request);
 
-/* sign.c: behind vouch_maker_hook. */
+/* The same as a datum of the caller's memory; ends the SPI connection. */
+extern Datum vouch_request_finish(const VouchRequest *request, MemoryContext caller);
+
+/* "ann, raj": who holds a role, for a scope or for all; NULL if nobody. */
+extern char *vouch_role_holders(const char *role, const char *scope);
+
+/* submit.c: behind vouch_maker_hook. */
 extern bool vouch_holds_maker_role(const VouchVersion *version, const char *actor);
 
 /* sign.c: raises why somebody may not do this to an open request, as far as roles and duties go. */

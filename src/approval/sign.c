@@ -1,7 +1,7 @@
 /*
  * sign.c
- *	  Submitting and signing: the only ways in which a version is approved,
- *	  rejected or sent back.
+ *	  Signing: the only way in which a version is approved, rejected or sent
+ *	  back.
  *
  * Each takes the artifact's lock first and reads after that, so of two people
  * who sign at once one is the last, and knows it.
@@ -20,12 +20,11 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-VOUCH_FUNCTION(vouch_sql_submit_version);
 VOUCH_FUNCTION(vouch_sql_sign_off);
 VOUCH_FUNCTION(vouch_sql_approve_version);
 VOUCH_FUNCTION(vouch_sql_reject_version);
 VOUCH_FUNCTION(vouch_sql_return_version);
-VOUCH_FUNCTION(vouch_sql_what_if_submit);
+VOUCH_FUNCTION(vouch_sql_revoke_signature);
 
 static char *
 arg_text(FunctionCallInfo fcinfo, int n)
@@ -44,18 +43,6 @@ arg_version(FunctionCallInfo fcinfo)
 	return PG_GETARG_UUID_P(0);
 }
 
-/* The result as a datum of the caller's memory; ends the SPI connection. */
-static Datum
-finish(const VouchRequest *request, MemoryContext caller)
-{
-	MemoryContext old = MemoryContextSwitchTo(caller);
-	Jsonb	   *result = vouch_request_to_json(request);
-
-	MemoryContextSwitchTo(old);
-	SPI_finish();
-	return JsonbPGetDatum(result);
-}
-
 static bool
 same(const char *a, const char *b)
 {
@@ -66,148 +53,6 @@ static bool
 same_or_null(const char *a, const char *b)
 {
 	return (a == NULL && b == NULL) || same(a, b);
-}
-
-/* ---- submitting ---------------------------------------------------------------- */
-
-typedef struct Problem
-{
-	int			code;
-	const char *name;			/* for what_if_submit */
-	char	   *message;
-	char	   *detail;
-	char	   *hint;
-} Problem;
-
-#define MAX_PROBLEMS 4
-
-static char *
-holders_of(const char *role, const char *scope)
-{
-	static VouchStmt find_holders = {
-		"SELECT string_agg(DISTINCT actor, ', ' ORDER BY actor) FROM vouch_data.role_grant"
-		" WHERE role = $1 AND revoked_at IS NULL AND scope IN ('', $2)",
-		SPI_OK_SELECT, 2, {TEXTOID, TEXTOID}
-	};
-	Datum		args[2];
-
-	args[0] = CStringGetTextDatum(role);
-	args[1] = CStringGetTextDatum(scope);
-	vouch_stmt_run_one(&find_holders, args, NULL);
-	return vouch_stmt_get_text(0, 1);
-}
-
-static bool
-holds_role(const char *actor, const char *role, const char *scope)
-{
-	static VouchStmt find_holder = {
-		"SELECT FROM vouch_data.role_grant"
-		" WHERE actor = $1 AND role = $2 AND revoked_at IS NULL AND scope IN ('', $3) LIMIT 1",
-		SPI_OK_SELECT, 3, {TEXTOID, TEXTOID, TEXTOID}
-	};
-	Datum		args[3];
-
-	args[0] = CStringGetTextDatum(actor);
-	args[1] = CStringGetTextDatum(role);
-	args[2] = CStringGetTextDatum(scope);
-	return vouch_stmt_run(&find_holder, args, NULL) > 0;
-}
-
-bool
-vouch_holds_maker_role(const VouchVersion *version, const char *actor)
-{
-	VouchPhasePolicy policy;
-
-	return vouch_policy_of_phase(version->phase, version->scope, &policy) &&
-		policy.maker_role != NULL && holds_role(actor, policy.maker_role, version->scope);
-}
-
-static char *
-in_scope(const char *scope)
-{
-	return scope[0] == '\0' ? "" : psprintf(" for %s", scope);
-}
-
-/* Everything that stands in the way of submitting a draft. */
-static int
-find_problems(const VouchRequest *request, const char *actor, Problem *problems)
-{
-	const VouchVersion *version = request->version;
-	const VouchPolicy *policy = request->rights->policy;
-	VouchCounts counts = vouch_version_counts(version);
-	int			n = 0;
-	char	   *problem,
-			   *detail;
-
-	if (request->maker_role != NULL && !holds_role(actor, request->maker_role, version->scope))
-	{
-		char	   *holders = holders_of(request->maker_role, version->scope);
-
-		problems[n].code = VOUCH_ERR_ROLE_MISSING;
-		problems[n].name = "role_missing";
-		problems[n].message = psprintf("\"%s\" does not hold role %s%s, which makes versions of %s",
-									   actor, request->maker_role, in_scope(version->scope), version->phase_label);
-		problems[n].detail = holders ? psprintf("It is held by %s.", holders) : pstrdup("Nobody holds it.");
-		problems[n++].hint = psprintf("Ask one of them to submit it, or have an administrator call vouch.grant_role('%s', '%s').",
-									  actor, request->maker_role);
-	}
-	if (counts.items == 0 && !policy->allow_empty)
-	{
-		problems[n].code = VOUCH_ERR_UNDECIDED;
-		problems[n].name = "empty";
-		problems[n].message = psprintf("%s has no items", vouch_version_label(version));
-		problems[n].detail = psprintf("Policy \"%s\" does not let an empty version be submitted.", policy->name);
-		problems[n++].hint = pstrdup("Add what is to be reviewed first.");
-	}
-	if (!vouch_evaluate_satisfiable(&request->input, request->evaluation, &problem, &detail))
-	{
-		problems[n].code = VOUCH_ERR_UNSATISFIABLE;
-		problems[n].name = "unsatisfiable";
-		problems[n].message = psprintf("nobody could approve %s: %c%s", vouch_version_label(version),
-									   pg_tolower((unsigned char) problem[0]), problem + 1);
-		problems[n].detail = detail;
-		problems[n++].hint = pstrdup("Have an administrator grant the role with vouch.grant_role() to somebody who had no part in it.");
-	}
-	return n;
-}
-
-/* vouch.submit_version(version_id uuid, user_id text, notes text) returns jsonb */
-Datum
-vouch_sql_submit_version(PG_FUNCTION_ARGS)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	pg_uuid_t  *id = arg_version(fcinfo);
-	const char *actor = vouch_actor_check(arg_text(fcinfo, 1), "user_id");
-	char	   *notes = arg_text(fcinfo, 2);
-	TimestampTz now;
-	VouchVersion *version;
-	VouchRequest *request;
-
-	SPI_connect();
-	version = vouch_version_lock(id);
-	now = GetCurrentTimestamp();
-	if (strcmp(version->state, "draft") == 0)
-	{
-		Problem		problems[MAX_PROBLEMS];
-
-		request = vouch_request_load(version, actor, NULL, now);
-		if (find_problems(request, actor, problems) > 0)
-			ereport(ERROR,
-					(errcode(problems[0].code),
-					 errmsg("%s", problems[0].message),
-					 errdetail("%s", problems[0].detail),
-					 errhint("%s", problems[0].hint)));
-	}
-	else
-		request = NULL;
-	/* Raises when the version's state does not allow it. */
-	vouch_version_apply(version, "submit", actor, NULL, notes, NULL);
-	if (request == NULL)
-		elog(ERROR, "version in state \"%s\" was submitted", version->state);
-	request->version = version;
-	vouch_request_open(request, actor, notes);
-	vouch_request_settle(request, actor, NULL, notes, now);
-	PG_RETURN_DATUM(finish(request, caller));
 }
 
 /* ---- why not ---------------------------------------------------------------------- */
@@ -231,6 +76,7 @@ why_code(VouchWhy why)
 			return VOUCH_ERR_ALREADY_SIGNED;
 		case VOUCH_WHY_STAGE:
 		case VOUCH_WHY_SATISFIED:
+		case VOUCH_WHY_NOT_ASKED:
 			return VOUCH_ERR_STAGE_CLOSED;
 		case VOUCH_WHY_CLOSED:
 			return VOUCH_ERR_VERSION_STATE;
@@ -343,7 +189,7 @@ refuse_stranger(const VouchRequest *request, const char *actor, const char *role
 				 errdetail("\"%s\" holds no role that policy \"%s\" asks for.", actor,
 						   request->rights->policy->name),
 				 errhint("%s", who_hint(request))));
-	holders = holders_of(role, request->version->scope);
+	holders = vouch_role_holders(role, request->version->scope);
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_ROLE_MISSING),
 			 errmsg("\"%s\" does not hold role %s", actor, role),
@@ -435,6 +281,8 @@ verb_of(VouchSignVerdict verdict)
 			return "reject";
 		case VOUCH_SIGN_NEEDS_CHANGES:
 			return "return";
+		case VOUCH_SIGN_REVOKE:
+			return "revoke a signature on";
 	}
 	return NULL;				/* not reached */
 }
@@ -467,7 +315,7 @@ give_signature(VouchRequest *request, const VouchStageResult *stage, const Vouch
 	{
 		VouchItemsProblem problem;
 
-		vouch_request_check_items(request, &problem);
+		vouch_request_check_items(request, rule->rule, c->group, &problem);
 		if (problem.code != 0)
 			ereport(ERROR,
 					(errcode(problem.code),
@@ -475,7 +323,7 @@ give_signature(VouchRequest *request, const VouchStageResult *stage, const Vouch
 					 errdetail("%s", problem.detail),
 					 errhint("%s", problem.hint)));
 	}
-	vouch_request_sign(request, &signing, now);
+	vouch_request_sign(request, &signing, c->actor, now);
 }
 
 /* vouch.sign_off(version_id, role, approved, comments, on_behalf_of, user_id) returns jsonb */
@@ -518,7 +366,7 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 		refuse_candidate(request, c, "sign");
 	give_signature(request, stage, rule, c, verdict, comment, now);
 	vouch_request_settle(request, actor, c->acting_for, comment, now);
-	PG_RETURN_DATUM(finish(request, caller));
+	PG_RETURN_DATUM(vouch_request_finish(request, caller));
 }
 
 /*
@@ -576,7 +424,7 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 	if (given == 0)
 		vouch_request_refuse(request, actor, verb_of(verdict));
 	vouch_request_settle(request, actor, NULL, comment, now);
-	PG_RETURN_DATUM(finish(request, caller));
+	PG_RETURN_DATUM(vouch_request_finish(request, caller));
 }
 
 /* vouch.approve_version(version_id, notes, user_id) returns jsonb */
@@ -600,104 +448,81 @@ vouch_sql_return_version(PG_FUNCTION_ARGS)
 	return sign_as_held(fcinfo, VOUCH_SIGN_NEEDS_CHANGES);
 }
 
-/* ---- what if ---------------------------------------------------------------------------- */
+/* ---- taking back ------------------------------------------------------------------ */
 
-/* Roles with who could sign and who could not, were the version submitted by the actor now. */
-static Jsonb *
-signers_to_json(const VouchRequest *request)
+/* The last signature that the actor gave in a role, or in any, and has not taken back. */
+static const VouchSigned *
+find_own(const VouchRequest *request, const char *actor, const char *role)
 {
-	const VouchPolicy *policy = request->rights->policy;
-	Jsonb	  **rules;
-	int			n = 0;
+	const VouchCase *input = &request->input;
 
-	for (int i = 0; i < policy->nstages; i++)
-		n += policy->stages[i].nrules;
-	rules = palloc(sizeof(Jsonb *) * Max(n, 1));
-	n = 0;
-	for (int i = 0; i < policy->nstages; i++)
-		for (int r = 0; r < policy->stages[i].nrules; r++)
-		{
-			const VouchRuleResult *rule = &request->evaluation->stages[i].rules[r];
-			const char **can = palloc(sizeof(char *) * Max(rule->ncandidates, 1));
-			Jsonb	  **cannot = palloc(sizeof(Jsonb *) * Max(rule->ncandidates, 1));
-			int			ncan = 0,
-						ncannot = 0;
-			VouchJsonBuild build;
+	for (int i = input->nsigned - 1; i >= 0; i--)
+	{
+		const VouchSigned *s = &input->signatures[i];
 
-			for (int j = 0; j < rule->ncandidates; j++)
-			{
-				const VouchCandidate *c = &rule->candidates[j];
-				char	   *name = c->acting_for ? psprintf("%s (for %s)", c->actor, c->acting_for) : pstrdup(c->actor);
-				VouchJsonBuild one;
-
-				if (c->eligible)
-				{
-					can[ncan++] = name;
-					continue;
-				}
-				vouch_json_begin(&one);
-				vouch_json_put_text(&one, "actor", name);
-				vouch_json_put_text(&one, "why", c->text);
-				cannot[ncannot++] = vouch_json_end(&one);
-			}
-			vouch_json_begin(&build);
-			vouch_json_put_text(&build, "stage", policy->stages[i].name);
-			vouch_json_put_text(&build, "role", rule->rule->role);
-			vouch_json_put_int(&build, "needed", rule->needed);
-			vouch_json_put(&build, "could_sign", vouch_json_strings(can, ncan));
-			vouch_json_put(&build, "could_not", vouch_json_array(cannot, ncannot));
-			rules[n++] = vouch_json_end(&build);
-		}
-	return vouch_json_array(rules, n);
+		if (s->revokes == 0 && !s->revoked && same(s->signer, actor) &&
+			!same(s->role, VOUCH_ROLE_AUTO) && (role == NULL || same(s->role, role)))
+			return s;
+	}
+	return NULL;
 }
 
-/* vouch.what_if_submit(version_id uuid) returns jsonb */
+/* vouch.revoke_signature(version_id, role, reason, user_id) returns jsonb */
 Datum
-vouch_sql_what_if_submit(PG_FUNCTION_ARGS)
+vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	pg_uuid_t  *id = arg_version(fcinfo);
-	const char *actor = vouch_actor_current();
-	VouchVersion *version;
+	char	   *role = arg_text(fcinfo, 1);
+	char	   *reason = arg_text(fcinfo, 2);
+	const char *actor = vouch_actor_check(arg_text(fcinfo, 3), "user_id");
+	const VouchSigned *own;
 	VouchRequest *request;
-	Problem		problems[MAX_PROBLEMS + 1];
-	Jsonb	   *list[MAX_PROBLEMS + 1];
-	int			n;
-	VouchJsonBuild build;
-	Jsonb	   *result;
+	TimestampTz now;
+	VouchVersion *version;
+	VouchSigning signing = {.verdict = VOUCH_SIGN_REVOKE};
 
+	if (reason == NULL || reason[strspn(reason, " \t\n")] == '\0')
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("a reason is needed to revoke a signature"),
+				 errhint("Say why, in the parameter reason.")));
 	SPI_connect();
-	version = vouch_version_read(id);
-	request = vouch_request_load(version, actor, NULL, GetCurrentTimestamp());
-	if (strcmp(version->state, "draft") == 0)
-		n = find_problems(request, actor, problems);
-	else
-	{
-		problems[0].code = VOUCH_ERR_VERSION_STATE;
-		problems[0].name = "state";
-		problems[0].message = psprintf("%s is %s, no draft", vouch_version_label(version), version->state);
-		problems[0].detail = NULL;
-		problems[0].hint = NULL;
-		n = 1;
-	}
-	MemoryContextSwitchTo(caller);
-	for (int i = 0; i < n; i++)
-	{
-		vouch_json_begin(&build);
-		vouch_json_put_text(&build, "code", unpack_sql_state(problems[i].code));
-		vouch_json_put_text(&build, "problem", problems[i].name);
-		vouch_json_put_text(&build, "message", problems[i].message);
-		vouch_json_put_text(&build, "detail", problems[i].detail);
-		vouch_json_put_text(&build, "hint", problems[i].hint);
-		list[i] = vouch_json_end(&build);
-	}
-	vouch_json_begin(&build);
-	vouch_json_put_bool(&build, "can_submit", n == 0);
-	vouch_json_put_text(&build, "policy", request->rights->policy->name);
-	vouch_json_put_int(&build, "policy_revision", request->rights->policy->revision);
-	vouch_json_put(&build, "problems", vouch_json_array(list, n));
-	vouch_json_put(&build, "signers", signers_to_json(request));
-	result = vouch_json_end(&build);
-	SPI_finish();
-	PG_RETURN_JSONB_P(result);
+	version = vouch_version_lock(id);
+	now = GetCurrentTimestamp();
+	request = vouch_request_load(version, actor, NULL, now);
+	if (same(version->state, "approved") || same(version->state, "superseded"))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_VERSION_STATE),
+				 errmsg("cannot revoke a signature on %s: it is %s", vouch_version_label(version), version->state),
+				 errdetail("What was approved stays on record as it was approved."),
+				 errhint("Make a revision with vouch.create_revision() that says why; approved, it supersedes this version.")));
+	vouch_request_require_open(request, verb_of(VOUCH_SIGN_REVOKE));
+	own = find_own(request, actor, role);
+	if (own == NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("\"%s\" has no signature%s%s on %s to revoke", actor, role ? " as " : "", role ? role : "",
+						vouch_version_label(version)),
+				 errdetail("Only who gave a signature can take it back, once, while the request is open."),
+				 errhint("SELECT * FROM vouch.signatures WHERE version_id = '%s' shows who signed.",
+						 vouch_id_text(&version->id))));
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+		for (int r = 0; r < request->rights->policy->stages[i].nrules; r++)
+			if (request->rights->policy->stages[i].stage_no == own->stage_no &&
+				request->rights->policy->stages[i].rules[r].rule_no == own->rule_no)
+			{
+				signing.stage = &request->rights->policy->stages[i];
+				signing.rule = &signing.stage->rules[r];
+			}
+	if (signing.rule == NULL)
+		elog(ERROR, "signature %d is under no rule of its policy", own->signature_no);
+	signing.role = own->role;
+	signing.group = own->group;
+	signing.signer = actor;
+	signing.comment = reason;
+	signing.revokes = own;
+	vouch_request_sign(request, &signing, actor, now);
+	vouch_request_settle(request, actor, NULL, reason, now);
+	PG_RETURN_DATUM(vouch_request_finish(request, caller));
 }

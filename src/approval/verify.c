@@ -31,15 +31,46 @@ static VouchStmt find_unlogged = {
 	"  WHEN s.version_no IS NULL THEN 'The log has it, but it is not there.'"
 	"  ELSE 'The log has another signer, role, verdict or digest for it.' END"
 	" FROM (SELECT version_no, round, signature_no, signer, acting_for, role, verdict::text AS verdict,"
-	"   encode(content_digest, 'hex') AS digest"
+	"   encode(content_digest, 'hex') AS digest, encode(scope_digest, 'hex') AS scope_digest, revokes,"
+	"   from_version_no, from_round, from_signature_no, for_group"
 	"  FROM vouch_data.signature WHERE bucket = $1 AND artifact_no = $2) s"
 	" FULL JOIN (SELECT version_no, detail->>'round' AS round, detail->>'signature' AS signature_no,"
-	"   actor, on_behalf_of, detail->>'role' AS role, detail->>'verdict' AS verdict, detail->>'content_digest' AS digest"
-	"  FROM vouch_data.operation WHERE bucket = $1 AND artifact_no = $2 AND operation = 'sign_off' AND error IS NULL) o"
+	"   CASE operation WHEN 'carry_signature' THEN detail->>'signer' ELSE actor END AS actor,"
+	"   CASE operation WHEN 'carry_signature' THEN detail->>'acting_for' ELSE on_behalf_of END AS on_behalf_of,"
+	"   detail->>'role' AS role, detail->>'verdict' AS verdict, detail->>'content_digest' AS digest,"
+	"   detail->>'scope_digest' AS scope_digest, detail->>'revokes' AS revokes,"
+	"   detail->>'from_version' AS from_version_no, detail->>'from_round' AS from_round,"
+	"   detail->>'from_signature' AS from_signature_no, detail->>'group' AS for_group"
+	"  FROM vouch_data.operation WHERE bucket = $1 AND artifact_no = $2"
+	"   AND operation IN ('sign_off', 'carry_signature', 'revoke_signature') AND error IS NULL) o"
 	" ON s.version_no = o.version_no AND s.round::text = o.round AND s.signature_no::text = o.signature_no"
 	" WHERE s.version_no IS NULL OR o.version_no IS NULL"
-	" OR (s.signer, s.acting_for, s.role, s.verdict, s.digest)"
-	"  IS DISTINCT FROM (o.actor, o.on_behalf_of, o.role, o.verdict, o.digest)"
+	" OR (s.signer, s.acting_for, s.role, s.verdict, s.digest, s.scope_digest, s.revokes::text,"
+	"  s.from_version_no::text, s.from_round::text, s.from_signature_no::text, s.for_group)"
+	"  IS DISTINCT FROM (o.actor, o.on_behalf_of, o.role, o.verdict, o.digest, o.scope_digest, o.revokes,"
+	"  o.from_version_no, o.from_round, o.from_signature_no, o.for_group)"
+	" ORDER BY 1, 2 LIMIT 1",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+};
+
+/*
+ * A signature that was carried says what the one that it was carried from
+ * said, over the same digest; one that takes another back is its signer's.
+ */
+static VouchStmt find_miscarried = {
+	"SELECT s.version_no, s.signature_no FROM vouch_data.signature s"
+	" LEFT JOIN vouch_data.signature f ON f.bucket = $1 AND f.artifact_no = $2 AND f.version_no = s.from_version_no"
+	"  AND f.round = s.from_round AND f.signature_no = s.from_signature_no"
+	" WHERE s.bucket = $1 AND s.artifact_no = $2 AND s.from_version_no IS NOT NULL"
+	" AND (f.signer IS NULL OR (s.signer, s.acting_for, s.role, s.stage_no, s.rule_no, s.for_group, s.verdict::text, s.signed_at,"
+	"   coalesce(s.scope_digest, s.content_digest)) IS DISTINCT FROM"
+	"  (f.signer, f.acting_for, f.role, f.stage_no, f.rule_no, f.for_group, f.verdict::text, f.signed_at,"
+	"   coalesce(f.scope_digest, f.content_digest)))"
+	" UNION ALL SELECT s.version_no, s.signature_no FROM vouch_data.signature s"
+	" LEFT JOIN vouch_data.signature f ON f.bucket = $1 AND f.artifact_no = $2 AND f.version_no = s.version_no"
+	"  AND f.round = s.round AND f.signature_no = s.revokes"
+	" WHERE s.bucket = $1 AND s.artifact_no = $2 AND s.revokes IS NOT NULL"
+	" AND (f.signer IS DISTINCT FROM s.signer OR f.signature_no >= s.signature_no)"
 	" ORDER BY 1, 2 LIMIT 1",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
 };
@@ -53,10 +84,11 @@ static VouchStmt count_signatures = {
 static char *
 recheck(const pg_uuid_t *id)
 {
-	static const char *const outcomes[] = {"open", "satisfied", "rejected", "returned"};
+	static const char *const outcomes[] = {"open", "satisfied", "rejected", "returned", "expired"};
 	VouchVersion *version = vouch_version_read(id);
 	VouchRequest *request;
 	VouchDigest digest;
+	Jsonb	   *found;
 	const char *state = version->state;
 	const char *expected;
 	const char *derived;
@@ -64,22 +96,35 @@ recheck(const pg_uuid_t *id)
 	if (strcmp(state, "draft") == 0)
 		return NULL;
 	request = vouch_request_load(version, NULL, NULL, GetCurrentTimestamp());
-	if (strcmp(state, "withdrawn") == 0)
+	if (strcmp(state, "withdrawn") == 0 && (request->state == NULL || strcmp(request->state, "expired") != 0))
 		return request->state != NULL && strcmp(request->state, "open") == 0 ?
 			pstrdup("it is withdrawn, and its request is open") : NULL;
 	if (request->state == NULL)
 		return psprintf("it is %s, and was never submitted", state);
 	expected = strcmp(state, "pending_approval") == 0 ? "open" :
-		strcmp(state, "rejected") == 0 ? "rejected" : "satisfied";
+		strcmp(state, "rejected") == 0 ? "rejected" :
+		strcmp(state, "withdrawn") == 0 ? "expired" : "satisfied";
 	derived = outcomes[request->evaluation->outcome];
+	/* Its time is over, and nobody has come to end it. */
+	if (request->input.open && request->evaluation->outcome == VOUCH_OUTCOME_EXPIRED)
+		derived = "open";
 	if (strcmp(request->state, expected) != 0 || strcmp(derived, expected) != 0)
 		return psprintf("it is %s, its request is %s, and its signatures make it %s",
 						state, request->state, derived);
+	found = vouch_asked_to_json(request->rights->policy, vouch_asked_find(version, request->rights->policy));
+	if ((found == NULL) != (request->asked_json == NULL) ||
+		(found != NULL && compareJsonbContainers(&found->root, &request->asked_json->root) != 0))
+		return pstrdup("its policy asks other signatures of it than its request has on record");
 	if (strcmp(expected, "open") != 0)
 	{
 		vouch_version_digest(version, &digest);
-		if (memcmp(&digest, &request->input.digest, sizeof(digest)) != 0)
+		if (memcmp(&digest, &request->input.digests[0], sizeof(digest)) != 0)
 			return pstrdup("its content or verdicts are not those that were signed");
+		(void) vouch_version_measure(version, request->parts + 1, request->input.nparts - 1);
+		for (int i = 1; i < request->input.nparts; i++)
+			if (memcmp(&request->parts[i].digest, &request->input.digests[i], sizeof(digest)) != 0)
+				return psprintf("its items with %s are not those that were signed",
+								vouch_part_text(&request->parts[i]));
 	}
 	return NULL;
 }
@@ -130,6 +175,16 @@ vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
 		MemoryContext old = MemoryContextSwitchTo(caller);
 
 		vouch_check_fail(check, psprintf("signature %s of version %d", signature_no, version_no), pstrdup(what));
+		MemoryContextSwitchTo(old);
+	}
+	if (vouch_stmt_run(&find_miscarried, args, NULL) > 0)
+	{
+		int			version_no = vouch_stmt_get_int32(0, 1, 0);
+		int			signature_no = vouch_stmt_get_int32(0, 2, 0);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		vouch_check_fail(check, psprintf("signature %d of version %d", signature_no, version_no),
+						 pstrdup("It repeats, or takes back, a signature that does not fit."));
 		MemoryContextSwitchTo(old);
 	}
 	vouch_stmt_run_one(&count_signatures, args, NULL);

@@ -135,7 +135,7 @@ $$;
 
 CREATE VIEW vouch.test_report_signoffs WITH (security_invoker = true) AS
 SELECT vouch_data.version_id(s.bucket, s.artifact_no, s.version_no) AS version_id, a.cycle_id, a.report_id, s.version_no AS version_number, s.round,
-	s.role AS signoff_role, CASE s.verdict WHEN 'approve' THEN 'signed' ELSE 'rejected' END AS signoff_status, s.signer AS signoff_user,
+	s.role AS signoff_role, CASE s.verdict WHEN 'approve' THEN 'signed' WHEN 'revoke' THEN 'revoked' ELSE 'rejected' END AS signoff_status, s.signer AS signoff_user,
 	s.acting_for AS delegated_from, d.reason AS delegation_reason, s.comment AS signoff_notes, s.signed_at, encode(s.content_digest, 'hex') AS content_digest
 FROM vouch_data.artifact a
 JOIN vouch_data.signature s ON s.bucket = a.bucket AND s.artifact_no = a.artifact_no

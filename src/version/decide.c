@@ -85,8 +85,8 @@ static VouchStmt name_items = {
 #define WHERE_VERDICT(a) \
 	" AND (NOT $5 OR coalesce(" a ".status, 'pending') IN ('pending', 'needs_changes'))" \
 	" AND coalesce(" a ".status, 'pending')::text <> $6"
-#define WHERE_COLUMNS(a) \
-	"SELECT i.item_key, d.item_no, " a ".from_no, " a ".origin_no, d.body_no, " a ".status::text, d.source, " a ".ctid" \
+#define WHERE_COLUMNS(a, more) \
+	"SELECT i.item_key, d.item_no, " a ".from_no, " a ".origin_no, d.body_no, " a ".status::text, d.source, " a ".ctid" more \
 	" FROM vouch_data.decision d" \
 	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
 #define WHERE_STAGE \
@@ -102,12 +102,21 @@ static VouchStmt name_items = {
 	text " ORDER BY d.item_no", \
 	SPI_OK_SELECT, 8, {INT4OID, INT4OID, INT4OID, INT2OID, BOOLOID, TEXTOID, JSONBOID, JSONPATHOID}, .hashed = true}
 
-/* by later stage, by filter */
-static VouchStmt find_where[2][2] = {
-	{WHERE_STMT(WHERE_COLUMNS("d") WHERE_VISIBLE WHERE_VERDICT("d")),
-	WHERE_STMT(WHERE_COLUMNS("d") WHERE_PAYLOAD WHERE_VISIBLE WHERE_VERDICT("d"))},
-	{WHERE_STMT(WHERE_COLUMNS("e") WHERE_STAGE WHERE_VISIBLE WHERE_VERDICT("e")),
-	WHERE_STMT(WHERE_COLUMNS("e") WHERE_PAYLOAD WHERE_STAGE WHERE_VISIBLE WHERE_VERDICT("e"))},
+/* The last are for who may decide on parts only: with what the parts are known by. */
+typedef enum WhereKind
+{
+	WHERE_ALL, WHERE_FILTER, WHERE_PARTS
+} WhereKind;
+
+#define WHERE_STMTS(a, stage) { \
+	WHERE_STMT(WHERE_COLUMNS(a, "") stage WHERE_VISIBLE WHERE_VERDICT(a)), \
+	WHERE_STMT(WHERE_COLUMNS(a, "") WHERE_PAYLOAD stage WHERE_VISIBLE WHERE_VERDICT(a)), \
+	WHERE_STMT(WHERE_COLUMNS(a, ", b.payload") WHERE_PAYLOAD stage WHERE_VISIBLE WHERE_VERDICT(a))}
+
+/* by later stage, by WhereKind */
+static VouchStmt find_where[2][3] = {
+	WHERE_STMTS("d", ""),
+	WHERE_STMTS("e", WHERE_STAGE),
 };
 
 /* Rows in one statement: bounds the memory of the arrays. */
@@ -392,24 +401,19 @@ static void
 check_inside(const Wanted *wanted, const VouchFound *base, const char *actor)
 {
 	const VouchVersion *version = wanted->version;
-	int		   *items,
-			   *bodies;
-	char	   *outside;
+	int		   *bodies;
+	int			outside;
 
 	if (version->only == NULL)
 		return;
-	items = palloc_extended(sizeof(int) * wanted->n, MCXT_ALLOC_HUGE);
 	bodies = palloc_extended(sizeof(int) * wanted->n, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < wanted->n; i++)
-	{
-		items[i] = base[i].item_no;
 		bodies[i] = base[i].body_no;
-	}
-	outside = vouch_version_outside(version, version->only, version->nonly, items, bodies, wanted->n);
-	if (outside != NULL)
+	outside = vouch_version_outside(version, version->only, version->nonly, bodies, wanted->n);
+	if (outside >= 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ROLE_MISSING),
-				 errmsg("\"%s\" cannot decide on item \"%s\"", actor, outside),
+				 errmsg("\"%s\" cannot decide on item \"%s\"", actor, TextDatumGetCString(wanted->keys[outside])),
 				 errdetail("The rules that they may sign are for other items of the version."),
 				 errhint("vouch.explain_approval() says who signs for which items; nothing was written.")));
 }
@@ -605,7 +609,6 @@ enter(VouchVersion *version, int stage, const Wanted *wanted, const VouchFound *
 	Int32GetDatum(version->version_no)};
 	char		nulls[11] = "          ";
 
-	check_inside(wanted, base, actor);
 	vouch_change_begin(&change, version);
 	leaves = palloc_extended(sizeof(VouchDigest) * wanted->n, MCXT_ALLOC_HUGE);
 	initStringInfo(&scratch);
@@ -683,8 +686,10 @@ vouch_version_decide(VouchVersion *version, int stage, Jsonb *decisions,
 	found = vouch_store_find(version, stage, wanted.keys, wanted.n);
 	base = stage == 1 ? found : vouch_store_find(version, 1, wanted.keys, wanted.n);
 	check_known(&wanted, found, base);
-	return enter(version, stage, &wanted, found, base, rule,
-				 actor != NULL ? actor : vouch_actor_current(), on_behalf_of);
+	if (actor == NULL)
+		actor = vouch_actor_current();
+	check_inside(&wanted, base, actor);
+	return enter(version, stage, &wanted, found, base, rule, actor, on_behalf_of);
 }
 
 typedef struct WhereState
@@ -695,6 +700,7 @@ typedef struct WhereState
 	Verdict		status;
 	text	   *notes;
 	List	   *strings;
+	MemoryContext inside;		/* for who may decide on parts only, to look whether an item is in one */
 } WhereState;
 
 static void
@@ -727,9 +733,20 @@ take_match(TupleTableSlot *slot, void *arg)
 	VouchFound *f;
 	int			n = wanted->n;
 
+	slot_getallattrs(slot);
+	if (state->inside != NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(state->inside);
+		bool		inside = vouch_part_has_any(wanted->version->only, wanted->version->nonly,
+												DatumGetJsonbP(slot->tts_values[8]));
+
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(state->inside);
+		if (!inside)
+			return;
+	}
 	if (n == wanted->allocated)
 		make_room(state);
-	slot_getallattrs(slot);
 	wanted->keys[n] = PointerGetDatum(DatumGetTextPCopy(slot->tts_values[0]));
 	wanted->status[n] = state->status;
 	wanted->notes[n] = PointerGetDatum(state->notes);
@@ -755,7 +772,8 @@ vouch_version_decide_where(VouchVersion *version, int stage, const VouchWhere *w
 						   const char *actor, const char *on_behalf_of)
 {
 	const VouchTransition *rule = vouch_version_rule(version, "decide");
-	bool		filter = where->contained != NULL || where->path != (Datum) 0;
+	WhereKind	kind = version->only != NULL ? WHERE_PARTS :
+		where->contained != NULL || where->path != (Datum) 0 ? WHERE_FILTER : WHERE_ALL;
 	Wanted		wanted = {0};
 	WhereState	state = {0};
 	Datum		args[8] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
@@ -772,7 +790,9 @@ vouch_version_decide_where(VouchVersion *version, int stage, const VouchWhere *w
 	state.notes = where->notes == NULL ? NULL : cstring_to_text(where->notes);
 	nulls[6] = where->contained == NULL ? 'n' : ' ';
 	nulls[7] = where->path == (Datum) 0 ? 'n' : ' ';
-	vouch_stmt_scan(&find_where[stage > 1][filter], args, nulls, true, take_match, &state);
+	if (kind == WHERE_PARTS)
+		state.inside = AllocSetContextCreate(CurrentMemoryContext, "vouch parts", ALLOCSET_DEFAULT_SIZES);
+	vouch_stmt_scan(&find_where[stage > 1][kind], args, nulls, true, take_match, &state);
 	if (wanted.n == 0)
 		return 0;
 	return enter(version, stage, &wanted, state.found, state.base, rule,

@@ -8,11 +8,16 @@
 #include "catalog/pg_type.h"
 #include "core/json.h"
 #include "core/stmt.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "version/content.h"
 #include "version/items.h"
+#include "version/lookup.h"
 #include "version/part.h"
+
+/* So many payloads are in memory at a time. */
+#define WINDOW 10000
 
 static VouchStmt count_items = {
 	"SELECT count(*) FROM vouch_data.decision d"
@@ -28,16 +33,6 @@ static VouchStmt list_values = {
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.from_no <= $3 AND d.to_no > $3"
 	" AND ($4 IS NULL OR b.payload @> $4) AND b.payload->>$5 <> '' ORDER BY 1 LIMIT $6",
 	SPI_OK_SELECT, 6, {INT4OID, INT4OID, INT4OID, JSONBOID, TEXTOID, INT8OID}, .hashed = true
-};
-
-static VouchStmt read_payloads = {
-	"SELECT i.item_key, b.payload FROM unnest($3::int4[], $4::int4[]) WITH ORDINALITY AS t(item_no, body_no, o),"
-	" LATERAL (SELECT x.item_key FROM vouch_data.item x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = t.item_no OFFSET 0) AS i,"
-	" LATERAL (SELECT x.payload FROM vouch_data.item_body x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = t.body_no OFFSET 0) AS b"
-	" ORDER BY t.o",
-	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4ARRAYOID, INT4ARRAYOID}, .indexed = true
 };
 
 bool
@@ -58,6 +53,15 @@ vouch_part_has(const VouchPart *part, Jsonb *payload)
 		return value != NULL && strcmp(value, part->value) == 0;
 	}
 	return true;
+}
+
+bool
+vouch_part_has_any(const VouchPart *parts, int n, Jsonb *payload)
+{
+	for (int i = 0; i < n; i++)
+		if (vouch_part_has(&parts[i], payload))
+			return true;
+	return false;
 }
 
 /* ---- measuring ------------------------------------------------------------------ */
@@ -207,33 +211,35 @@ vouch_version_values(const VouchVersion *version, Jsonb *scope, const char *fiel
 	return n;
 }
 
-char *
+int
 vouch_version_outside(const VouchVersion *version, const VouchPart *parts, int n,
-					  const int *item_nos, const int *body_nos, int nitems)
+					  const int *body_nos, int nitems)
 {
-	Datum	   *items = palloc(sizeof(Datum) * Max(nitems, 1));
-	Datum	   *bodies = palloc(sizeof(Datum) * Max(nitems, 1));
-	Datum		args[4];
-	uint64		rows;
+	MemoryContext window = AllocSetContextCreate(CurrentMemoryContext, "vouch parts", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(window);
+	int			outside = -1;
 
-	for (int i = 0; i < nitems; i++)
+	for (int at = 0; at < nitems && outside < 0; at += WINDOW)
 	{
-		items[i] = Int32GetDatum(item_nos[i]);
-		bodies[i] = Int32GetDatum(body_nos[i]);
-	}
-	key_args(version, args);
-	args[2] = vouch_array(items, nitems, INT4OID);
-	args[3] = vouch_array(bodies, nitems, INT4OID);
-	rows = vouch_stmt_run(&read_payloads, args, NULL);
-	for (uint64 r = 0; r < rows; r++)
-	{
-		Jsonb	   *payload = DatumGetJsonbP(vouch_stmt_get(r, 2, NULL));
-		bool		inside = false;
+		int			many = Min(nitems - at, WINDOW);
+		int		   *bodies = palloc(sizeof(int) * many);
+		int			nbodies;
+		Datum	   *payloads;
 
-		for (int i = 0; i < n && !inside; i++)
-			inside = vouch_part_has(&parts[i], payload);
-		if (!inside)
-			return vouch_stmt_get_text(r, 1);
+		CHECK_FOR_INTERRUPTS();
+		memcpy(bodies, body_nos + at, sizeof(int) * many);
+		nbodies = vouch_lookup_sort(bodies, many);
+		vouch_lookup_bodies(version->bucket, version->artifact_no, bodies, nbodies, true, &payloads, NULL);
+		for (int i = at; i < at + many && outside < 0; i++)
+		{
+			Datum		payload = payloads[vouch_lookup_index(bodies, nbodies, body_nos[i])];
+
+			if (payload == (Datum) 0 || !vouch_part_has_any(parts, n, DatumGetJsonbP(payload)))
+				outside = i;
+		}
+		MemoryContextReset(window);
 	}
-	return NULL;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(window);
+	return outside;
 }

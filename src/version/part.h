@@ -20,6 +20,7 @@ typedef struct VouchPart
 } VouchPart;
 
 extern bool vouch_part_has(const VouchPart *part, Jsonb *payload);
+extern bool vouch_part_has_any(const VouchPart *parts, int n, Jsonb *payload);
 
 /*
  * Sets digest and counts of each part, as they stand now, in one pass over the
@@ -43,10 +44,10 @@ extern int	vouch_version_values(const VouchVersion *version, Jsonb *scope, const
 								 int max, const char ***values);
 
 /*
- * Key of the first of these items, by number of body, that is in none of the
- * parts; NULL when each is in one.  Needs SPI_connect().
+ * Which of these items, given by the numbers of their payloads, is the first
+ * that is in none of the parts; -1 when each is in one.  Needs SPI_connect().
  */
-extern char *vouch_version_outside(const VouchVersion *version, const VouchPart *parts, int n,
-								   const int *item_nos, const int *body_nos, int nitems);
+extern int	vouch_version_outside(const VouchVersion *version, const VouchPart *parts, int n,
+								  const int *body_nos, int nitems);
 
 #endif							/* VOUCH_VERSION_PART_H */

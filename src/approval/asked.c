@@ -1,0 +1,280 @@
+/*
+ * asked.c
+ *	  What a policy asks of one version.  Found when it is submitted, which
+ *	  freezes its items and metadata, and kept with the request: so a request
+ *	  says for ever which rules applied to it, and why others did not.
+ */
+#include "postgres.h"
+
+#include "approval/asked.h"
+#include "core/errors.h"
+#include "core/json.h"
+
+#define MAX_GROUPS 1000
+
+bool
+vouch_policy_is_plain(const VouchPolicy *policy)
+{
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+
+			if (rule->scope != NULL || rule->group_by != NULL || rule->applies_if != NULL)
+				return false;
+		}
+	return true;
+}
+
+static bool
+contains(Jsonb *whole, Jsonb *wanted)
+{
+	JsonbIterator *have = JsonbIteratorInit(&whole->root);
+	JsonbIterator *want = JsonbIteratorInit(&wanted->root);
+
+	return JsonbDeepContains(&have, &want);
+}
+
+/* Why a rule does not apply, as a sentence without its stop; NULL if it does. */
+static char *
+find_why_not(const VouchVersion *version, const VouchRule *rule)
+{
+	const VouchCondition *condition = rule->applies_if;
+	int64		n;
+
+	if (rule->scope != NULL && vouch_version_count_items(version, rule->scope, NULL) == 0)
+		return psprintf("no item contains %s", vouch_json_to_text(rule->scope));
+	if (condition == NULL)
+		return NULL;
+	if (condition->metadata != NULL &&
+		(!vouch_json_is_object(version->metadata) || !contains(version->metadata, condition->metadata)))
+		return psprintf("the version's metadata does not contain %s", vouch_json_to_text(condition->metadata));
+	if (condition->min_items == 0)
+		return NULL;
+	n = vouch_version_count_items(version, rule->scope, condition->item);
+	if (n >= condition->min_items)
+		return NULL;
+	return psprintf("it takes " INT64_FORMAT " items%s%s, and there are " INT64_FORMAT, condition->min_items,
+					condition->item != NULL ? " with " : "",
+					condition->item != NULL ? vouch_json_to_text(condition->item) : "", n);
+}
+
+static void
+set_groups(VouchAsked *asked, const char **groups, int n)
+{
+	asked->ngroups = n;
+	asked->groups = groups;
+	asked->parts = palloc0(sizeof(int) * Max(n, 1));
+}
+
+VouchAsked *
+vouch_asked_find(const VouchVersion *version, const VouchPolicy *policy)
+{
+	VouchAsked *result = palloc0(sizeof(VouchAsked) * Max(policy->nrules, 1));
+
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+			VouchAsked *asked = &result[rule->index];
+
+			asked->why_not = find_why_not(version, rule);
+			asked->applies = asked->why_not == NULL;
+			set_groups(asked, rule->groups, rule->ngroups);
+			if (asked->applies && rule->group_by != NULL)
+			{
+				const char **values;
+				int			n = vouch_version_values(version, rule->scope, rule->group_by, MAX_GROUPS + 1, &values);
+
+				if (n > MAX_GROUPS)
+					ereport(ERROR,
+							(errcode(VOUCH_ERR_LIMIT),
+							 errmsg("policy \"%s\" would ask for more than %d groups", policy->name, MAX_GROUPS),
+							 errdetail("So many values has \"%s\", by which the rule for %s groups the items.",
+									   rule->group_by, rule->role),
+							 errhint("Group by a field with fewer values.")));
+				set_groups(asked, values, n);
+				asked->applies = n > 0;
+				if (n == 0)
+					asked->why_not = psprintf("no item has a \"%s\"", rule->group_by);
+			}
+		}
+	return result;
+}
+
+/* ---- kept ------------------------------------------------------------------------ */
+
+Jsonb *
+vouch_asked_to_json(const VouchPolicy *policy, const VouchAsked *asked)
+{
+	Jsonb	  **rules;
+
+	if (vouch_policy_is_plain(policy))
+		return NULL;
+	rules = palloc(sizeof(Jsonb *) * Max(policy->nrules, 1));
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+			const VouchAsked *a = &asked[rule->index];
+			VouchJsonBuild build;
+
+			vouch_json_begin(&build);
+			vouch_json_put_int(&build, "stage", policy->stages[i].stage_no);
+			vouch_json_put_int(&build, "rule", rule->rule_no);
+			vouch_json_put_text(&build, "role", rule->role);
+			vouch_json_put_bool(&build, "applies", a->applies);
+			if (!a->applies)
+				vouch_json_put_text(&build, "why", a->why_not);
+			else if (a->ngroups > 0)
+				vouch_json_put(&build, "groups", vouch_json_strings(a->groups, a->ngroups));
+			rules[rule->index] = vouch_json_end(&build);
+		}
+	return vouch_json_array(rules, policy->nrules);
+}
+
+VouchAsked *
+vouch_asked_from_json(const VouchPolicy *policy, Jsonb *stored)
+{
+	VouchAsked *result = palloc0(sizeof(VouchAsked) * Max(policy->nrules, 1));
+
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+			VouchAsked *asked = &result[rule->index];
+			JsonbValue *entry = stored == NULL ? NULL :
+				getIthJsonbValueFromContainer(&stored->root, rule->index);
+			Jsonb	   *object;
+			Jsonb	   *groups;
+			const char **values;
+			int			n;
+
+			asked->applies = true;
+			set_groups(asked, rule->groups, rule->ngroups);
+			if (entry == NULL || entry->type != jbvBinary)
+				continue;
+			object = JsonbValueToJsonb(entry);
+			asked->why_not = vouch_json_get_text(object, "why");
+			asked->applies = asked->why_not == NULL;
+			groups = vouch_json_get(object, "groups");
+			if (rule->group_by == NULL || groups == NULL)
+				continue;
+			n = vouch_json_array_length(groups);
+			values = palloc(sizeof(char *) * Max(n, 1));
+			for (int g = 0; g < n; g++)
+			{
+				JsonbValue *v = getIthJsonbValueFromContainer(&groups->root, g);
+
+				values[g] = pnstrdup(v->val.string.val, v->val.string.len);
+			}
+			set_groups(asked, values, n);
+		}
+	return result;
+}
+
+/* ---- parts ------------------------------------------------------------------------ */
+
+static bool
+same_part(const VouchPart *part, Jsonb *filter, const char *field, const char *value)
+{
+	if ((part->filter == NULL) != (filter == NULL) || (part->field == NULL) != (field == NULL))
+		return false;
+	if (filter != NULL && compareJsonbContainers(&part->filter->root, &filter->root) != 0)
+		return false;
+	return field == NULL || (strcmp(part->field, field) == 0 && strcmp(part->value, value) == 0);
+}
+
+int
+vouch_asked_parts(const VouchPolicy *policy, VouchAsked *asked, VouchPart **parts)
+{
+	int			size = 8;
+	int			n = 1;
+
+	*parts = palloc0(sizeof(VouchPart) * size);
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+			VouchAsked *a = &asked[rule->index];
+
+			for (int g = 0; a->applies && g < Max(a->ngroups, 1); g++)
+			{
+				const char *value = rule->group_by != NULL ? a->groups[g] : NULL;
+				int			p = 0;
+
+				while (p < n && !same_part(&(*parts)[p], rule->scope, rule->group_by, value))
+					p++;
+				if (p == n)
+				{
+					if (n == size)
+					{
+						size *= 2;
+						*parts = repalloc(*parts, sizeof(VouchPart) * size);
+					}
+					memset(&(*parts)[n], 0, sizeof(VouchPart));
+					(*parts)[n].filter = rule->scope;
+					(*parts)[n].field = rule->group_by;
+					(*parts)[n].value = value;
+					n++;
+				}
+				a->parts[g] = p;
+			}
+		}
+	return n;
+}
+
+int64
+vouch_asked_uncovered(const VouchVersion *version, const VouchPolicy *policy,
+					  const VouchAsked *asked, const VouchPart *parts, int nparts)
+{
+	VouchPart  *covering;
+	bool	   *covers = palloc0(sizeof(bool) * nparts);
+	int			n = 0;
+
+	if (vouch_policy_is_plain(policy))
+		return 0;
+
+	/*
+	 * Where items need verdicts, those of the stages that are open from the
+	 * start are the ones that every item needs.
+	 */
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+			const VouchAsked *a = &asked[rule->index];
+
+			if (policy->items != VOUCH_ITEMS_NONE &&
+				(policy->stages[i].nafter > 0 || vouch_rule_is_auto(rule)))
+				continue;
+			for (int g = 0; a->applies && g < Max(a->ngroups, 1); g++)
+				covers[a->parts[g]] = true;
+		}
+	if (covers[0])
+		return 0;
+	covering = palloc(sizeof(VouchPart) * nparts);
+	for (int i = 1; i < nparts; i++)
+		if (covers[i])
+			covering[n++] = parts[i];
+	return vouch_version_measure(version, covering, n);
+}
+
+bool
+vouch_asked_any(const VouchPolicy *policy, const VouchAsked *asked)
+{
+	for (int i = 0; i < policy->nrules; i++)
+		if (asked[i].applies)
+			return true;
+	return false;
+}
+
+char *
+vouch_part_text(const VouchPart *part)
+{
+	char	   *filter = part->filter != NULL ? vouch_json_to_text(part->filter) : NULL;
+
+	if (part->field == NULL)
+		return filter;
+	return psprintf("%s%s%s %s", filter ? filter : "", filter ? ", " : "", part->field, part->value);
+}

@@ -1,0 +1,352 @@
+/*
+ * deadline.c
+ *	  What time does to open requests: it reminds, and it ends them.  It never
+ *	  approves.
+ *
+ * Each open request notes when there is something to do, under an index; who
+ * looks (a dispatcher at its sweeps, or whoever calls vouch.process_deadlines())
+ * reads what is due and no more.  Whose artifact somebody else has is left for
+ * the next time: nobody is waited for.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "approval/request.h"
+#include "approval/deadline.h"
+#include "catalog/pg_type.h"
+#include "core/compat.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/stmt.h"
+#include "ledger/ledger.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+VOUCH_FUNCTION(vouch_sql_process_deadlines);
+
+/* Whose act it is when time ends something: a name that no role of the server may easily have. */
+#define ACTOR_DEADLINE "@deadline"
+
+static VouchStmt find_due = {
+	"SELECT bucket, artifact_no, version_no FROM vouch_data.approval_request"
+	" WHERE state = 'open' AND next_at <= $1 ORDER BY next_at LIMIT $2",
+	SPI_OK_SELECT, 2, {TIMESTAMPTZOID, INT8OID}
+};
+
+static VouchStmt find_next = {
+	"SELECT next_at FROM vouch_data.approval_request"
+	" WHERE state = 'open' AND next_at > $1 ORDER BY next_at LIMIT 1",
+	SPI_OK_SELECT, 1, {TIMESTAMPTZOID}
+};
+
+static VouchStmt try_artifact = {
+	"SELECT 1 FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE SKIP LOCKED",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+};
+
+static VouchStmt set_next = {
+	"UPDATE vouch_data.approval_request SET next_at = $5"
+	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND round = $4 AND state = 'open'",
+	SPI_OK_UPDATE, 5, {INT4OID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt last_reminder = {
+	"SELECT max(due_at), coalesce(max(reminder_no), 0) FROM vouch_data.reminder"
+	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND round = $4 AND stage_no = $5",
+	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
+};
+
+static VouchStmt insert_reminder = {
+	"INSERT INTO vouch_data.reminder (bucket, artifact_no, version_no, round, stage_no, reminder_no, due_at, reminded_at, roles, people)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+	SPI_OK_INSERT, 10, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TEXTARRAYOID, TEXTARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+bool
+vouch_policy_is_timed(const VouchPolicy *policy)
+{
+	for (int i = 0; i < policy->nstages; i++)
+		if (policy->stages[i].remind_every >= 0 || policy->stages[i].expire_after >= 0)
+			return true;
+	return false;
+}
+
+static void
+key_args(const VouchRequest *request, Datum *args)
+{
+	args[0] = Int32GetDatum(request->version->bucket);
+	args[1] = Int32GetDatum(request->version->artifact_no);
+	args[2] = Int32GetDatum(request->version->version_no);
+	args[3] = Int32GetDatum(request->round);
+}
+
+/*
+ * When a stage is to be reminded of next, after the reminders that it has had;
+ * a stage that opened anew begins anew.  0: never.
+ */
+static TimestampTz
+next_reminder(const VouchRequest *request, const VouchStageResult *stage, int *last_no)
+{
+	TimestampTz last;
+	Datum		args[5];
+	bool		isnull;
+
+	*last_no = 0;
+	if (!stage->open || stage->satisfied || stage->stage->remind_every < 0)
+		return 0;
+	key_args(request, args);
+	args[4] = Int32GetDatum(stage->stage->stage_no);
+	vouch_stmt_run_one(&last_reminder, args, NULL);
+	last = DatumGetTimestampTz(vouch_stmt_get(0, 1, &isnull));
+	*last_no = vouch_stmt_get_int32(0, 2, 0);
+	return (isnull || last < stage->opened_at ? stage->opened_at : last) + stage->stage->remind_every;
+}
+
+static TimestampTz
+earlier(TimestampTz a, TimestampTz b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static TimestampTz
+runs_out_at(const VouchPolicy *policy, const VouchSigned *s)
+{
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+
+			if (policy->stages[i].stage_no == s->stage_no && rule->rule_no == s->rule_no)
+				return rule->ttl < 0 || s->verdict != VOUCH_SIGN_APPROVE ? 0 : s->signed_at + rule->ttl;
+		}
+	return 0;
+}
+
+void
+vouch_request_schedule(VouchRequest *request)
+{
+	const VouchPolicy *policy = request->rights->policy;
+	TimestampTz next = 0;
+	Datum		args[5];
+	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
+	int			last_no;
+
+	if (!vouch_policy_is_timed(policy))
+		return;
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		const VouchStageResult *stage = &request->evaluation->stages[i];
+
+		next = earlier(next, stage->expires_at);
+		next = earlier(next, next_reminder(request, stage, &last_no));
+	}
+	/* When a signature runs out, its stage is open again, with the time that it has. */
+	for (int i = 0; i < request->input.nsigned; i++)
+		if (request->input.signatures[i].counts)
+			next = earlier(next, runs_out_at(policy, &request->input.signatures[i]));
+	if (next == request->next_at)
+		return;
+	key_args(request, args);
+	args[4] = TimestampTzGetDatum(next);
+	nulls[4] = next == 0 ? 'n' : ' ';
+	(void) vouch_stmt_run(&set_next, args, nulls);
+	request->next_at = next;
+}
+
+/* ---- at the time ------------------------------------------------------------------ */
+
+static void
+log_reminder(const VouchRequest *request, const VouchStageResult *stage, int no,
+			 const char **roles, int nroles, const char **people, int npeople)
+{
+	VouchOperation op = {0};
+	VouchJsonBuild detail;
+
+	vouch_json_begin(&detail);
+	vouch_json_put_int(&detail, "round", request->round);
+	vouch_json_put_text(&detail, "stage", stage->stage->name);
+	vouch_json_put_int(&detail, "reminder", no);
+	vouch_json_put(&detail, "roles", vouch_json_strings(roles, nroles));
+	vouch_json_put(&detail, "people", vouch_json_strings(people, npeople));
+	op.bucket = request->version->bucket;
+	op.artifact_no = request->version->artifact_no;
+	op.version_no = request->version->version_no;
+	op.operation = "remind";
+	op.actor = ACTOR_DEADLINE;
+	op.detail = vouch_json_end(&detail);
+	(void) vouch_ledger_append(&op);
+}
+
+static void
+add_once(const char **list, int *n, const char *what)
+{
+	for (int i = 0; i < *n; i++)
+		if (strcmp(list[i], what) == 0)
+			return;
+	list[(*n)++] = what;
+}
+
+/* Writes the reminder of a stage that is due; times that were missed are not made up for. */
+static void
+remind(const VouchRequest *request, const VouchStageResult *stage, TimestampTz now)
+{
+	int			last_no;
+	TimestampTz due = next_reminder(request, stage, &last_no);
+	const char **roles,
+			  **people;
+	int			nroles = 0,
+				npeople = 0,
+				max = 0;
+	Datum		args[10];
+
+	if (due == 0 || due > now)
+		return;
+	due += (now - due) / stage->stage->remind_every * stage->stage->remind_every;
+	for (int r = 0; r < stage->stage->nrules; r++)
+		max += stage->rules[r].ncandidates;
+	roles = palloc(sizeof(char *) * stage->stage->nrules);
+	people = palloc(sizeof(char *) * Max(max, 1));
+	for (int r = 0; r < stage->stage->nrules; r++)
+	{
+		const VouchRuleResult *rule = &stage->rules[r];
+
+		if (rule->satisfied)
+			continue;
+		add_once(roles, &nroles, rule->rule->role);
+		for (int c = 0; c < rule->ncandidates; c++)
+			if (rule->candidates[c].why == VOUCH_WHY_CAN)
+				add_once(people, &npeople, rule->candidates[c].actor);
+	}
+	key_args(request, args);
+	args[4] = Int32GetDatum(stage->stage->stage_no);
+	args[5] = Int32GetDatum(last_no + 1);
+	args[6] = TimestampTzGetDatum(due);
+	args[7] = TimestampTzGetDatum(now);
+	args[8] = vouch_text_array(roles, nroles);
+	args[9] = vouch_text_array(people, npeople);
+	(void) vouch_stmt_run(&insert_reminder, args, NULL);
+	log_reminder(request, stage, last_no + 1, roles, nroles, people, npeople);
+}
+
+static char *
+expired_stages(const VouchRequest *request, TimestampTz now)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+	{
+		const VouchStageResult *stage = &request->evaluation->stages[i];
+
+		if (stage->expires_at != 0 && stage->expires_at <= now)
+			appendStringInfo(&buf, "%s\"%s\"", buf.len > 0 ? ", " : "", stage->stage->name);
+	}
+	return psprintf("Not signed in time: stage %s.", buf.data);
+}
+
+/* Does what is due for one request; false when somebody else has its artifact. */
+static bool
+process_one(int bucket, int artifact_no, int version_no)
+{
+	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	pg_uuid_t	id;
+	VouchRequest *request;
+	TimestampTz now;
+
+	if (vouch_stmt_run(&try_artifact, args, NULL) == 0)
+		return false;
+	vouch_id_pack_version(&id, bucket, artifact_no, version_no);
+	now = GetCurrentTimestamp();
+	request = vouch_request_load(vouch_version_lock(&id), NULL, NULL, now);
+	/* Somebody was quicker. */
+	if (!request->input.open)
+		return false;
+	if (request->evaluation->outcome == VOUCH_OUTCOME_EXPIRED)
+	{
+		vouch_request_close(request, "expire", ACTOR_DEADLINE, NULL, expired_stages(request, now), now);
+		return true;
+	}
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+		remind(request, &request->evaluation->stages[i], now);
+	vouch_request_schedule(request);
+	return true;
+}
+
+/* The same; what fails is said in the server's log, and does not hold up the others. */
+static bool
+process_safely(int bucket, int artifact_no, int version_no)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		SPI_connect();
+		done = process_one(bucket, artifact_no, version_no);
+		SPI_finish();
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not process the deadlines of a request: %s", error->message),
+				 errdetail("It is version %d of artifact %d in bucket %d.", version_no, artifact_no, bucket)));
+		FreeErrorData(error);
+		done = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+int
+vouch_deadlines_process(int max, TimestampTz *next_due)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		args[2] = {TimestampTzGetDatum(now), Int64GetDatum(max)};
+	int			done = 0;
+	int			n;
+	int		   *due;
+
+	SPI_connect();
+	n = max > 0 ? (int) vouch_stmt_run(&find_due, args, NULL) : 0;
+	due = palloc(sizeof(int) * 3 * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		for (int c = 0; c < 3; c++)
+			due[3 * i + c] = vouch_stmt_get_int32(i, c + 1, 0);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (process_safely(due[3 * i], due[3 * i + 1], due[3 * i + 2]))
+			done++;
+	}
+	if (next_due != NULL)
+		*next_due = vouch_stmt_run(&find_next, args, NULL) > 0 ? vouch_stmt_get_int64(0, 1, DT_NOEND) : DT_NOEND;
+	SPI_finish();
+	return done;
+}
+
+/* vouch.process_deadlines(max int) returns int */
+Datum
+vouch_sql_process_deadlines(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(vouch_deadlines_process(PG_ARGISNULL(0) ? 1000 : Max(PG_GETARG_INT32(0), 0), NULL));
+}
