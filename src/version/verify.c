@@ -402,7 +402,7 @@ check_states(VerifyState *state)
 	Artifact   *artifact = state->artifact;
 	const Extent *extent = &state->extent;
 	Datum		args[6] = {Int32GetDatum(artifact->bucket), Int32GetDatum(artifact->artifact_no),
-	rules_of("create", NULL), rules_of("submit", NULL), rules_of("approve", "reject", "withdraw", NULL),
+	rules_of("create", NULL), rules_of("submit", NULL), rules_of("approve", "reject", "withdraw", "expire", NULL),
 	rules_of("supersede", NULL)};
 	int			last = state->nversions == 0 ? 0 : state->versions[state->nversions - 1]->version_no;
 
