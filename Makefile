@@ -14,7 +14,10 @@ DATA       = $(wildcard sql/updates/vouch--*.sql)
 DATA_built = $(EXTSCRIPT)
 EXTRA_CLEAN = $(OBJS:.o=.d) vouch--*.sql META.json results regression.diffs regression.out \
               test/isolation/results test/isolation/regression.diffs test/isolation/regression.out \
-              test/isolation/output_iso tmp_check
+              test/isolation/output_iso tmp_check $(TOOLS)
+
+# Programs for people without the database: standard C and nothing else.
+TOOLS = tools/vouch-receipt
 
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
@@ -61,7 +64,13 @@ all install installcheck clean:
 
 endif
 
-all: META.json
+all: META.json tools
+
+.PHONY: tools
+tools: $(TOOLS)
+
+$(TOOLS): %: %.c
+	$(or $(CC),cc) -std=c99 -D_POSIX_C_SOURCE=200809L -O2 -Wall -Wextra $(if $(CI),-Werror) -o $@ $<
 
 $(EXTSCRIPT): $(SQL_PIECES) src/extension.list scripts/build-sql vouch.control
 	scripts/build-sql src/extension.list > $@.tmp && mv $@.tmp $@

@@ -38,7 +38,7 @@ SELECT bool_and(o.leaf = sha256('\x00'::bytea || pg_temp.field('F', 'vouch-opera
 	|| pg_temp.field('b', o.bucket::bigint) || pg_temp.field('a', o.artifact_no::bigint) || pg_temp.field('n', o.op_no::bigint)
 	|| pg_temp.field('v', o.version_no::bigint) || pg_temp.field('o', o.operation) || pg_temp.field('r', o.rule)
 	|| pg_temp.field('A', o.actor) || pg_temp.field('B', o.on_behalf_of) || pg_temp.field('U', o.db_user)
-	|| pg_temp.field('t', (extract(epoch FROM o.at) * 1000000)::bigint) || pg_temp.field('x', o.xid::text::bigint)
+	|| pg_temp.field('t', (extract(epoch FROM o.at) * 1000000)::bigint) || pg_temp.field('x', o.xid::text::bigint) || pg_temp.field('X', o.database_id)
 	|| pg_temp.field('w', o.workflow_id) || pg_temp.field('e', uuid_send(o.execution_id)) || pg_temp.field('y', o.activity)
 	|| pg_temp.field('m', o.attempt::bigint) || pg_temp.field('i', o.items) || pg_temp.field('R', o.items_root)
 	|| pg_temp.field('d', o.detail::text) || pg_temp.field('E', o.error) || pg_temp.field('P', o.prev))) AS same

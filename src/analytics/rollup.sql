@@ -14,7 +14,6 @@
 -- them, for no transaction of this server that can be seen has a number that is not
 -- given out yet, and rolls them up at once; foreign_from and foreign_until tell them from later ones.
 
-CREATE INDEX operation_xid ON vouch_data.operation (xid);
 CREATE INDEX artifact_cycle ON vouch_data.artifact (cycle_id, report_id) WHERE cycle_id IS NOT NULL;
 CREATE INDEX artifact_report ON vouch_data.artifact (report_id) WHERE report_id IS NOT NULL;
 

@@ -493,7 +493,8 @@ event_of(const VouchSigning *signing)
 }
 
 static void
-log_signature(const VouchRequest *request, const VouchSigning *signing, const char *actor, int part)
+log_signature(const VouchRequest *request, const VouchSigning *signing, const char *actor, int part,
+			  TimestampTz now)
 {
 	const VouchVersion *version = request->version;
 	VouchOperation op = {0};
@@ -541,6 +542,7 @@ log_signature(const VouchRequest *request, const VouchSigning *signing, const ch
 	op.actor = actor;
 	op.on_behalf_of = signing->carried != NULL ? NULL : signing->acting_for;
 	op.detail = vouch_json_end(&detail);
+	op.at = now;
 	(void) vouch_ledger_append(&op);
 }
 
@@ -590,7 +592,7 @@ vouch_request_sign(VouchRequest *request, const VouchSigning *signing, const cha
 	args[21] = int_or_null(carried ? carried->from_round : 0, &nulls[21]);
 	args[22] = int_or_null(carried ? carried->signature_no : 0, &nulls[22]);
 	(void) vouch_stmt_run(&insert_signature, args, nulls);
-	log_signature(request, signing, actor, part);
+	log_signature(request, signing, actor, part, now);
 	vouch_request_refresh(request, now);
 }
 

@@ -42,6 +42,9 @@
 /* VO3xx: log */
 #define VOUCH_ERR_APPEND_ONLY			VOUCH_CODE('3', '0', '1')
 #define VOUCH_ERR_TAMPERED				VOUCH_CODE('3', '0', '2')
+#define VOUCH_ERR_NOT_SEALED			VOUCH_CODE('3', '0', '3')	/* no block holds the operation yet */
+#define VOUCH_ERR_NOT_ADOPTED			VOUCH_CODE('3', '0', '4')	/* a restored copy seals nothing */
+#define VOUCH_ERR_UNKNOWN_OPERATION		VOUCH_CODE('3', '0', '5')
 
 /* VO4xx: workflows */
 #define VOUCH_ERR_BAD_DEFINITION		VOUCH_CODE('4', '0', '1')

@@ -19,6 +19,7 @@ int			vouch_guc_max_branches = 100000;
 int			vouch_guc_max_payload = 64 * 1024;
 int			vouch_guc_poll_interval = 5000;
 bool		vouch_guc_restoring = false;
+int			vouch_guc_seal_interval = 10000;
 bool		vouch_guc_workers = true;
 
 void
@@ -70,6 +71,11 @@ vouch_guc_define(void)
 	DefineCustomBoolVariable("vouch.restoring",
 							 "Set while a dump is restored: nothing is advanced and guards stand aside.",
 							 NULL, &vouch_guc_restoring, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("vouch.seal_interval",
+							"Time between two looks for operations that can be sealed.",
+							"0 leaves it to whoever calls vouch.seal().",
+							&vouch_guc_seal_interval, 10000, 0, 24 * 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomBoolVariable("vouch.workers",
 							 "Lets background workers advance workflows.",
 							 "ALTER DATABASE ... SET vouch.workers = off keeps them out of one database.",

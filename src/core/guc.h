@@ -16,6 +16,7 @@ extern int	vouch_guc_max_branches;
 extern int	vouch_guc_max_payload;
 extern int	vouch_guc_poll_interval;
 extern bool vouch_guc_restoring;
+extern int	vouch_guc_seal_interval;
 extern bool vouch_guc_workers;
 
 extern void vouch_guc_define(void);

@@ -60,6 +60,13 @@ extern void vouch_ledger_verify(int bucket, int artifact_no, VouchCheck *check,
 								VouchOperationCallback callback, void *arg);
 
 /*
+ * Checks the blocks: each one's hash, their chain, the transactions that they
+ * cover, and the operations of all, or of those that have some of subject.
+ * Needs SPI_connect().
+ */
+extern void vouch_blocks_verify(text *subject, VouchCheck *check);
+
+/*
  * What the approvals add to the check of an artifact: its versions' states,
  * derived anew from policies and signatures, and the signatures against the
  * log.  Needs SPI_connect().  Set by src/approval.

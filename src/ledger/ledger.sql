@@ -12,6 +12,7 @@ CREATE TABLE vouch_data.operation (
 	db_user text NOT NULL,
 	at timestamptz NOT NULL,
 	xid xid8 NOT NULL,
+	database_id bigint NOT NULL DEFAULT 0,	-- whose transaction it is
 	workflow_id text,
 	execution_id uuid,
 	activity text,
@@ -24,6 +25,8 @@ CREATE TABLE vouch_data.operation (
 	leaf bytea NOT NULL,
 	PRIMARY KEY (bucket, artifact_no, op_no)
 );
+-- What is new since a horizon, of all artifacts: sealing and the rollups ask for it.
+CREATE INDEX operation_xid ON vouch_data.operation (xid);
 COMMENT ON TABLE vouch_data.operation IS
 'The log: one row per operation on an artifact, append-only; leaf is the SHA-256 of the row''s canonical form, which holds prev, so the rows of an artifact are a chain. See docs/ledger.md';
 COMMENT ON COLUMN vouch_data.operation.bucket IS 'Bucket of the subject';
@@ -46,7 +49,8 @@ COMMENT ON COLUMN vouch_data.operation.items_root IS 'Merkle root over what it d
 COMMENT ON COLUMN vouch_data.operation.detail IS 'What else there is to know, as an object';
 COMMENT ON COLUMN vouch_data.operation.error IS 'Why the operation failed; NULL when it succeeded';
 COMMENT ON COLUMN vouch_data.operation.prev IS 'leaf of the operation before; NULL for the first';
-COMMENT ON COLUMN vouch_data.operation.leaf IS 'SHA-256 over 0x00 and the canonical form of all the columns before';
+COMMENT ON COLUMN vouch_data.operation.leaf IS 'SHA-256 over 0x00 and the canonical form of all the other columns';
+COMMENT ON COLUMN vouch_data.operation.database_id IS 'Database whose transaction xid is: a number made of the cluster''s system identifier and the database''s oid. In a restored copy the operations of before have another than those of after; 0: unknown';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.operation', '');
 
 CREATE FUNCTION vouch_data.guard() RETURNS trigger

@@ -237,9 +237,21 @@ typedef struct Extent
 	bool		any;			/* is there anything? */
 } Extent;
 
+/* Each level does what those before do, and more. */
+typedef enum Level
+{
+	LEVEL_BLOCKS,
+	LEVEL_LOG,
+	LEVEL_CONTENT,
+	LEVEL_EVERYTHING
+} Level;
+
+static const char *const level_names[] = {"blocks", "log", "content", "everything"};
+
 typedef struct VerifyState
 {
 	ReturnSetInfo *rsinfo;
+	Level		level;
 	Artifact   *artifact;
 	HTAB	   *logged;			/* of Logged */
 	Logged	  **versions;		/* the same, by number */
@@ -291,9 +303,13 @@ report(VerifyState *state, const char *name)
 	bool		nulls[8] = {false};
 
 	values[0] = CStringGetTextDatum(name);
-	values[1] = CStringGetTextDatum(artifact->subject);
-	values[2] = CStringGetTextDatum(artifact->phase);
-	values[3] = CStringGetTextDatum(artifact->scope);
+	nulls[1] = nulls[2] = nulls[3] = artifact == NULL;
+	if (artifact != NULL)
+	{
+		values[1] = CStringGetTextDatum(artifact->subject);
+		values[2] = CStringGetTextDatum(artifact->phase);
+		values[3] = CStringGetTextDatum(artifact->scope);
+	}
 	values[4] = BoolGetDatum(state->check.first_bad == NULL);
 	values[5] = Int64GetDatum(state->check.checked);
 	nulls[6] = state->check.first_bad == NULL;
@@ -747,6 +763,11 @@ verify_artifact(VerifyState *state)
 	if (artifact->bucket != vouch_id_bucket(artifact->subject, strlen(artifact->subject)))
 		vouch_check_fail(&state->check, pstrdup("artifact"), pstrdup("It is not in the bucket of its subject."));
 	report(state, "operations");
+	if (state->level < LEVEL_CONTENT)
+	{
+		hash_destroy(state->logged);
+		return;
+	}
 	memset(&state->extent, 0, sizeof(Extent));
 	vouch_stmt_scan(&find_extent, args, NULL, false, read_extent, &state->extent);
 	state->nversions = hash_get_num_entries(state->logged);
@@ -768,10 +789,13 @@ verify_artifact(VerifyState *state)
 		vouch_check_fail(&state->check, pstrdup("artifact"),
 						 psprintf("Its last payload is number %d; it says %d.", state->extent.body_no, artifact->body_no));
 	report(state, "payloads");
-	check_ranges(state);
-	check_verdicts(state);
-	check_counts(state);
-	if (vouch_check_approvals_hook != NULL)
+	if (state->level == LEVEL_EVERYTHING)
+	{
+		check_ranges(state);
+		check_verdicts(state);
+		check_counts(state);
+	}
+	if (state->level == LEVEL_EVERYTHING && vouch_check_approvals_hook != NULL)
 	{
 		vouch_check_approvals_hook(artifact->bucket, artifact->artifact_no, &state->check);
 		report(state, "approvals");
@@ -838,7 +862,32 @@ collect_artifact(TupleTableSlot *slot, void *arg)
 	*list = lappend(*list, artifact);
 }
 
-/* vouch.verify(subject) */
+static Level
+level_of(text *name)
+{
+	for (int i = 0; name != NULL && i < lengthof(level_names); i++)
+		if (pg_strcasecmp(text_to_cstring(name), level_names[i]) == 0)
+			return (Level) i;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ARGUMENT),
+			 errmsg("there is no level \"%s\" of verification", name == NULL ? "null" : text_to_cstring(name)),
+			 errhint("Levels are blocks, log, content and everything; each does what those before it do, and more.")));
+	return LEVEL_EVERYTHING;	/* not reached */
+}
+
+/*
+ * The blocks are about everybody's operations.  For one subject they are only
+ * looked at when asked for: there may be millions of them.
+ */
+static void
+check_blocks(VerifyState *state, text *subject)
+{
+	state->artifact = NULL;
+	vouch_blocks_verify(subject, &state->check);
+	report(state, "blocks");
+}
+
+/* vouch.verify(subject, level) */
 Datum
 vouch_sql_verify(PG_FUNCTION_ARGS)
 {
@@ -846,11 +895,20 @@ vouch_sql_verify(PG_FUNCTION_ARGS)
 	List	   *artifacts = NIL;
 	ListCell   *cell;
 	char	   *subject = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Level		level = level_of(PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1));
 
 	InitMaterializedSRF(fcinfo, 0);
 	state.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	state.level = level;
 	SPI_connect();
 	state.scratch = AllocSetContextCreate(CurrentMemoryContext, "vouch verify", ALLOCSET_DEFAULT_SIZES);
+	if (level == LEVEL_BLOCKS || subject == NULL)
+		check_blocks(&state, PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0));
+	if (level == LEVEL_BLOCKS)
+	{
+		SPI_finish();
+		return (Datum) 0;
+	}
 	if (PG_ARGISNULL(0))
 		vouch_stmt_scan(&list_artifacts, NULL, NULL, false, collect_artifact, &artifacts);
 	else

@@ -328,6 +328,7 @@ run(MemoryContext scratch)
 		if (wanted_sweep || (more_in_tables && vouch_crew_backlog() == 0))
 			continue;
 		end_caution(now);
+		wake = Min(wake, vouch_sealer_tend(now));
 		if (database->failures > 0 && now > TimestampTzPlusMilliseconds(started_at, STABLE_MS))
 			database->failures = 0;
 

@@ -52,6 +52,11 @@ extern char *vouch_probe_copy(void);
 /* NULL when a role can be logged in here, else why not (palloc'd).  In a transaction. */
 extern char *vouch_probe_role(Oid role);
 
+/* ---- worker/sealer.c: the log's blocks ---- */
+
+/* Seals when it is time; returns when to call it again. */
+extern TimestampTz vouch_sealer_tend(TimestampTz now);
+
 /* ---- worker/pool.c: what an executor does to its pool ---- */
 
 /*

@@ -33,6 +33,18 @@ SQL
 my $recorded = $node->safe_psql('app', $tracked);
 like($recorded, qr/limits 1 10, limits 2 20, parts 1 10/, 'tracked tables are recorded');
 
+# Two things are logged, and the first of them is in a block.
+my $log = sub {
+	my ($database, $subject) = @_;
+	$node->safe_psql($database, <<SQL);
+SELECT vouch.create_version('scoping', subject => '$subject', items => '[{"attribute_id": "a", "in_scope": true}]')
+SQL
+};
+$log->('app', 'first');
+ok($node->poll_query_until('app', 'SELECT vouch.seal() > 0'), 'the log is sealed');
+$log->('app', 'second');
+my $anchors = $node->safe_psql('app', 'SELECT jsonb_agg(a) FROM vouch.export_anchors() a');
+
 my $dump = $node->basedir . '/app.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('app'), '-f', $dump ], 'pg_dump');
 
@@ -62,11 +74,23 @@ SQL
 	my ($status, $out, $err) = $node->psql($name, 'CALL vouch.run_worker()');
 	like($err, qr/workflows are not advanced in this database: restored from another database/,
 		'nor can they be advanced by hand');
+	($status, $out, $err) = $node->psql($name, 'SELECT vouch.seal()');
+	like($err, qr/this database is a copy that has not been adopted/, 'nor is anything sealed');
 	is($node->safe_psql($name, 'SELECT count(*) FROM hits'), 0, 'nothing ran');
 
 	$node->safe_psql($name, 'SELECT vouch.adopt_database()');
 	wait_for($node, $name, 'moves', 'succeeded');
 	is($node->safe_psql($name, 'SELECT count(*) FROM hits'), 2, 'told to, it runs each step once');
+
+	# What the original had not sealed yet goes into a block of its era; then another begins.
+	$log->($name, 'third');
+	ok($node->poll_query_until($name, "SELECT (SELECT vouch.seal()) IS NOT NULL AND count(DISTINCT era) = 2 FROM vouch.blocks"),
+		'a new era begins');
+	is($node->safe_psql($name, "SELECT block_no, era, operations, prev_hash IS NOT NULL FROM vouch.blocks ORDER BY 1"),
+		"1|1|1|f\n2|1|1|t\n3|2|1|t", 'with blocks that continue those of the original');
+	is($node->safe_psql($name, "SELECT string_agg(check_name || ' ' || first_bad || ' ' || detail, ',') FROM vouch.verify() WHERE NOT ok"),
+		'', 'and everything is as it was');
+	is($node->safe_psql($name, "SELECT ok, checked FROM vouch.check_anchor('$anchors')"), 't|1', 'also by the anchors of the original');
 	start_workflow($node, $name, 'alice', 'new', 'public.hit');
 	wait_for($node, $name, 'new', 'succeeded');
 }
