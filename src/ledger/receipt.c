@@ -343,6 +343,11 @@ vouch_sql_receipt_of_version(PG_FUNCTION_ARGS)
 				version_no;
 	Jsonb	   *result;
 
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("version_id must not be null"),
+				 errhint("Pass what vouch.create_version() returned.")));
 	if (!vouch_id_unpack_version(PG_GETARG_UUID_P(0), &bucket, &artifact_no, &version_no))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_UNKNOWN_VERSION),
