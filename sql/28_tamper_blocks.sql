@@ -147,9 +147,9 @@ CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET operation = 
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET database_id = 0 WHERE :of AND op_no = 1$$);
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET xid = (SELECT max(o.xid) FROM vouch_data.operation o WHERE :of) WHERE :of AND op_no = 2$$, $$CALL public.forge_chain(:ids)$$);
 -- The chain of the artifact made anew from a forged operation on: it is consistent, and not what was sealed.
-CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET actor = 'somebody' WHERE :of AND op_no = 1$$, $$CALL public.forge_chain(:ids)$$);
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET db_user = 'somebody' WHERE :of AND op_no = 1$$, $$CALL public.forge_chain(:ids)$$);
 -- The blocks made anew, too: the database agrees with itself, and the anchors do not.
-CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET actor = 'somebody' WHERE :of AND op_no = 1$$, $$CALL public.forge_chain(:ids)$$, $$CALL public.forge_blocks(:before + 1)$$);
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET db_user = 'somebody' WHERE :of AND op_no = 1$$, $$CALL public.forge_chain(:ids)$$, $$CALL public.forge_blocks(:before + 1)$$);
 -- Everything of the version removed, its operations and all, so that nothing shows that it ever was: the blocks do.
 CALL public.tamper(:'v', :before, $$DELETE FROM vouch_data.operation WHERE :of$$);
 -- With the blocks made anew, or cut off: the anchors do.
