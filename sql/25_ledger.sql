@@ -131,7 +131,7 @@ CALL public.tamper(:scoping, $$UPDATE vouch_data.decision SET recommended_at = r
 CALL public.tamper(:scoping, $$UPDATE vouch_data.decision SET origin_no = 2 WHERE item_no = 1$$);
 -- A payload; and a payload with its hash.
 CALL public.tamper(:scoping, $$UPDATE vouch_data.item_body SET payload = payload || '{"in_scope": false}' WHERE body_no = 1$$);
-CALL public.tamper(:scoping, $$UPDATE vouch_data.item_body SET payload = '{}', body_hash = vouch.digest('{}') WHERE body_no = 1$$);
+CALL public.tamper(:scoping, $$UPDATE vouch_data.item_body SET payload = '{}', salt = NULL, body_hash = vouch.digest('{}') WHERE body_no = 1$$);
 CALL public.tamper(:scoping, $$DELETE FROM vouch_data.item_body WHERE body_no = 3$$);
 -- An item's name, and its rows.
 CALL public.tamper(:scoping, $$UPDATE vouch_data.item SET item_key = 'z' WHERE item_no = 1$$);

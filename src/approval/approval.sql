@@ -28,7 +28,8 @@ INSERT INTO vouch_data.role (role, about, shipped) VALUES
 	('report_owner', 'Owns the report under test; approves what testers propose, and signs the test report', true),
 	('data_owner', 'Answers for the data of a line of business; provides documents', true),
 	('data_executive', 'Assigns data owners', true),
-	('test_executive', 'Answers for testing; signs the test report', true);
+	('test_executive', 'Answers for testing; signs the test report', true),
+	('records_officer', 'Takes payloads out of the records where the law asks for it; decides on nothing', true);
 
 CREATE TABLE vouch_data.role_grant (
 	actor text NOT NULL CHECK (actor <> ''),
@@ -658,3 +659,11 @@ GRANT EXECUTE ON FUNCTION vouch.submit_version(uuid, text, text), vouch.decide(u
 GRANT EXECUTE ON FUNCTION vouch.define_role(text, text), vouch.grant_role(text, text, text),
 	vouch.revoke_role(text, text, text), vouch.define_policy(text, jsonb), vouch.set_policy(text, text, text, text)
 	TO vouch_admin;
+
+-- Redaction ---------------------------------------------------------------------
+
+CREATE FUNCTION vouch.redact_item(version_id uuid, item_key text, reason text, user_id text DEFAULT NULL) RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_redact_item';
+COMMENT ON FUNCTION vouch.redact_item(uuid, text, text, text) IS
+'Takes the payload of an item out of the database, for all versions that show it, and leaves its key, its hash and a mark: every digest, signature, block and receipt stays verifiable, and vouch.verify() says that it was redacted. Returns the number of the operation, which keeps the reason. For who holds the role records_officer (VO002). VO103 when the version has no such item, VO502 when it is redacted already. Cannot be undone; verdicts and notes stay';
+GRANT EXECUTE ON FUNCTION vouch.redact_item(uuid, text, text, text) TO vouch_user;

@@ -255,6 +255,7 @@ make_room(VouchItems *items, int n)
 		items->keys = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
 		items->payloads = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
 		items->sources = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
+		items->salts = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
 		items->hashes = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
 		items->leaves = palloc_extended(sizeof(VouchDigest) * n, MCXT_ALLOC_HUGE);
 	}
@@ -263,18 +264,49 @@ make_room(VouchItems *items, int n)
 		items->keys = repalloc_huge(items->keys, sizeof(Datum) * n);
 		items->payloads = repalloc_huge(items->payloads, sizeof(Datum) * n);
 		items->sources = repalloc_huge(items->sources, sizeof(Datum) * n);
+		items->salts = repalloc_huge(items->salts, sizeof(Datum) * n);
 		items->hashes = repalloc_huge(items->hashes, sizeof(Datum) * n);
 		items->leaves = repalloc_huge(items->leaves, sizeof(VouchDigest) * n);
 	}
 	items->allocated = n;
 }
 
-static void
-hash_payload(VouchItems *items, Jsonb *payload, VouchDigest *out)
+#define SALT_LEN 16
+#define SALTS_AT_ONCE 256
+
+/*
+ * Without a salt of its own, who knows a hash could try what a payload that was
+ * taken out of the database may have been.  Random bytes are cheaper by the page.
+ */
+static bytea *
+new_salt(void)
 {
-	resetStringInfo(&items->scratch);
-	(void) JsonbToCString(&items->scratch, &payload->root, VARSIZE(payload));
-	vouch_digest(out, items->scratch.data, items->scratch.len);
+	static uint8 pool[SALT_LEN * SALTS_AT_ONCE];
+	static int	left = 0;
+	bytea	   *salt = palloc(VARHDRSZ + SALT_LEN);
+
+	if (left == 0)
+	{
+		if (!pg_strong_random(pool, sizeof(pool)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		left = SALTS_AT_ONCE;
+	}
+	left--;
+	SET_VARSIZE(salt, VARHDRSZ + SALT_LEN);
+	memcpy(VARDATA(salt), pool + SALT_LEN * left, SALT_LEN);
+	return salt;
+}
+
+void
+vouch_items_hash(VouchDigest *hash, StringInfo scratch, const bytea *salt, Jsonb *payload)
+{
+	resetStringInfo(scratch);
+	if (salt != NULL)
+		appendBinaryStringInfo(scratch, VARDATA_ANY(salt), VARSIZE_ANY_EXHDR(salt));
+	(void) JsonbToCString(scratch, &payload->root, VARSIZE(payload));
+	vouch_digest(hash, scratch->data, scratch->len);
 }
 
 void
@@ -346,6 +378,7 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 {
 	const VouchPhase *phase = items->phase;
 	VouchDigest hash;
+	bytea	   *salt;
 	text	   *own;
 	int			first,
 				n = items->n;
@@ -395,10 +428,12 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 						 phase->item_key)));
 
 	make_room(items, n + 1);
-	hash_payload(items, payload, &hash);
+	salt = new_salt();
+	vouch_items_hash(&hash, &items->scratch, salt, payload);
 	items->keys[n] = PointerGetDatum(key);
 	items->payloads[n] = JsonbPGetDatum(payload);
 	items->sources[n] = PointerGetDatum(source != NULL ? source : source_of(items, payload));
+	items->salts[n] = PointerGetDatum(salt);
 	items->hashes[n] = PointerGetDatum(vouch_digest_to_bytea(&hash));
 	vouch_items_leaf(&items->leaves[n], &items->scratch, key, DatumGetByteaPP(items->hashes[n]),
 					 DatumGetTextPP(items->sources[n]), items->recommended_by);

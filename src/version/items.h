@@ -19,7 +19,8 @@ typedef struct VouchItems
 	Datum	   *keys;			/* text */
 	Datum	   *payloads;		/* jsonb */
 	Datum	   *sources;		/* text */
-	Datum	   *hashes;			/* bytea: vouch.digest(payload) */
+	Datum	   *salts;			/* bytea */
+	Datum	   *hashes;			/* bytea: of salt and payload */
 	VouchDigest *leaves;		/* what the content digest is made of */
 	struct VouchKeySet *seen;
 	StringInfoData scratch;
@@ -36,6 +37,9 @@ extern VouchItems *vouch_items_parse(const VouchPhase *phase, Jsonb *array,
 /* The same one by one.  key NULL: the payload's own; source NULL: the payload's, or the phase's default. */
 extern VouchItems *vouch_items_begin(const VouchPhase *phase, const char *recommended_by);
 extern void vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source);
+
+/* Hash of a payload: of its salt, if any, and its text. */
+extern void vouch_items_hash(VouchDigest *hash, StringInfo scratch, const bytea *salt, Jsonb *payload);
 
 /* Leaf of an item in the content digest. */
 extern void vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,

@@ -79,10 +79,10 @@ static VouchStmt insert_items = {
 };
 
 static VouchStmt insert_bodies = {
-	"INSERT INTO vouch_data.item_body (bucket, artifact_no, body_no, payload, body_hash)"
+	"INSERT INTO vouch_data.item_body (bucket, artifact_no, body_no, payload, body_hash, salt)"
 	" SELECT $1, $2, unnest($3::int4[]), unnest($4::jsonb[]),"
-	"  unnest($5::bytea[])",
-	SPI_OK_INSERT, 5, {INT4OID, INT4OID, INT4ARRAYOID, JSONBARRAYOID, BYTEAARRAYOID},
+	"  unnest($5::bytea[]), unnest($6::bytea[])",
+	SPI_OK_INSERT, 6, {INT4OID, INT4OID, INT4ARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID},
 	.indexed = true, .guarded = true
 };
 
@@ -431,7 +431,7 @@ static void
 store_bodies(VouchChange *change, VouchItems *items, int first_body)
 {
 	Datum	   *numbers = palloc(sizeof(Datum) * min_chunk(items->n));
-	Datum		args[5] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
+	Datum		args[6] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
 
 	for (int at = 0; at < items->n; at += CHUNK)
 	{
@@ -442,8 +442,9 @@ store_bodies(VouchChange *change, VouchItems *items, int first_body)
 		args[2] = vouch_array(numbers, n, INT4OID);
 		args[3] = vouch_array(items->payloads + at, n, JSONBOID);
 		args[4] = vouch_array(items->hashes + at, n, BYTEAOID);
+		args[5] = vouch_array(items->salts + at, n, BYTEAOID);
 		vouch_stmt_run(&insert_bodies, args, NULL);
-		for (int i = 2; i < 5; i++)
+		for (int i = 2; i < 6; i++)
 			pfree(DatumGetPointer(args[i]));
 	}
 	pfree(numbers);

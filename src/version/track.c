@@ -105,7 +105,7 @@ static VouchStmt find_head = {
 };
 
 static VouchStmt read_shown = {
-	"SELECT i.item_key, b.body_hash FROM vouch_data.decision d"
+	"SELECT i.item_key, b.body_hash, b.salt FROM vouch_data.decision d"
 	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
 	" JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.to_no = 2147483647",
@@ -386,10 +386,14 @@ compare_shown(TupleTableSlot *slot, void *arg)
 		add_gone(comparison->changes, key);
 	else if (at < comparison->n)
 	{
-		bytea	   *own = DatumGetByteaPP(items->hashes[at]);
+		Datum		salt = slot_getattr(slot, 3, &isnull);
+		VouchDigest own;
 
-		comparison->same[at] = VARSIZE_ANY_EXHDR(own) == VARSIZE_ANY_EXHDR(hash) &&
-			memcmp(VARDATA_ANY(own), VARDATA_ANY(hash), VARSIZE_ANY_EXHDR(own)) == 0;
+		/* a payload that was redacted has lost its salt, and differs */
+		vouch_items_hash(&own, &items->scratch, isnull ? NULL : DatumGetByteaPP(salt),
+						 DatumGetJsonbP(items->payloads[at]));
+		comparison->same[at] = VARSIZE_ANY_EXHDR(hash) == VOUCH_DIGEST_LEN &&
+			memcmp(VARDATA_ANY(hash), own.bytes, VOUCH_DIGEST_LEN) == 0;
 	}
 }
 
@@ -419,6 +423,7 @@ compare_table(Tracked *tracked, MemoryContext context, const VouchPhase *phase, 
 		items->keys[n] = items->keys[i];
 		items->payloads[n] = items->payloads[i];
 		items->sources[n] = items->sources[i];
+		items->salts[n] = items->salts[i];
 		items->hashes[n] = items->hashes[i];
 		items->leaves[n++] = items->leaves[i];
 	}

@@ -166,9 +166,15 @@ static VouchStmt list_versions = {
 };
 
 static VouchStmt list_bodies = {
-	"SELECT body_no, payload, body_hash FROM vouch_data.item_body"
-	" WHERE bucket = $1 AND artifact_no = $2 ORDER BY body_no",
-	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+	"SELECT b.body_no, b.payload, b.body_hash, b.salt, r.op_no,"
+	" r.hash = encode(b.body_hash, 'hex') AND b.salt IS NULL AND b.payload = r.mark"
+	" FROM vouch_data.item_body b"
+	" LEFT JOIN (SELECT o.detail->>'body' AS body, max(o.op_no) AS op_no, max(o.detail->>'body_hash') AS hash,"
+	"   max((o.detail->'mark' || jsonb_build_object('redacted', o.op_no))::text)::jsonb AS mark"
+	"  FROM vouch_data.operation o WHERE o.bucket = $1 AND o.artifact_no = $2"
+	"  AND o.operation = 'redact_item' AND o.error IS NULL GROUP BY 1) r ON r.body = b.body_no::text"
+	" WHERE b.bucket = $1 AND b.artifact_no = $2 ORDER BY b.body_no",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .hashed = true
 };
 
 static VouchStmt list_ranges = {
@@ -263,6 +269,10 @@ typedef struct VerifyState
 	int			item_no;
 	int			stage;
 	int			to_no;
+	/* of list_bodies */
+	int64		redactions;
+	int			redacted;		/* by which operation, the last */
+	int			redacted_body;	/* its payload */
 } VerifyState;
 
 static Datum
@@ -451,16 +461,28 @@ check_body(TupleTableSlot *slot, void *arg)
 	VerifyState *state = arg;
 	MemoryContext old = MemoryContextSwitchTo(state->scratch);
 	Jsonb	   *payload = DatumGetJsonbP(column(slot, 2));
-	char	   *text = vouch_json_to_text(payload);
+	Datum		salt = column(slot, 4);
+	StringInfoData text;
 	VouchDigest digest;
 	bool		good;
+	int			redacted = DatumGetInt32(column(slot, 5));
 
-	vouch_digest(&digest, text, strlen(text));
+	initStringInfo(&text);
+	vouch_items_hash(&digest, &text, salt == (Datum) 0 ? NULL : DatumGetByteaPP(salt), payload);
 	good = same_digest(column(slot, 3), &digest);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);
 	state->check.checked++;
-	if (!good)
+	if (redacted != 0)
+	{
+		state->redactions++;
+		state->redacted = redacted;
+		state->redacted_body = DatumGetInt32(column(slot, 1));
+		if (!DatumGetBool(column(slot, 6)))
+			vouch_check_fail(&state->check, psprintf("payload %d", DatumGetInt32(column(slot, 1))),
+							 psprintf("Operation %d redacted it, and it is not as that left it.", redacted));
+	}
+	else if (!good)
 		vouch_check_fail(&state->check, psprintf("payload %d", DatumGetInt32(column(slot, 1))),
 						 pstrdup("It does not give its hash."));
 }
@@ -784,10 +806,17 @@ verify_artifact(VerifyState *state)
 	qsort(state->versions, n, sizeof(Logged *), compare_logged);
 	check_digests(state);
 	check_states(state);
+	state->redactions = 0;
 	vouch_stmt_scan(&list_bodies, args, NULL, false, check_body, state);
 	if (state->extent.body_no != artifact->body_no)
 		vouch_check_fail(&state->check, pstrdup("artifact"),
 						 psprintf("Its last payload is number %d; it says %d.", state->extent.body_no, artifact->body_no));
+	/* nothing wrong, but something to know */
+	if (state->check.first_bad == NULL && state->redactions > 0)
+		state->check.detail = state->redactions == 1 ?
+			psprintf("Payload %d was redacted under operation %d.", state->redacted_body, state->redacted) :
+			psprintf("%lld payloads were redacted, payload %d under operation %d.", (long long) state->redactions,
+					 state->redacted_body, state->redacted);
 	report(state, "payloads");
 	if (state->level == LEVEL_EVERYTHING)
 	{

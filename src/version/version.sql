@@ -173,14 +173,16 @@ CREATE TABLE vouch_data.item_body (		-- immutable: an edit of a payload is a new
 	body_no int NOT NULL,
 	payload jsonb NOT NULL,
 	body_hash bytea NOT NULL,
+	salt bytea,
 	PRIMARY KEY (bucket, artifact_no, body_no)
 );
-COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once; an edit makes a new one';
+COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once; an edit makes a new one. Nothing changes a payload but vouch.redact_item()';
 COMMENT ON COLUMN vouch_data.item_body.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.item_body.artifact_no IS 'Number of the artifact in its bucket';
 COMMENT ON COLUMN vouch_data.item_body.body_no IS 'Number in the artifact';
-COMMENT ON COLUMN vouch_data.item_body.payload IS 'The item, as its maker gave it';
-COMMENT ON COLUMN vouch_data.item_body.body_hash IS 'vouch.digest(payload)';
+COMMENT ON COLUMN vouch_data.item_body.payload IS 'The item, as its maker gave it; after vouch.redact_item() only its key and redacted, the number of that operation';
+COMMENT ON COLUMN vouch_data.item_body.body_hash IS 'SHA-256 of salt and the text of the payload as it was given';
+COMMENT ON COLUMN vouch_data.item_body.salt IS 'Random bytes, so that a hash does not give away a payload that was redacted; with it they are gone, too. NULL: redacted, or hashed without';
 
 CREATE TABLE vouch_data.item (			-- the identity of an item in its artifact
 	bucket int NOT NULL,
@@ -285,7 +287,7 @@ SELECT n % 10, 1 + n / 10, 'subject ' || n, 'planning', now() FROM generate_seri
 INSERT INTO vouch_data.version (bucket, artifact_no, version_no, state, created_by, created_at)
 SELECT 0, 1, n, 'superseded', '', now() FROM generate_series(1, 20) n;
 INSERT INTO vouch_data.item SELECT 0, 1, n, 'item ' || n FROM generate_series(1, 2000) n;
-INSERT INTO vouch_data.item_body SELECT 0, 1, n, '{"attribute_id": "name of the item", "value": "its payload"}', sha256(n::text::bytea)
+INSERT INTO vouch_data.item_body SELECT 0, 1, n, '{"attribute_id": "name of the item", "value": "its payload"}', sha256(n::text::bytea), '\x00112233445566778899aabbccddeeff'
 FROM generate_series(1, 2000) n;
 INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, from_no, to_no, body_no, status, source, recommended_by, recommended_at)
 SELECT 0, 1, n, 1 + n % 20, CASE WHEN n % 10 = 0 THEN 21 ELSE 2147483647 END, n,
@@ -556,6 +558,6 @@ CREATE FUNCTION vouch.verify(subject text DEFAULT NULL, level text DEFAULT 'ever
 RETURNS SETOF vouch.verification
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_verify';
 COMMENT ON FUNCTION vouch.verify(text, text) IS
-'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check. Levels, each with the checks of those before: blocks, log (to operations), content (to payloads), everything. First, when there is no subject or the level is blocks, one row for the blocks (of everything, or those with the subject''s operations: each gives its hash, they are a chain and cover all transactions, the stored leaves give their roots); then one for all: artifacts (no row belongs to an artifact that is gone; checked with the bucket of the subject). operations (the log''s content gives its hashes, and these a chain), states (each version is there, in the state that the log led it to, and its row says what its operations say), payloads (each gives its hash), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another, and the log says who put them there), verdicts (they are those that the log''s decisions gave), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
+'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check. Levels, each with the checks of those before: blocks, log (to operations), content (to payloads), everything. First, when there is no subject or the level is blocks, one row for the blocks (of everything, or those with the subject''s operations: each gives its hash, they are a chain and cover all transactions, the stored leaves give their roots); then one for all: artifacts (no row belongs to an artifact that is gone; checked with the bucket of the subject). operations (the log''s content gives its hashes, and these a chain), states (each version is there, in the state that the log led it to, and its row says what its operations say), payloads (each gives its hash, unless an operation redacted it: detail then says so), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another, and the log says who put them there), verdicts (they are those that the log''s decisions gave), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
 
 GRANT EXECUTE ON FUNCTION vouch.verify(text, text) TO vouch_reader;
