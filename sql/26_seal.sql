@@ -40,7 +40,9 @@ RESET SESSION AUTHORIZATION;
 CALL public.settle();
 SELECT vouch.seal(2) AS operations;
 BEGIN;
+SET SESSION AUTHORIZATION regress_vouch_b_tess;
 SELECT count(vouch.create_version('Scoping', 26, n, '[{"attribute_id": "a", "in_scope": true}]')) FROM generate_series(2, 4) n;
+RESET SESSION AUTHORIZATION;
 -- not what has not ended
 SELECT vouch.seal() AS operations;
 COMMIT;
@@ -95,7 +97,9 @@ FROM vouch.check_anchor(jsonb_set(:'anchors', '{0,block_no}', to_jsonb(:before +
 -- In a copy that was restored elsewhere nothing is sealed until it is adopted.
 BEGIN;
 UPDATE vouch_data.adoption SET database_oid = 1;
+SET SESSION AUTHORIZATION regress_vouch_b_tess;
 SELECT vouch.create_version('Scoping', 26, 9, '[{"attribute_id": "a", "in_scope": true}]') IS NOT NULL AS made;
+RESET SESSION AUTHORIZATION;
 SET LOCAL vouch.restoring = on;
 UPDATE vouch_data.operation SET xid = '3' WHERE xid = pg_current_xact_id();	-- as if it had ended
 DELETE FROM vouch_data.block;

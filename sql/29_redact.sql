@@ -8,7 +8,7 @@ SELECT count(vouch.grant_role(a, r)) FROM (VALUES ('regress_vouch_x_tess', 'test
 	('regress_vouch_x_olga', 'report_owner'), ('regress_vouch_x_rita', 'records_officer')) AS v(a, r);
 
 SET SESSION AUTHORIZATION regress_vouch_x_tess;
-SELECT vouch.create_version('Sample Selection', 29, 1, '[
+SELECT vouch.create_version('Sample Selection', 29, 9, '[
 	{"id": "A", "data": {"name": "Ada Private", "balance": 1}, "type": "random"},
 	{"id": "B", "data": {"name": "Bob Private", "balance": 2}, "type": "random"},
 	{"id": "C", "data": {"name": "Bob Private", "balance": 2}, "type": "random"}]') AS v \gset
@@ -39,14 +39,14 @@ SELECT item_key, payload, status, decided_by FROM vouch.version_items(:'v');
 SELECT item_key, payload, carried_from FROM vouch.version_items(:'v2');
 SELECT count(*) FROM vouch.diff_versions(:'v', :'v2');
 SELECT actor, operation_type, item_count, detail - '{body_hash}'::text[] AS detail FROM vouch.workflow_version_operations
-WHERE subject = 'cycle-29-report-1' AND operation_type = 'redact_item';
+WHERE subject = 'cycle-29-report-9' AND operation_type = 'redact_item';
 SELECT salt IS NULL AS no_salt, length(body_hash) AS hash FROM vouch_data.item_body
 WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_number(:'v') AND payload ? 'redacted';
 -- Nothing is wrong, and one thing is to know.
-SELECT check_name, ok, detail FROM vouch.verify('cycle-29-report-1') WHERE check_name IN ('payloads', 'digests', 'approvals', 'operations');
-SELECT count(*) AS bad FROM vouch.verify('cycle-29-report-1') WHERE NOT ok;
+SELECT check_name, ok, detail FROM vouch.verify('cycle-29-report-9') WHERE check_name IN ('payloads', 'digests', 'approvals', 'operations');
+SELECT count(*) AS bad FROM vouch.verify('cycle-29-report-9') WHERE NOT ok;
 SELECT vouch.redact_item(:'v', 'B', 'erasure request 13') AS operation;
-SELECT ok, detail FROM vouch.verify('cycle-29-report-1') WHERE check_name = 'payloads';
+SELECT ok, detail FROM vouch.verify('cycle-29-report-9') WHERE check_name = 'payloads';
 
 -- A payload that only looks redacted, one that is put back, a mark that was changed, and a hash.
 RESET SESSION AUTHORIZATION;
@@ -57,7 +57,7 @@ BEGIN
 	SET LOCAL vouch.restoring = on;
 	EXECUTE format('UPDATE vouch_data.item_body SET %s WHERE bucket = %s AND artifact_no = %s AND body_no = %s',
 		assignments, vouch.bucket_of(v), vouch_data.artifact_number(v), body);
-	FOR finding IN SELECT * FROM vouch.verify('cycle-29-report-1') WHERE NOT ok LOOP
+	FOR finding IN SELECT * FROM vouch.verify('cycle-29-report-9') WHERE NOT ok LOOP
 		RAISE INFO '%: %: %', finding.check_name, finding.first_bad, finding.detail;
 	END LOOP;
 	ROLLBACK;

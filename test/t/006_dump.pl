@@ -15,6 +15,18 @@ $node->reload;
 no_workers_of($node, 'app', 'the original is told not to work');
 start_workflow($node, 'app', 'alice', 'moves', 'public.hit', 'public.hit');
 
+# Two things are logged, and the first of them is in a block.
+my $log = sub {
+	my ($database, $subject) = @_;
+	$node->safe_psql($database, <<SQL);
+SELECT vouch.create_version('scoping', subject => '$subject', items => '[{"attribute_id": "a", "in_scope": true}]')
+SQL
+};
+$log->('app', 'first');
+ok($node->poll_query_until('app', 'SELECT vouch.seal() > 0'), 'the log is sealed');
+$log->('app', 'second');
+my $anchors = $node->safe_psql('app', 'SELECT jsonb_agg(a) FROM vouch.export_anchors() a');
+
 # Tables that are tracked, one of them partitioned.
 $node->safe_psql('app', <<'SQL');
 SELECT vouch.define_phase('limits', 'Limits', 'id');
@@ -32,18 +44,6 @@ FROM vouch.tracked_tables t, vouch.version_items(t.version_id) i
 SQL
 my $recorded = $node->safe_psql('app', $tracked);
 like($recorded, qr/limits 1 10, limits 2 20, parts 1 10/, 'tracked tables are recorded');
-
-# Two things are logged, and the first of them is in a block.
-my $log = sub {
-	my ($database, $subject) = @_;
-	$node->safe_psql($database, <<SQL);
-SELECT vouch.create_version('scoping', subject => '$subject', items => '[{"attribute_id": "a", "in_scope": true}]')
-SQL
-};
-$log->('app', 'first');
-ok($node->poll_query_until('app', 'SELECT vouch.seal() > 0'), 'the log is sealed');
-$log->('app', 'second');
-my $anchors = $node->safe_psql('app', 'SELECT jsonb_agg(a) FROM vouch.export_anchors() a');
 
 my $dump = $node->basedir . '/app.sql';
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('app'), '-f', $dump ], 'pg_dump');
@@ -87,7 +87,7 @@ SQL
 	ok($node->poll_query_until($name, "SELECT (SELECT vouch.seal()) IS NOT NULL AND count(DISTINCT era) = 2 FROM vouch.blocks"),
 		'a new era begins');
 	is($node->safe_psql($name, "SELECT block_no, era, operations, prev_hash IS NOT NULL FROM vouch.blocks ORDER BY 1"),
-		"1|1|1|f\n2|1|1|t\n3|2|1|t", 'with blocks that continue those of the original');
+		"1|1|1|f\n2|1|7|t\n3|2|3|t", 'with blocks that continue those of the original');
 	is($node->safe_psql($name, "SELECT string_agg(check_name || ' ' || first_bad || ' ' || detail, ',') FROM vouch.verify() WHERE NOT ok"),
 		'', 'and everything is as it was');
 	is($node->safe_psql($name, "SELECT ok, checked FROM vouch.check_anchor('$anchors')"), 't|1', 'also by the anchors of the original');
