@@ -309,6 +309,15 @@ vouch_items_hash(VouchDigest *hash, StringInfo scratch, const bytea *salt, Jsonb
 	vouch_digest(hash, scratch->data, scratch->len);
 }
 
+bool
+vouch_items_same(VouchItems *items, int at, const bytea *hash, const bytea *salt)
+{
+	VouchDigest own;
+
+	vouch_items_hash(&own, &items->scratch, salt, DatumGetJsonbP(items->payloads[at]));
+	return VARSIZE_ANY_EXHDR(hash) == VOUCH_DIGEST_LEN && memcmp(VARDATA_ANY(hash), own.bytes, VOUCH_DIGEST_LEN) == 0;
+}
+
 void
 vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,
 				 const bytea *hash, const text *source, const char *recommended_by)

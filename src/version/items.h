@@ -41,6 +41,9 @@ extern void vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *
 /* Hash of a payload: of its salt, if any, and its text. */
 extern void vouch_items_hash(VouchDigest *hash, StringInfo scratch, const bytea *salt, Jsonb *payload);
 
+/* Does the hash of a stored payload, made with a salt, say that an item is the same?  No when it was redacted. */
+extern bool vouch_items_same(VouchItems *items, int at, const bytea *hash, const bytea *salt);
+
 /* Leaf of an item in the content digest. */
 extern void vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,
 							 const bytea *hash, const text *source, const char *recommended_by);
