@@ -102,6 +102,7 @@ WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_numbe
 SELECT still_open, count(*) FROM vouch.reminders WHERE version_id = :'v' GROUP BY 1;
 RESET SESSION AUTHORIZATION;
 COMMIT;
+-- What is wrong is what pass() did: signatures are older than the log says.
 SELECT check_name, first_bad, detail FROM vouch.verify('cycle-39-report-1') WHERE NOT ok;
 
 -- It goes on as a revision; what was approved is not unsigned.
