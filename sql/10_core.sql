@@ -52,6 +52,13 @@ SET SESSION AUTHORIZATION regress_vouch_core_app;
 SET vouch.actor = 'ann';
 SELECT vouch.actor();
 SELECT vouch_data.check_actor('ben', 'user_id');
+-- Nobody has no name.
+SELECT vouch_data.check_actor('', 'user_id');
+\echo :LAST_ERROR_SQLSTATE
+-- The actor is the one that is set now, however often it was asked for before.
+SELECT vouch.actor(), vouch.actor();
+SET vouch.actor = 'kim';
+SELECT vouch.actor();
 RESET SESSION AUTHORIZATION;
 RESET vouch.actor;
 SET SESSION AUTHORIZATION regress_vouch_core_ann;

@@ -107,6 +107,12 @@ session_role(void)
 	return GetUserNameFromId(GetSessionUserId(), false);
 }
 
+static void
+forget_remembered(void *registered)
+{
+	*(bool *) registered = false;
+}
+
 bool
 vouch_actor_is_application(void)
 {
@@ -118,6 +124,31 @@ vouch_actor_is_application(void)
 	found = vouch_stmt_run(&find_application, args, NULL) > 0;
 	SPI_finish();
 	return found;
+}
+
+/* A copy of the application's actor until the end of the transaction, one for all who ask. */
+static const char *
+remember(const char *actor)
+{
+	static char *remembered = NULL;
+	static struct Remembered
+	{
+		MemoryContextCallback callback;
+		bool		registered;
+	}			at_end;
+
+	if (remembered == NULL || !at_end.registered || strcmp(remembered, actor) != 0)
+	{
+		remembered = MemoryContextStrdup(TopTransactionContext, actor);
+		if (!at_end.registered)
+		{
+			at_end.callback.func = forget_remembered;
+			at_end.callback.arg = &at_end.registered;
+			MemoryContextRegisterResetCallback(TopTransactionContext, &at_end.callback);
+			at_end.registered = true;
+		}
+	}
+	return remembered;
 }
 
 const char *
@@ -145,7 +176,7 @@ vouch_actor_current(void)
 					 errdetail("Only a role that is registered as a trusted application may set vouch.actor."),
 					 errhint("RESET vouch.actor, or have an administrator call vouch.register_application('%s').",
 							 role)));
-		return MemoryContextStrdup(TopTransactionContext, vouch_guc_actor);
+		return remember(vouch_guc_actor);
 	}
 	return session_role();
 }
@@ -155,6 +186,12 @@ vouch_actor_check(const char *claimed, const char *parameter)
 {
 	const char *actor = vouch_actor_current();
 
+	if (claimed != NULL && claimed[0] == '\0')
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("%s must not be empty", parameter),
+				 errdetail("It names who acts."),
+				 errhint("Leave %s out where the session's own actor acts.", parameter)));
 	if (claimed == NULL || strcmp(claimed, actor) == 0)
 		return actor;
 	if (acting_top != NULL)
