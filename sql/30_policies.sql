@@ -36,6 +36,16 @@ SELECT vouch.define_policy('model_review', jsonb_set(definition, '{stages,0,rule
 FROM vouch.policies WHERE policy = 'model_review';
 SELECT revision, is_current, created_by FROM vouch.policies WHERE policy = 'model_review' ORDER BY 1;
 
+-- Stages are a graph, not a list: two in parallel after one, and one after both.  In which order they are written says nothing.
+SELECT vouch.define_policy('diamond', '{"stages": [
+	{"name": "release", "after": ["risk", "data"], "rules": [{"role": "test_executive"}]},
+	{"name": "risk", "after": ["review"], "rules": [{"role": "report_owner"}]},
+	{"name": "data", "after": ["review"], "rules": [{"role": "data_owner"}]},
+	{"name": "review", "rules": [{"role": "test_lead"}]}]}');
+SELECT stage_no, name, after_stage FROM vouch_data.policy_stage WHERE policy = 'diamond' ORDER BY 1;
+SELECT vouch.define_policy('diamond', jsonb_set(definition, '{stages}', jsonb_path_query_array(definition, '$.stages[3, 0, 1, 2]')))
+FROM vouch.policies WHERE policy = 'diamond';
+
 -- Mistakes are named with their place.
 SELECT vouch.define_policy('Bad Name', '{"stages": []}');
 SELECT vouch.define_policy('bad', '[]');
@@ -46,7 +56,11 @@ SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner"}, {"role": "report_owner", "quorum": 0}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"quorum": 1}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "exclude": ["creator", "author"]}]}]}');
-SELECT vouch.define_policy('bad', '{"stages": [{"name": "a", "after": ["b"], "rules": [{"role": "report_owner"}]}, {"name": "b", "rules": [{"role": "report_owner"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"name": "a", "after": ["b"], "rules": [{"role": "report_owner"}]}, {"name": "c", "rules": [{"role": "report_owner"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"name": "a", "after": ["a"], "rules": [{"role": "report_owner"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"name": "start", "rules": [{"role": "report_owner"}]}, {"name": "a", "after": ["start", "c"], "rules": [{"role": "report_owner"}]},
+	{"name": "b", "after": ["a"], "rules": [{"role": "report_owner"}]}, {"name": "c", "after": ["b"], "rules": [{"role": "report_owner"}]}]}');
+\echo :LAST_ERROR_SQLSTATE
 SELECT vouch.define_policy('bad', '{"stages": [{"name": "a", "rules": [{"role": "report_owner"}]}, {"name": "a", "rules": [{"role": "report_owner"}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"due": "soon", "rules": [{"role": "report_owner"}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"due": "1 month", "rules": [{"role": "report_owner"}]}]}');
@@ -101,6 +115,10 @@ RESET SESSION AUTHORIZATION;
 UPDATE vouch_data.policy_rule SET quorum = 1 WHERE policy = 'model_review';
 \echo :LAST_ERROR_SQLSTATE
 DELETE FROM vouch_data.policy;
+-- Roles and delegations are ended, never deleted.
+DELETE FROM vouch_data.role_grant;
+\echo :LAST_ERROR_SQLSTATE
+TRUNCATE vouch_data.delegation;
 
 SELECT vouch.revoke_role('regress_vouch_p_user', 'report_owner', 'CARDS');
 DROP ROLE regress_vouch_p_admin, regress_vouch_p_user;

@@ -414,7 +414,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF role IS NULL OR role !~ '^[a-z][a-z0-9_]*$' OR coalesce(about, '') = '' THEN
 		RAISE EXCEPTION 'a role needs a name of lower case letters, digits and underscores, and a description'
-			USING ERRCODE = 'VO502', HINT = 'For example: vouch.define_role(''model_validator'', ''Checks models before they are used'').';
+			USING ERRCODE = 'VO502', DETAIL = 'Policies and grants name it; the description is what people read.',
+			HINT = 'For example: vouch.define_role(''model_validator'', ''Checks models before they are used'').';
 	END IF;
 	INSERT INTO vouch_data.role VALUES (role, about) ON CONFLICT DO NOTHING;
 	RETURN FOUND;
@@ -427,7 +428,7 @@ CREATE FUNCTION vouch.grant_role(actor text, role text, scope text DEFAULT '') R
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF coalesce(actor, '') = '' THEN
-		RAISE EXCEPTION 'a role must be granted to somebody' USING ERRCODE = 'VO502',
+		RAISE EXCEPTION 'a role must be granted to somebody' USING ERRCODE = 'VO502', DETAIL = 'The name of the person is missing.',
 			HINT = 'Pass the name as vouch.actor() shows it in that person''s session.';
 	END IF;
 	INSERT INTO vouch_data.role_grant (actor, role, scope, granted_by, granted_at)
@@ -469,7 +470,7 @@ BEGIN
 			DETAIL = format('You are "%s".', me), HINT = 'Pass the name of who is to act for you.';
 	END IF;
 	IF coalesce(btrim(reason), '') = '' THEN
-		RAISE EXCEPTION 'a delegation needs a reason' USING ERRCODE = 'VO502',
+		RAISE EXCEPTION 'a delegation needs a reason' USING ERRCODE = 'VO502', DETAIL = 'It is recorded with it, and with both names.',
 			HINT = 'For example: reason => ''on leave until 5 January''.';
 	END IF;
 	IF ends <= starts OR ends <= clock_timestamp() THEN
@@ -501,7 +502,7 @@ BEGIN
 	SELECT * INTO d FROM vouch_data.delegation x
 	WHERE x.delegation_id = revoke_delegation.delegation_id FOR UPDATE;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no delegation "%"', delegation_id USING ERRCODE = 'VO005',
+		RAISE EXCEPTION 'there is no delegation "%"', delegation_id USING ERRCODE = 'VO005', DETAIL = 'None, ended ones included, has this id.',
 			HINT = 'SELECT * FROM vouch.delegations shows them.';
 	END IF;
 	IF me NOT IN (d.from_actor, d.to_actor) AND NOT pg_has_role(session_user, 'vouch_admin', 'MEMBER') THEN

@@ -175,10 +175,33 @@ vouch_asked_from_json(const VouchPolicy *policy, Jsonb *stored)
 
 /* ---- parts ------------------------------------------------------------------------ */
 
-static bool
-same_part(const VouchPart *part, Jsonb *filter, const char *field, const char *value)
+int
+vouch_stage_verdicts(const VouchStage *stage)
 {
-	if ((part->filter == NULL) != (filter == NULL) || (part->field == NULL) != (field == NULL))
+	return stage->nafter > 0 ? stage->stage_no : 1;
+}
+
+/*
+ * The verdicts that who signs in a stage sees: its own, and those of the stages before it.
+ * What a later stage says, or one beside it, is no part of what they sign.
+ */
+static uint64
+verdicts_seen(const VouchPolicy *policy, int stage)
+{
+	uint64		seen = VOUCH_STAGE_BIT(vouch_stage_verdicts(&policy->stages[stage]));
+
+	for (int a = 0; a < policy->stages[stage].nafter; a++)
+		for (int i = 0; i < stage; i++)
+			if (policy->stages[i].stage_no == policy->stages[stage].after[a])
+				seen |= verdicts_seen(policy, i);
+	return seen;
+}
+
+static bool
+same_part(const VouchPart *part, Jsonb *filter, const char *field, const char *value, uint64 stages)
+{
+	if (part->stages != stages ||
+		(part->filter == NULL) != (filter == NULL) || (part->field == NULL) != (field == NULL))
 		return false;
 	if (filter != NULL && compareJsonbContainers(&part->filter->root, &filter->root) != 0)
 		return false;
@@ -190,8 +213,14 @@ vouch_asked_parts(const VouchPolicy *policy, VouchAsked *asked, VouchPart **part
 {
 	int			size = 8;
 	int			n = 1;
+	uint64		all = 0;
+	uint64	   *seen = palloc(sizeof(uint64) * Max(policy->nstages, 1));
 
 	*parts = palloc0(sizeof(VouchPart) * size);
+	for (int i = 0; i < policy->nstages; i++)
+		all |= VOUCH_STAGE_BIT(vouch_stage_verdicts(&policy->stages[i]));
+	for (int i = 0; i < policy->nstages; i++)
+		seen[i] = verdicts_seen(policy, i) == all ? 0 : verdicts_seen(policy, i);
 	for (int i = 0; i < policy->nstages; i++)
 		for (int r = 0; r < policy->stages[i].nrules; r++)
 		{
@@ -203,7 +232,7 @@ vouch_asked_parts(const VouchPolicy *policy, VouchAsked *asked, VouchPart **part
 				const char *value = rule->group_by != NULL ? a->groups[g] : NULL;
 				int			p = 0;
 
-				while (p < n && !same_part(&(*parts)[p], rule->scope, rule->group_by, value))
+				while (p < n && !same_part(&(*parts)[p], rule->scope, rule->group_by, value, seen[i]))
 					p++;
 				if (p == n)
 				{
@@ -216,6 +245,7 @@ vouch_asked_parts(const VouchPolicy *policy, VouchAsked *asked, VouchPart **part
 					(*parts)[n].filter = rule->scope;
 					(*parts)[n].field = rule->group_by;
 					(*parts)[n].value = value;
+					(*parts)[n].stages = seen[i];
 					n++;
 				}
 				a->parts[g] = p;
@@ -251,11 +281,11 @@ vouch_asked_uncovered(const VouchVersion *version, const VouchPolicy *policy,
 			for (int g = 0; a->applies && g < Max(a->ngroups, 1); g++)
 				covers[a->parts[g]] = true;
 		}
-	if (covers[0])
-		return 0;
 	covering = palloc(sizeof(VouchPart) * nparts);
-	for (int i = 1; i < nparts; i++)
-		if (covers[i])
+	for (int i = 0; i < nparts; i++)
+		if (covers[i] && vouch_part_is_whole(&parts[i]))
+			return 0;
+		else if (covers[i])
 			covering[n++] = parts[i];
 	return vouch_version_measure(version, covering, n);
 }

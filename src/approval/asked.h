@@ -41,6 +41,12 @@ extern int64 vouch_asked_uncovered(const VouchVersion *version, const VouchPolic
 /* Does any rule apply? */
 extern bool vouch_asked_any(const VouchPolicy *policy, const VouchAsked *asked);
 
+/*
+ * The verdicts that reviewers of a stage enter: those of stage 1 in all stages
+ * that are open from the start, their own in a later one.
+ */
+extern int	vouch_stage_verdicts(const VouchStage *stage);
+
 /* "{"lob_id": "GBM"}, region EU": which items a part has; NULL for all. */
 extern char *vouch_part_text(const VouchPart *part);
 

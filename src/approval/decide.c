@@ -28,13 +28,6 @@ typedef struct Reviewer
 	int			stage;			/* of the verdicts */
 } Reviewer;
 
-/* Stages that are open from the start share one set of verdicts; later ones have their own. */
-static int
-verdicts_of(const VouchStage *stage)
-{
-	return stage->nafter > 0 ? stage->stage_no : 1;
-}
-
 /* Verdicts are changed, too, in a stage that has its signatures while another is open: those turn stale. */
 static bool
 may_decide(const VouchCandidate *c)
@@ -59,7 +52,7 @@ restrict_to_parts(Reviewer *reviewer)
 	{
 		const VouchStageResult *stage = &request->evaluation->stages[i];
 
-		if (!stage->open || stage->satisfied || verdicts_of(stage->stage) != reviewer->stage)
+		if (!stage->open || stage->satisfied || vouch_stage_verdicts(stage->stage) != reviewer->stage)
 			continue;
 		for (int r = 0; r < stage->stage->nrules; r++)
 			for (int j = 0; j < stage->rules[r].ncandidates; j++)
@@ -78,10 +71,10 @@ restrict_to_parts(Reviewer *reviewer)
 						mine[asked->parts[g]] = true;
 			}
 	}
-	if (mine[0])
-		return;
-	for (int i = 1; i < request->input.nparts; i++)
-		if (mine[i])
+	for (int i = 0; i < request->input.nparts; i++)
+		if (mine[i] && vouch_part_is_whole(&request->parts[i]))
+			return;
+		else if (mine[i])
 			only[n++] = request->parts[i];
 	request->version->only = only;
 	request->version->nonly = n;
@@ -118,7 +111,7 @@ find_reviewer(Reviewer *reviewer, const pg_uuid_t *id, const char *actor)
 						(c->acting_for == NULL) != (own == 1))
 						continue;
 					reviewer->acting_for = c->acting_for;
-					reviewer->stage = verdicts_of(stage->stage);
+					reviewer->stage = vouch_stage_verdicts(stage->stage);
 					restrict_to_parts(reviewer);
 					return;
 				}
@@ -158,6 +151,7 @@ arg_version(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("version_id must not be null"),
+				 errdetail("It says which version is meant."),
 				 errhint("Pass the id that vouch.create_version() or vouch.version_history() returned.")));
 	return PG_GETARG_UUID_P(0);
 }
@@ -207,6 +201,7 @@ vouch_sql_decide_where(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_BAD_DECISION),
 				 errmsg("\"%s\" is no verdict", status ? status : "null"),
+				 errdetail("It would be the verdict on all items that match; nothing was written."),
 				 errhint("It may be approved, rejected or needs_changes.")));
 	where.verdict = status;
 	where.notes = notes;
@@ -221,6 +216,7 @@ vouch_sql_decide_where(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("filter must be an object or a jsonpath"),
+				 errdetail("Items match whose payload contains the object, or of whose payload the jsonpath is true or finds something."),
 				 errhint("For example: '{\"risk_rating\": \"low\"}', or '\"$.null_rate > 0.5\"'.")));
 
 	SPI_connect();

@@ -203,7 +203,7 @@ put_pending(ReturnSetInfo *rsinfo, VouchRequest *request,
 			if (counted[part])
 				continue;
 			counted[part] = true;
-			counts = part == 0 ? vouch_version_counts(version) : vouch_request_counts(request, part);
+			counts = vouch_request_counts(request, part);
 			undecided += counts.pending + counts.needs_changes;
 		}
 	}

@@ -362,6 +362,7 @@ vouch_sql_define_policy(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_BAD_POLICY),
 				 errmsg("a policy needs a name and a definition"),
+				 errdetail("One of them is null."),
 				 errhint("docs/approval.md shows the form of a definition.")));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name) || name[0] == '\0' ||
@@ -369,6 +370,7 @@ vouch_sql_define_policy(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_BAD_POLICY),
 				 errmsg("\"%s\" cannot be the name of a policy", name),
+				 errdetail("Phases and requests name a policy by it."),
 				 errhint("Use lower case letters, digits and underscores, 63 at most.")));
 	policy = vouch_policy_parse(name, PG_GETARG_JSONB_P(1));
 	if (policy->description == NULL)

@@ -60,7 +60,8 @@ bad(const Place *at, const char *what, const char *hint)
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_BAD_POLICY),
 			 errmsg("policy \"%s\" is not valid: %s %s", at->policy, at->path, what),
-			 hint ? errhint("%s", hint) : 0));
+			 errdetail("The place is a path into the definition; nothing was written."),
+			 errhint("%s", hint ? hint : "Correct it and call vouch.define_policy() again; docs/approval.md has the fields, with examples.")));
 }
 
 /* ---- fields ------------------------------------------------------------------ */
@@ -106,6 +107,7 @@ check_keys(const Place *at, Jsonb *object, const char *const *known, int nknown)
 				ereport(ERROR,
 						(errcode(VOUCH_ERR_NOT_SUPPORTED),
 						 errmsg("policy \"%s\": %s.%s is not supported", at->policy, at->path, key),
+						 errdetail("It is refused rather than ignored; nothing was written."),
 						 errhint("%s", unsupported[i].hint)));
 		bad(at, psprintf("has no field \"%s\"", key), psprintf("Its fields are %s.", list.data));
 	}
@@ -399,7 +401,6 @@ parse_stage(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
 	};
 	VouchStage *stage = &policy->stages[n];
 	Place		place;
-	const char **after;
 	char	   *on_reject;
 	Jsonb	   *rules;
 
@@ -409,22 +410,6 @@ parse_stage(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
 	for (int i = 0; i < n; i++)
 		if (strcmp(policy->stages[i].name, stage->name) == 0)
 			bad(at, psprintf("has the name of another stage, \"%s\"", stage->name), NULL);
-
-	stage->nafter = get_strings(at, object, "after", &after);
-	stage->after = palloc(sizeof(int) * Max(stage->nafter, 1));
-	place = inside(at, "after");
-	for (int i = 0; i < stage->nafter; i++)
-	{
-		Place		here = element_of(&place, i);
-
-		stage->after[i] = 0;
-		for (int j = 0; j < n; j++)
-			if (strcmp(policy->stages[j].name, after[i]) == 0)
-				stage->after[i] = policy->stages[j].stage_no;
-		if (stage->after[i] == 0)
-			bad(&here, psprintf("names no stage before this one: \"%s\"", after[i]),
-				"List the stages in the order in which they open.");
-	}
 
 	place = inside(at, "on_reject");
 	on_reject = get_string(at, object, "on_reject", "reject");
@@ -457,9 +442,115 @@ parse_stage(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
 		Place		here = element_of(&place, r);
 
 		stage->rules[r].rule_no = r + 1;
-		stage->rules[r].index = policy->nrules++;
 		parse_rule(&here, get_element(rules, r), &stage->rules[r]);
 	}
+}
+
+/* Stages are known by their numbers from here on. */
+static void
+parse_after(const Place *at, Jsonb *object, VouchPolicy *policy, int n)
+{
+	VouchStage *stage = &policy->stages[n];
+	Place		place = inside(at, "after");
+	const char **after;
+
+	stage->nafter = get_strings(at, object, "after", &after);
+	stage->after = palloc(sizeof(int) * Max(stage->nafter, 1));
+	for (int i = 0; i < stage->nafter; i++)
+	{
+		Place		here = element_of(&place, i);
+
+		stage->after[i] = 0;
+		for (int j = 0; j < policy->nstages; j++)
+			if (strcmp(policy->stages[j].name, after[i]) == 0)
+				stage->after[i] = policy->stages[j].stage_no;
+		if (stage->after[i] == 0)
+			bad(&here, psprintf("names no stage: \"%s\"", after[i]), "It takes the \"name\" of another stage of the policy.");
+		if (stage->after[i] == stage->stage_no)
+			bad(&here, "names the stage itself", "A stage opens when those before it are satisfied.");
+	}
+}
+
+/* "a" after "b" after "a": a way round among stages of which none can come first. */
+static char *
+way_round(const VouchPolicy *policy, const int *place_of)
+{
+	StringInfoData buf;
+	bool		seen[MAX_STAGES] = {false};
+	int			at = 0;
+	int			first;
+
+	while (place_of[at] != 0)
+		at++;
+	/* Each has one before it that has no place either: who follows these comes round. */
+	for (first = at; !seen[first];)
+	{
+		const VouchStage *stage = &policy->stages[first];
+
+		seen[first] = true;
+		for (int a = 0; a < stage->nafter; a++)
+			if (place_of[stage->after[a] - 1] == 0)
+			{
+				first = stage->after[a] - 1;
+				break;
+			}
+	}
+	initStringInfo(&buf);
+	at = first;
+	do
+	{
+		const VouchStage *stage = &policy->stages[at];
+
+		appendStringInfo(&buf, "\"%s\" after ", stage->name);
+		for (int a = 0; a < stage->nafter; a++)
+			if (place_of[stage->after[a] - 1] == 0)
+			{
+				at = stage->after[a] - 1;
+				break;
+			}
+	} while (at != first);
+	appendStringInfo(&buf, "\"%s\"", policy->stages[first].name);
+	return buf.data;
+}
+
+/*
+ * Puts stages behind those that they come after, and otherwise leaves them in
+ * the order in which they are written; numbers stages and rules.
+ */
+static void
+order_stages(const Place *at, VouchPolicy *policy)
+{
+	int			place_of[MAX_STAGES] = {0};
+	VouchStage *ordered = palloc(sizeof(VouchStage) * policy->nstages);
+
+	for (int n = 0; n < policy->nstages; n++)
+	{
+		int			next = -1;
+
+		for (int i = 0; i < policy->nstages && next < 0; i++)
+		{
+			bool		ready = place_of[i] == 0;
+
+			for (int a = 0; a < policy->stages[i].nafter; a++)
+				ready = ready && place_of[policy->stages[i].after[a] - 1] != 0;
+			if (ready)
+				next = i;
+		}
+		if (next < 0)
+			bad(at, psprintf("wait for one another: %s", way_round(policy, place_of)),
+				"Some stage must be open from the start, and none may wait for what waits for it.");
+		place_of[next] = n + 1;
+		ordered[n] = policy->stages[next];
+	}
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		ordered[i].stage_no = i + 1;
+		for (int a = 0; a < ordered[i].nafter; a++)
+			ordered[i].after[a] = place_of[ordered[i].after[a] - 1];
+		for (int r = 0; r < ordered[i].nrules; r++)
+			ordered[i].rules[r].index = policy->nrules++;
+	}
+	policy->stages = ordered;
 }
 
 VouchPolicy *
@@ -502,6 +593,13 @@ vouch_policy_parse(const char *name, Jsonb *definition)
 		for (int r = 0; r < policy->stages[i].nrules; r++)
 			signatures += policy->stages[i].rules[r].quorum * Max(policy->stages[i].rules[r].ngroups, 1);
 	}
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		Place		here = element_of(&place, i);
+
+		parse_after(&here, get_element(stages, i), policy, i);
+	}
+	order_stages(&place, policy);
 	if (signatures > MAX_SIGNATURES)
 		bad(&place, psprintf("ask for " INT64_FORMAT " signatures", signatures),
 			psprintf("A policy may ask for %d in all: quorum times groups, over all rules.", MAX_SIGNATURES));

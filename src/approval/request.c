@@ -197,6 +197,7 @@ draft_rights(VouchRequest *request, TimestampTz now)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_NO_POLICY),
 				 errmsg("no policy says how %s is approved", version->phase_label),
+				 errdetail("Neither the phase nor its scope \"%s\" has one.", version->scope),
 				 errhint("Have an administrator call vouch.set_policy('%s', ...).", version->phase)));
 	return rights;
 }
@@ -515,7 +516,8 @@ log_signature(const VouchRequest *request, const VouchSigning *signing, const ch
 	vouch_json_put_text(&detail, "content_digest", digest_hex(&request->input.digests[0]));
 	if (part > 0)
 	{
-		vouch_json_put_text(&detail, "items", vouch_part_text(&request->parts[part]));
+		if (!vouch_part_is_whole(&request->parts[part]))
+			vouch_json_put_text(&detail, "items", vouch_part_text(&request->parts[part]));
 		vouch_json_put_text(&detail, "scope_digest", digest_hex(&request->input.digests[part]));
 	}
 	if (signing->delegation != NULL)

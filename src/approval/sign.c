@@ -39,6 +39,7 @@ arg_version(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("version_id must not be null"),
+				 errdetail("It says which version is meant."),
 				 errhint("Pass the id that vouch.create_version() or vouch.version_history() returned.")));
 	return PG_GETARG_UUID_P(0);
 }
@@ -348,6 +349,7 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("sign_off needs a role and a verdict"),
+				 errdetail("A signature is given in a role, for the version or against it."),
 				 errhint("Call vouch.sign_off(version_id, role, approved), approved being true or false.")));
 	verdict = PG_GETARG_BOOL(2) ? VOUCH_SIGN_APPROVE : VOUCH_SIGN_REJECT;
 	if (same(on_behalf_of, actor))
@@ -391,6 +393,7 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("a reason is needed to %s a version", verb_of(verdict)),
+				 errdetail("It is recorded with the signature, and tells the makers what is wrong."),
 				 errhint("Say what has to change, in the parameter reason.")));
 
 	SPI_connect();
@@ -486,6 +489,7 @@ vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("a reason is needed to revoke a signature"),
+				 errdetail("It is recorded with the revocation; the signature stays on record, too."),
 				 errhint("Say why, in the parameter reason.")));
 	SPI_connect();
 	version = vouch_version_lock(id);

@@ -31,6 +31,7 @@ arg_version(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("version_id must not be null"),
+				 errdetail("It says which version is meant."),
 				 errhint("Pass the id that vouch.create_version() or vouch.version_history() returned.")));
 	return PG_GETARG_UUID_P(0);
 }

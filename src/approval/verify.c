@@ -128,8 +128,10 @@ recheck(const pg_uuid_t *id)
 		(void) vouch_version_measure(version, request->parts + 1, request->input.nparts - 1);
 		for (int i = 1; i < request->input.nparts; i++)
 			if (memcmp(&request->parts[i].digest, &request->input.digests[i], sizeof(digest)) != 0)
-				return psprintf("its items with %s are not those that were signed",
-								vouch_part_text(&request->parts[i]));
+				return vouch_part_is_whole(&request->parts[i]) ?
+					pstrdup("its content or verdicts are not those that were signed") :
+					psprintf("its items with %s are not those that were signed",
+							 vouch_part_text(&request->parts[i]));
 	}
 	return NULL;
 }

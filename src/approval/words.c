@@ -49,8 +49,9 @@ vouch_request_require_open(const VouchRequest *request, const char *verb)
 static VouchStmt count_later_stages = {
 	"SELECT coalesce(sum(items) FILTER (WHERE status = 'needs_changes'), 0)::bigint,"
 	" coalesce(sum(items) FILTER (WHERE status = 'rejected'), 0)::bigint"
-	" FROM vouch_data.version_stat WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND stage > 1",
-	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true
+	" FROM vouch_data.version_stat WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND stage > 1"
+	" AND ($4 = 0 OR $4 & (1::bigint << stage) <> 0)",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT8OID}, .indexed = true
 };
 
 int
@@ -64,9 +65,9 @@ vouch_request_counts(VouchRequest *request, int part)
 {
 	const VouchVersion *version = request->version;
 	VouchCounts counts;
-	Datum		args[3];
+	Datum		args[4];
 
-	if (part > 0)
+	if (!vouch_part_is_whole(&request->parts[part]))
 	{
 		vouch_request_measure(request);
 		return request->parts[part].counts;
@@ -75,6 +76,7 @@ vouch_request_counts(VouchRequest *request, int part)
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);
+	args[3] = Int64GetDatum((int64) request->parts[part].stages);
 	vouch_stmt_run_one(&count_later_stages, args, NULL);
 	counts.needs_changes += vouch_stmt_get_int64(0, 1, 0);
 	counts.rejected += vouch_stmt_get_int64(0, 2, 0);
@@ -92,7 +94,8 @@ vouch_request_check_items(VouchRequest *request, const VouchRule *rule, const ch
 	char	   *label = vouch_version_label(version);
 	char	   *find = psprintf("SELECT * FROM vouch.version_items('%s') WHERE status",
 								vouch_id_text(&version->id));
-	char	   *of = part > 0 ? psprintf(" with %s", vouch_part_text(&request->parts[part])) : "";
+	char	   *of = vouch_part_is_whole(&request->parts[part]) ? "" :
+		psprintf(" with %s", vouch_part_text(&request->parts[part]));
 
 	memset(problem, 0, sizeof(*problem));
 	if (policy->items == VOUCH_ITEMS_NONE && policy->allow_empty)

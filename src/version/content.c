@@ -73,6 +73,13 @@ typedef struct DigestState
 	StringInfoData scratch;
 } DigestState;
 
+/* Where the first leaf goes. */
+typedef struct Header
+{
+	StringInfo	scratch;
+	VouchDigest *leaf;
+} Header;
+
 /* The first and the last item number. */
 typedef struct Bounds
 {
@@ -178,9 +185,9 @@ scan(int bucket, int artifact_no, int version_no, bool verdicts, bool payloads, 
 }
 
 void
-vouch_content_scan(const VouchVersion *version, VouchContentCallback callback, void *arg)
+vouch_content_scan(const VouchVersion *version, bool payloads, VouchContentCallback callback, void *arg)
 {
-	scan(version->bucket, version->artifact_no, version->version_no, true, true, true, callback, arg);
+	scan(version->bucket, version->artifact_no, version->version_no, true, payloads, true, callback, arg);
 }
 
 static void
@@ -244,17 +251,33 @@ next_leaf(DigestState *state)
 
 /* The first leaf: metadata. */
 static void
-add_header(TupleTableSlot *slot, void *arg)
+make_header(TupleTableSlot *slot, void *arg)
 {
-	DigestState *state = arg;
-	StringInfo	buf = &state->scratch;
+	Header	   *header = arg;
+	StringInfo	buf = header->scratch;
 	bool		isnull;
 	Datum		metadata = slot_getattr(slot, 1, &isnull);
 
 	resetStringInfo(buf);
 	vouch_canon_text(buf, 'F', "vouch-content-1");
 	vouch_canon_jsonb(buf, 'M', isnull ? NULL : DatumGetJsonbP(metadata));
-	vouch_digest_leaf(next_leaf(state), buf->data, buf->len);
+	vouch_digest_leaf(header->leaf, buf->data, buf->len);
+}
+
+static void
+read_header(int bucket, int artifact_no, int version_no, bool fresh, StringInfo scratch, VouchDigest *leaf)
+{
+	Datum		args[3] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), Int32GetDatum(version_no)};
+	Header		header = {scratch, leaf};
+
+	if (vouch_stmt_scan(&read_metadata, args, NULL, fresh, make_header, &header) != 1)
+		elog(ERROR, "version %d of artifact %d in bucket %d is missing", version_no, artifact_no, bucket);
+}
+
+void
+vouch_content_header(const VouchVersion *version, StringInfo scratch, VouchDigest *leaf)
+{
+	read_header(version->bucket, version->artifact_no, version->version_no, true, scratch, leaf);
 }
 
 static void
@@ -272,12 +295,11 @@ vouch_content_digest(int bucket, int artifact_no, int version_no,
 	DigestState state = {verdicts};
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "vouch digest", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(memory);
-	Datum		args[3] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), Int32GetDatum(version_no)};
 
 	state.allocated = 1024;
 	state.leaves = palloc(sizeof(VouchDigest) * state.allocated);
 	initStringInfo(&state.scratch);
-	vouch_stmt_scan(&read_metadata, args, NULL, fresh, add_header, &state);
+	read_header(bucket, artifact_no, version_no, fresh, &state.scratch, next_leaf(&state));
 	scan(bucket, artifact_no, version_no, verdicts, false, fresh, add_row, &state);
 	vouch_digest_root(out, state.leaves, state.n);
 	MemoryContextSwitchTo(old);

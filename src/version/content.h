@@ -23,7 +23,7 @@ typedef struct VouchContentRow
 	int			stage;
 	Datum		key;			/* text; 0 where the item is missing, */
 	Datum		hash;			/* bytea; as where the payload is */
-	Datum		payload;		/* jsonb */
+	Datum		payload;		/* jsonb; 0 where it was not asked for */
 	/* the columns of the decision, as content.c reads them */
 	Datum		values[12];
 	bool		nulls[12];
@@ -32,12 +32,15 @@ typedef struct VouchContentRow
 #define VOUCH_CONTENT_STATUS 6	/* in values: text */
 
 /*
- * Hands out all rows that the version shows, as they stand now, with payloads, in the order of the digest.
+ * Hands out all rows that the version shows, as they stand now, in the order of the digest.
  * Windows of rows are in memory; the callback runs in a context that goes
  * away with the window.  Needs SPI_connect().
  */
 typedef void (*VouchContentCallback) (const VouchContentRow *row, void *arg);
-extern void vouch_content_scan(const VouchVersion *version, VouchContentCallback callback, void *arg);
+extern void vouch_content_scan(const VouchVersion *version, bool payloads, VouchContentCallback callback, void *arg);
+
+/* The leaf that goes before those of the rows.  Needs SPI_connect(). */
+extern void vouch_content_header(const VouchVersion *version, StringInfo scratch, VouchDigest *leaf);
 
 /* The leaf that the row has in digests.  May allocate in the current memory context. */
 extern void vouch_content_leaf(const VouchContentRow *row, bool verdicts, StringInfo scratch, VouchDigest *leaf);

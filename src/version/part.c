@@ -36,6 +36,12 @@ static VouchStmt list_values = {
 };
 
 bool
+vouch_part_is_whole(const VouchPart *part)
+{
+	return part->filter == NULL && part->field == NULL;
+}
+
+bool
 vouch_part_has(const VouchPart *part, Jsonb *payload)
 {
 	if (part->filter != NULL)
@@ -99,6 +105,17 @@ count_verdict(VouchCounts *counts, int stage, const char *status)
 }
 
 static void
+add_leaf(Leaves *to, const VouchDigest *leaf)
+{
+	if (to->n == to->allocated)
+	{
+		to->allocated *= 2;
+		to->leaves = repalloc_huge(to->leaves, sizeof(VouchDigest) * to->allocated);
+	}
+	to->leaves[to->n++] = *leaf;
+}
+
+static void
 measure_row(const VouchContentRow *row, void *arg)
 {
 	Measuring  *m = arg;
@@ -113,21 +130,19 @@ measure_row(const VouchContentRow *row, void *arg)
 	old = MemoryContextSwitchTo(m->scratch);
 	status = TextDatumGetCString(row->values[VOUCH_CONTENT_STATUS]);
 	payload = row->payload == (Datum) 0 ? NULL : DatumGetJsonbP(row->payload);
-	for (int i = 0; i < m->n && payload != NULL; i++)
+	for (int i = 0; i < m->n; i++)
 	{
-		Leaves	   *l = &m->leaves[i];
+		const VouchPart *part = &m->parts[i];
 
-		if (!vouch_part_has(&m->parts[i], payload))
+		if (!vouch_part_is_whole(part) && (payload == NULL || !vouch_part_has(part, payload)))
+			continue;
+		inside = true;
+		if (part->stages != 0 && (part->stages & VOUCH_STAGE_BIT(row->stage)) == 0)
 			continue;
 		if (!hashed)
 			vouch_content_leaf(row, true, &m->buf, &leaf);
-		hashed = inside = true;
-		if (l->n == l->allocated)
-		{
-			l->allocated *= 2;
-			l->leaves = repalloc_huge(l->leaves, sizeof(VouchDigest) * l->allocated);
-		}
-		l->leaves[l->n++] = leaf;
+		hashed = true;
+		add_leaf(&m->leaves[i], &leaf);
 		count_verdict(&m->parts[i].counts, row->stage, status);
 	}
 	if (!inside && row->stage == 1)
@@ -139,7 +154,9 @@ int64
 vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n)
 {
 	Measuring	m = {.parts = parts,.n = n};
+	bool		payloads = false;
 
+	initStringInfo(&m.buf);
 	m.leaves = palloc(sizeof(Leaves) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -147,10 +164,19 @@ vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n)
 		m.leaves[i].n = 0;
 		m.leaves[i].allocated = 64;
 		m.leaves[i].leaves = palloc(sizeof(VouchDigest) * m.leaves[i].allocated);
+		if (vouch_part_is_whole(&parts[i]))
+		{
+			/* what belongs to the version as a whole */
+			VouchDigest header;
+
+			vouch_content_header(version, &m.buf, &header);
+			add_leaf(&m.leaves[i], &header);
+		}
+		else
+			payloads = true;
 	}
-	initStringInfo(&m.buf);
 	m.scratch = AllocSetContextCreate(CurrentMemoryContext, "vouch parts", ALLOCSET_DEFAULT_SIZES);
-	vouch_content_scan(version, measure_row, &m);
+	vouch_content_scan(version, payloads, measure_row, &m);
 	MemoryContextDelete(m.scratch);
 	for (int i = 0; i < n; i++)
 	{

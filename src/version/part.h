@@ -14,10 +14,16 @@ typedef struct VouchPart
 	Jsonb	   *filter;			/* that the payload must contain; or NULL */
 	const char *field;			/* payload field that must be value, as text; or NULL */
 	const char *value;
+	uint64		stages;			/* whose verdicts belong to it, as VOUCH_STAGE_BIT(); 0: of all */
 	/* set by vouch_version_measure(): */
 	VouchDigest digest;			/* of its content and verdicts, as vouch_version_digest() has it of all */
-	VouchCounts counts;			/* items and pending by stage 1; the verdicts of all stages */
+	VouchCounts counts;			/* items and pending by stage 1; the verdicts of its stages */
 } VouchPart;
+
+#define VOUCH_STAGE_BIT(stage) (UINT64CONST(1) << (stage))
+
+/* Are all items in it? */
+extern bool vouch_part_is_whole(const VouchPart *part);
 
 extern bool vouch_part_has(const VouchPart *part, Jsonb *payload);
 extern bool vouch_part_has_any(const VouchPart *parts, int n, Jsonb *payload);
