@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 #include "worker/worker.h"
 
-#define PRESSED_MS 10			/* a queue that stays busy for so long gets one more executor */
+#define PRESSED_MS 10			/* a queue that stays busy for so long, while all have their hands full, gets one more executor */
 #define QUIET_MS 1000			/* with all executors there, look only so often */
 #define PARKED_RECHECK_MS 10000
 #define NO_ROOM_MS 1000			/* no free worker process, or no free pool */
@@ -424,11 +424,29 @@ unpark(VouchCrew *crew, VouchPool *pool, TimestampTz now)
 	return true;
 }
 
+/*
+ * Needs the pool's lock.  Is there an executor with nothing in hand?  It is
+ * being started, or between two batches, and takes what waits.
+ */
+static bool
+has_free_hands(VouchPool *pool)
+{
+	for (int m = 0; m < pool->nmembers; m++)
+	{
+		VouchExecutor *executor = &vouch_shared->executors[pool->members[m]];
+
+		if (executor->nin_hand == 0 && !executor->leave)
+			return true;
+	}
+	return false;
+}
+
 static TimestampTz
 tend_one(VouchCrew *crew, TimestampTz now, bool *sweep)
 {
 	VouchPool  *pool = pool_of(crew, crew->next < crew->nbacklog);
 	bool		wanted;			/* tasks wait, and no executor is idle */
+	bool		free_hands;		/* but one is about to take them */
 	bool		nobody_woken;	/* tasks wait, and an executor is idle */
 	bool		busy;
 	int			nmembers;
@@ -448,7 +466,9 @@ tend_one(VouchCrew *crew, TimestampTz now, bool *sweep)
 	feed(crew, pool);
 
 	LWLockAcquire(vouch_pool_lock(pool), LW_EXCLUSIVE);
+	vouch_pool_prune(pool);
 	nmembers = pool->nmembers;
+	free_hands = has_free_hands(pool);
 	start_failures = pool->start_failures;
 	wanted = pool->count > 0 && pool->nidle == 0;
 	nobody_woken = pool->count > 0 && pool->nidle > 0;
@@ -484,7 +504,7 @@ tend_one(VouchCrew *crew, TimestampTz now, bool *sweep)
 		say(pool, VOUCH_POOL_ACTIVE, "");
 	crew->start_failures = start_failures;
 
-	if (!wanted)
+	if (!wanted || free_hands)
 		crew->pressed_since = 0;
 	if (!busy)
 		return DT_NOEND;
@@ -492,7 +512,7 @@ tend_one(VouchCrew *crew, TimestampTz now, bool *sweep)
 		return wanted ? DT_NOEND : TimestampTzPlusMilliseconds(now, QUIET_MS);
 	if (now < crew->not_before)
 		return crew->not_before;
-	if (wanted)
+	if (wanted && !free_hands)
 	{
 		if (nmembers == 0 ||
 			(crew->pressed_since != 0 &&

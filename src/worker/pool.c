@@ -220,6 +220,25 @@ heed_mark(VouchPool *pool, VouchTask *task, TimestampTz now)
 	return mark == NULL || mark->until <= now;
 }
 
+/* Needs the pool's lock.  The task at the head of the queue, which is not empty. */
+static VouchTask
+dequeue(VouchPool *pool)
+{
+	VouchTask	task = pool->queue[pool->head];
+
+	pool->head = (pool->head + 1) % VOUCH_QUEUE;
+	if (--pool->count == 0)
+		pool->emptied++;
+	return task;
+}
+
+void
+vouch_pool_prune(VouchPool *pool)
+{
+	while (pool->count > 0 && is_in_hand(pool, &pool->queue[pool->head]))
+		(void) dequeue(pool);
+}
+
 bool
 vouch_pool_take(VouchTask *task)
 {
@@ -232,10 +251,7 @@ vouch_pool_take(VouchTask *task)
 	LWLockAcquire(vouch_pool_lock(pool), LW_EXCLUSIVE);
 	while (!found && pool->count > 0 && me->nin_hand < VOUCH_BATCH)
 	{
-		*task = pool->queue[pool->head];
-		pool->head = (pool->head + 1) % VOUCH_QUEUE;
-		if (--pool->count == 0)
-			pool->emptied++;
+		*task = dequeue(pool);
 		if (is_in_hand(pool, task) || !heed_mark(pool, task, now))
 			continue;
 		me->again[me->nin_hand] = false;

@@ -92,9 +92,10 @@ vouch_probe_obstacle(void)
 	if (get_extension_oid("vouch", true) != extension || !OidIsValid(vouch_owner_find()))
 		return pstrdup("the extension is not installed");
 
-	if (!vouch_guc_workers)
-		return pstrdup("vouch.workers is off");
+	/* The database's own settings first: a process that came after them has them as its own, too. */
 	reason = setting_in_the_way();
+	if (reason == NULL && !vouch_guc_workers)
+		reason = pstrdup("vouch.workers is off");
 	return reason != NULL ? reason : vouch_probe_copy();
 }
 

@@ -73,6 +73,12 @@ extern void vouch_pool_ready(void);
 extern bool vouch_pool_take(VouchTask *task);
 
 /*
+ * Takes tasks off the head of the queue whose executions are in hand: who has
+ * one looks at it again, and nobody else is needed.  Needs the pool's lock.
+ */
+extern void vouch_pool_prune(VouchPool *pool);
+
+/*
  * From now on, tasks of an execution have these flags, whoever queues them,
  * and are not taken before until: the dispatcher hands one out then.
  */

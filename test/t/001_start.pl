@@ -158,7 +158,7 @@ $node->safe_psql('postgres', 'ALTER DATABASE app SET vouch.workers = off');
 $node->reload;
 no_workers_of($node, 'app', 'and so does the setting of the database');
 like($node->safe_psql('app', "SELECT detail FROM vouch.status() WHERE component = 'dispatcher'"),
-	qr/vouch.workers is off/, 'which vouch.status() says');
+	qr/vouch.workers is off in this database/, 'which vouch.status() says');
 $node->safe_psql('postgres', 'ALTER DATABASE app RESET vouch.workers');
 $node->safe_psql('postgres', "ALTER SYSTEM SET vouch.databases = 'other'");
 $node->reload;
