@@ -650,7 +650,7 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 	adv->crash_error = crash_error;
 	if (!vouch_rows_claim(bucket, id, false, &adv->execution, &busy))
 	{
-		outcome = busy ? VOUCH_ADVANCE_BUSY : VOUCH_ADVANCE_IDLE;
+		outcome = busy ? VOUCH_ADVANCE_BUSY : VOUCH_ADVANCE_CLOSED;
 		if (!busy)
 			(void) vouch_rows_take_nudges(bucket, id);	/* for what is gone nobody else will */
 	}
@@ -660,7 +660,9 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 
 		/* what happened up to now counts: the lock is ours */
 		adv->started = GetCurrentTimestamp();
-		if (strcmp(adv->execution.status, "running") == 0 && !adv->execution.paused)
+		if (strcmp(adv->execution.status, "running") != 0)
+			outcome = VOUCH_ADVANCE_CLOSED;
+		else if (!adv->execution.paused)
 		{
 			push_running(adv);
 			adv->nudged = nudges > 0;

@@ -37,7 +37,8 @@ typedef enum VouchAdvanceOutcome
 {
 	VOUCH_ADVANCED,				/* went on until it waits or closed */
 	VOUCH_ADVANCE_BUSY,			/* somebody else has the row: try again soon */
-	VOUCH_ADVANCE_IDLE			/* nothing to do: closed, paused, or parked */
+	VOUCH_ADVANCE_IDLE,			/* nothing to do: paused, or parked */
+	VOUCH_ADVANCE_CLOSED		/* nothing to do, ever: closed before, or gone */
 } VouchAdvanceOutcome;
 
 /*

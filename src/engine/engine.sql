@@ -166,10 +166,16 @@ CREATE TABLE vouch_data.nudge (
 	execution_id uuid NOT NULL,
 	nudge_id uuid NOT NULL,
 	run_as text NOT NULL,
+	signal_id uuid,
+	workflow text,
+	input jsonb,
 	PRIMARY KEY (bucket, execution_id, nudge_id)
 );
 COMMENT ON TABLE vouch_data.nudge IS
 'Left by whoever changed what an execution may wait for and did not get its lock; deleted by the executor before it looks';
+COMMENT ON COLUMN vouch_data.nudge.signal_id IS 'The signal that it tells of: at commit, the execution must still be open';
+COMMENT ON COLUMN vouch_data.nudge.workflow IS 'What vouch.signal_with_start() starts if it is not';
+COMMENT ON COLUMN vouch_data.nudge.input IS 'Input of that';
 
 CREATE TABLE vouch_data.history (
 	bucket int NOT NULL,
@@ -189,6 +195,14 @@ SELECT pg_catalog.pg_extension_config_dump('vouch_data.branch', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.signal', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.nudge', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.history', '');
+
+CREATE FUNCTION vouch_data.signal_arrives() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_signal_arrives';
+COMMENT ON FUNCTION vouch_data.signal_arrives() IS
+'At commit: the execution that a signal was sent to, while somebody else had it, is still open. VO405 when it is not; the signal of vouch.signal_with_start() goes to another one, which is started if need be';
+CREATE CONSTRAINT TRIGGER signal_arrives AFTER INSERT ON vouch_data.nudge
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.signal_id IS NOT NULL)
+	EXECUTE FUNCTION vouch_data.signal_arrives();
 
 -- Defining ------------------------------------------------------------------
 
@@ -241,14 +255,14 @@ CREATE FUNCTION vouch.signal_workflow(workflow_id text, signal text, payload jso
 RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_signal_workflow';
 COMMENT ON FUNCTION vouch.signal_workflow(text, text, jsonb, text) IS
-'Sends a signal to an open execution, which goes on in this transaction up to its next wait or sql: activity. Signals wait in order until a vouch:signal state takes them. A second one with the same name and dedup_key is ignored. VO403 when there is no such workflow_id, VO405 when it is closed';
+'Sends a signal to an open execution, which goes on in this transaction up to its next wait or sql: activity. Signals wait in order until a vouch:signal state takes them. A second one with the same name and dedup_key is ignored. VO403 when there is no such workflow_id, VO405 when it is closed: at commit, when somebody closed it meanwhile';
 
 CREATE FUNCTION vouch.signal_with_start(workflow text, workflow_id text, signal text, payload jsonb DEFAULT '{}',
 	input jsonb DEFAULT '{}', dedup_key text DEFAULT NULL)
 RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_signal_with_start';
 COMMENT ON FUNCTION vouch.signal_with_start(text, text, text, jsonb, jsonb, text) IS
-'Sends a signal, and starts the workflow first when no execution with the workflow_id is open; true when it was started';
+'Sends a signal, and starts the workflow first when no execution with the workflow_id is open; true when it was started. An execution that closes before the sender''s transaction commits is followed by another one, started at commit, which gets the signal';
 
 CREATE FUNCTION vouch.cancel_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_cancel_workflow';

@@ -3,8 +3,10 @@
  *	  Messages to executions, and what else may end a wait.
  *
  * The signal's row is there first; then the execution is tried without
- * waiting.  Who does not get it leaves a nudge, which commits with the
- * signal: whoever has the lock now sees both when it looks again.
+ * waiting.  Who gets it goes on with it, or sees that it is closed.  Who does
+ * not leaves a nudge, which commits with the signal: whoever has the lock now
+ * sees both when it looks again; and if it closes the execution instead, the
+ * sender is told at commit (arrive.c).
  */
 #include "postgres.h"
 
@@ -26,11 +28,24 @@
 VOUCH_FUNCTION(vouch_sql_signal_workflow);
 VOUCH_FUNCTION(vouch_sql_signal_with_start);
 
+#define MAX_ATTEMPTS 10			/* to send to executions that close, one after the other */
+
 static VouchStmt insert_signal = {
 	"INSERT INTO vouch_data.signal (bucket, execution_id, signal_id, name, payload, dedup_key, sender, sent_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 	" ON CONFLICT (bucket, execution_id, name, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING",
 	SPI_OK_INSERT, 8, {INT4OID, UUIDOID, UUIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
+};
+
+static VouchStmt delete_signal = {
+	"DELETE FROM vouch_data.signal WHERE bucket = $1 AND execution_id = $2 AND signal_id = $3",
+	SPI_OK_DELETE, 3, {INT4OID, UUIDOID, UUIDOID}, .indexed = true
+};
+
+static VouchStmt insert_nudge = {
+	"INSERT INTO vouch_data.nudge (bucket, execution_id, nudge_id, run_as, signal_id, workflow, input)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	SPI_OK_INSERT, 7, {INT4OID, UUIDOID, UUIDOID, TEXTOID, UUIDOID, TEXTOID, JSONBOID}
 };
 
 static VouchStmt find_any = {
@@ -46,15 +61,21 @@ static VouchStmt find_reviewers = {
 	SPI_OK_SELECT, 1, {UUIDOID}, .indexed = true
 };
 
-void
-vouch_signal_try_or_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
+static VouchAdvanceOutcome
+try_inline(int bucket, const pg_uuid_t *id)
 {
 	int64		steps = 0;
 
-	if (vouch_guc_inline_advance && !vouch_guc_restoring && !IsolationUsesXactSnapshot() &&
-		vouch_advance_guarded(bucket, id, VOUCH_ADVANCE_INLINE, &steps) != VOUCH_ADVANCE_BUSY)
-		return;
-	vouch_rows_nudge(bucket, id, run_as);
+	if (!vouch_guc_inline_advance || vouch_guc_restoring || IsolationUsesXactSnapshot())
+		return VOUCH_ADVANCE_BUSY;
+	return vouch_advance_guarded(bucket, id, VOUCH_ADVANCE_INLINE, &steps);
+}
+
+void
+vouch_signal_try_or_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
+{
+	if (try_inline(bucket, id) == VOUCH_ADVANCE_BUSY)
+		vouch_rows_nudge(bucket, id, run_as);
 }
 
 void
@@ -76,34 +97,100 @@ vouch_signal_no_open(int bucket, const char *workflow_id)
 					 workflow_id)));
 }
 
-/* False when there is no open execution. */
-static bool
-send(const char *workflow_id, const char *name, Jsonb *payload, const char *dedup_key)
+/*
+ * Whoever has the execution is to look, and at commit it is settled whether it
+ * was still open: arrive.c.
+ */
+static void
+tell(int bucket, const pg_uuid_t *id, const char *run_as, const pg_uuid_t *signal_id,
+	 const VouchMessage *message)
 {
-	int			bucket = vouch_id_workflow_bucket(workflow_id);
+	Datum		args[7];
+	char		nulls[8] = "       ";
+	pg_uuid_t	nudge_id;
+
+	vouch_id_make(&nudge_id, VOUCH_ID_EVENT, bucket);
+	args[0] = Int32GetDatum(bucket);
+	args[1] = UUIDPGetDatum(id);
+	args[2] = UUIDPGetDatum(&nudge_id);
+	args[3] = CStringGetTextDatum(run_as);
+	args[4] = UUIDPGetDatum(signal_id);
+	if (message->workflow != NULL)
+	{
+		args[5] = CStringGetTextDatum(message->workflow);
+		args[6] = JsonbPGetDatum(message->input);
+	}
+	else
+		nulls[5] = nulls[6] = 'n';
+	vouch_stmt_run(&insert_nudge, args, nulls);
+	vouch_rows_wake(run_as, bucket, id, 0);
+}
+
+bool
+vouch_signal_send(const VouchMessage *message)
+{
+	int			bucket = vouch_id_workflow_bucket(message->workflow_id);
 	pg_uuid_t	id,
 				signal_id;
 	char	   *run_as;
 	Datum		args[8];
 	char		nulls[9] = "        ";
 
-	if (!vouch_rows_find_open(bucket, workflow_id, &id, &run_as))
+	if (!vouch_rows_find_open(bucket, message->workflow_id, &id, &run_as))
 		return false;
 	vouch_id_make(&signal_id, VOUCH_ID_EVENT, bucket);
 	args[0] = Int32GetDatum(bucket);
 	args[1] = UUIDPGetDatum(&id);
 	args[2] = UUIDPGetDatum(&signal_id);
-	args[3] = CStringGetTextDatum(name);
-	args[4] = JsonbPGetDatum(payload);
-	if (dedup_key != NULL)
-		args[5] = CStringGetTextDatum(dedup_key);
+	args[3] = CStringGetTextDatum(message->name);
+	args[4] = JsonbPGetDatum(message->payload);
+	if (message->dedup_key != NULL)
+		args[5] = CStringGetTextDatum(message->dedup_key);
 	else
 		nulls[5] = 'n';
-	args[6] = CStringGetTextDatum(vouch_actor_current());
+	args[6] = CStringGetTextDatum(message->sender);
 	args[7] = TimestampTzGetDatum(GetCurrentTimestamp());
-	if (vouch_stmt_run(&insert_signal, args, nulls) > 0)
-		vouch_signal_try_or_nudge(bucket, &id, run_as);
-	return true;
+	if (vouch_stmt_run(&insert_signal, args, nulls) == 0)
+		return true;
+	switch (try_inline(bucket, &id))
+	{
+		case VOUCH_ADVANCED:
+		case VOUCH_ADVANCE_IDLE:
+			return true;		/* its lock is ours, so it is open when we commit */
+		case VOUCH_ADVANCE_BUSY:
+			tell(bucket, &id, run_as, &signal_id, message);
+			return true;
+		case VOUCH_ADVANCE_CLOSED:
+			break;
+	}
+	vouch_stmt_run(&delete_signal, args, NULL);
+	return false;
+}
+
+bool
+vouch_signal_send_or_start(const VouchMessage *message)
+{
+	bool		started = false;
+	int			attempt = 0;
+
+	while (!vouch_signal_send(message))
+	{
+		VouchStart	start;
+		pg_uuid_t	id;
+
+		if (attempt++ > MAX_ATTEMPTS)
+			vouch_signal_no_open(vouch_id_workflow_bucket(message->workflow_id), message->workflow_id);
+		vouch_start_check(message->workflow_id, message->input);
+		memset(&start, 0, sizeof(start));
+		start.program = vouch_program_get(message->workflow, 0);
+		start.workflow_id = message->workflow_id;
+		start.input = message->input;
+		start.starter = message->sender;
+		start.parent_branch = -1;
+		/* false: somebody else was quicker, whose execution takes the signal */
+		started = vouch_start_execution(&start, &id);
+	}
+	return started;
 }
 
 static void
@@ -139,20 +226,30 @@ Datum
 vouch_sql_signal_workflow(PG_FUNCTION_ARGS)
 {
 	MemoryContext own = CurrentMemoryContext;
-	char	   *workflow_id;
-	char	   *name;
-	Jsonb	   *payload;
+	VouchMessage message;
+	int			attempt = 0;
 
 	need(PG_ARGISNULL(0), "workflow_id");
 	need(PG_ARGISNULL(1), "signal");
-	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	payload = PG_ARGISNULL(2) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(2);
-	check_signal(name, payload);
+	memset(&message, 0, sizeof(message));
+	message.workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	message.name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	message.payload = PG_ARGISNULL(2) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(2);
+	message.dedup_key = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	message.sender = vouch_actor_current();
+	check_signal(message.name, message.payload);
 	SPI_connect();
 	MemoryContextSwitchTo(own);
-	if (!send(workflow_id, name, payload, PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3))))
-		vouch_signal_no_open(vouch_id_workflow_bucket(workflow_id), workflow_id);
+	while (!vouch_signal_send(&message))
+	{
+		int			bucket = vouch_id_workflow_bucket(message.workflow_id);
+		pg_uuid_t	id;
+		char	   *run_as;
+
+		/* one that closed just now may have a successor */
+		if (attempt++ > MAX_ATTEMPTS || !vouch_rows_find_open(bucket, message.workflow_id, &id, &run_as))
+			vouch_signal_no_open(bucket, message.workflow_id);
+	}
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -165,39 +262,23 @@ Datum
 vouch_sql_signal_with_start(PG_FUNCTION_ARGS)
 {
 	MemoryContext own = CurrentMemoryContext;
-	char	   *workflow_id;
-	char	   *name;
-	Jsonb	   *payload;
-	char	   *dedup_key = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
-	bool		started = false;
-	int			attempt = 0;
+	VouchMessage message;
+	bool		started;
 
 	need(PG_ARGISNULL(0), "workflow");
 	need(PG_ARGISNULL(1), "workflow_id");
 	need(PG_ARGISNULL(2), "signal");
-	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	name = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	payload = PG_ARGISNULL(3) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(3);
-	check_signal(name, payload);
+	message.workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	message.workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	message.name = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	message.payload = PG_ARGISNULL(3) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(3);
+	message.input = PG_ARGISNULL(4) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(4);
+	message.dedup_key = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
+	message.sender = vouch_actor_current();
+	check_signal(message.name, message.payload);
 	SPI_connect();
 	MemoryContextSwitchTo(own);
-	while (!send(workflow_id, name, payload, dedup_key))
-	{
-		VouchStart	start;
-		pg_uuid_t	id;
-
-		if (attempt++ > 10)
-			vouch_signal_no_open(vouch_id_workflow_bucket(workflow_id), workflow_id);
-		vouch_start_check(workflow_id, PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
-		memset(&start, 0, sizeof(start));
-		start.program = vouch_program_get(text_to_cstring(PG_GETARG_TEXT_PP(0)), 0);
-		start.workflow_id = workflow_id;
-		start.input = PG_ARGISNULL(4) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(4);
-		start.starter = vouch_actor_current();
-		start.parent_branch = -1;
-		/* false: somebody else was quicker, whose execution takes the signal */
-		started = vouch_start_execution(&start, &id);
-	}
+	started = vouch_signal_send_or_start(&message);
 	SPI_finish();
 	PG_RETURN_BOOL(started);
 }

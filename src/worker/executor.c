@@ -253,9 +253,7 @@ run_alone(const VouchTask *task, int which, bool marked, int crashes, TaskResult
 			vouch_process_commit();
 			verdict.error = NULL;
 			done = mine;
-			if ((task->flags & VOUCH_TASK_COUNTED) && (result->outcome == VOUCH_ADVANCED ||
-													   result->outcome == VOUCH_ADVANCE_IDLE))
-				succeeded = true;
+			succeeded = (task->flags & VOUCH_TASK_COUNTED) && result->outcome != VOUCH_ADVANCE_BUSY;
 		}
 		PG_CATCH();
 		{
