@@ -127,7 +127,8 @@ vouch_stmt_expect_rows(int64 rows)
 static void
 prepare(VouchStmt *stmt)
 {
-	static const char *const indexed[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_memoize", "jit", NULL};
+	static const char *const indexed[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
+	"enable_memoize", "jit", NULL};
 	static const char *const hashed[] = {"enable_seqscan", "enable_nestloop", "enable_mergejoin", "jit", NULL};
 	bool		steered = stmt->indexed || stmt->hashed;
 	SPIPlanPtr	plan;

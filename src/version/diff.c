@@ -28,10 +28,11 @@ VOUCH_FUNCTION(vouch_sql_diff_versions);
  */
 static VouchStmt read_touched = {
 	"SELECT d.item_no, d.stage, true, d.body_no, d.status, 'pending'::vouch.verdict FROM vouch_data.decision d"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $3 AND d.from_no <= $4 AND d.to_no + 0 > $4"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $3 AND d.from_no <= $4 AND d.from_no > 1 AND d.to_no + 0 > $4"
 	" UNION ALL"
 	" SELECT d.item_no, d.stage, false, d.body_no, d.status, 'pending'::vouch.verdict FROM vouch_data.decision d"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no > $3 AND d.to_no <= $4 AND d.from_no + 0 <= $3",
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no > $3 AND d.to_no <= $4 AND d.to_no < 2147483647"
+	"  AND d.from_no + 0 <= $3",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 

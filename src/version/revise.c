@@ -71,7 +71,8 @@ static VouchStmt drop_makers = {
  */
 static VouchStmt close_later = {
 	"UPDATE vouch_data.decision d SET to_no = $3"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $4 AND d.from_no < $3 AND d.to_no + 0 = 2147483647",
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $4 AND d.from_no < $3 AND d.from_no > 1"
+	"  AND d.to_no + 0 = 2147483647",
 	SPI_OK_UPDATE, 4, {INT4OID, INT4OID, INT4OID, INT4OID},
 	.indexed = true, .guarded = true
 };
@@ -82,7 +83,8 @@ static VouchStmt reopen_earlier = {
 	"    AND o.from_no + 0 <= $4 AND o.to_no + 0 > $4 AND o.status <> 'approved'"
 	"    AND ($5 OR o.status <> 'pending')) AS undone"
 	"  FROM vouch_data.decision d"
-	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no <= $4 AND d.to_no > $4 AND d.to_no < $3),"
+	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no + 0 <= $4"
+	"   AND d.to_no > $4 AND d.to_no < $3 AND d.to_no < 2147483647),"
 	" again AS (INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, stage, from_no, body_no, status, source,"
 	"   recommended_by, recommended_at, decided_by, on_behalf_of, decided_at, notes, origin_no)"
 	"  SELECT b.bucket, b.artifact_no, b.item_no, b.stage, $3, b.body_no, b.status, b.source, b.recommended_by,"
@@ -104,12 +106,19 @@ static VouchStmt reopen_earlier = {
 };
 
 static VouchStmt delete_new = {
-	"DELETE FROM vouch_data.decision WHERE bucket = $1 AND artifact_no = $2 AND from_no = $3",
+	"DELETE FROM vouch_data.decision WHERE bucket = $1 AND artifact_no = $2 AND from_no = $3 AND from_no > 1",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+/* The same for version 1, which is all that there is. */
+static VouchStmt delete_all = {
+	"DELETE FROM vouch_data.decision WHERE bucket = $1 AND artifact_no = $2 AND from_no + 0 = $3",
 	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
 };
 
 static VouchStmt reopen_closed = {
-	"UPDATE vouch_data.decision SET to_no = 2147483647 WHERE bucket = $1 AND artifact_no = $2 AND to_no = $3",
+	"UPDATE vouch_data.decision SET to_no = 2147483647 WHERE bucket = $1 AND artifact_no = $2 AND to_no = $3"
+	"  AND to_no < 2147483647",
 	SPI_OK_UPDATE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
 };
 
@@ -602,7 +611,7 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);
 	vouch_revise_log(version, "discard", "discard", "draft", actor, 0, 0, NULL, NULL);
-	vouch_stmt_run(&delete_new, args, NULL);
+	vouch_stmt_run(version->version_no == 1 ? &delete_all : &delete_new, args, NULL);
 	vouch_stmt_run(&reopen_closed, args, NULL);
 	vouch_stmt_run(&delete_counts, args, NULL);
 	vouch_stmt_run(&delete_makers, args, NULL);

@@ -6,8 +6,9 @@
  * version shows the rows with to_no = VOUCH_NO_MAX, so what is carried forward
  * is not written at all.
  *
- * Where a statement has "to_no + 0", the planner must not take the index on
- * to_no, which would read the whole version: the rows are found by item.
+ * Where a statement has "to_no + 0", the planner must not take an index on
+ * to_no: the rows are found by item.  Where it has "from_no > 1" or "to_no <
+ * 2147483647" besides, that lets it take the partial indexes decision_from and decision_to.
  * "LATERAL (... OFFSET 0)" is explained in core/stmt.h.
  */
 #include "postgres.h"
@@ -128,7 +129,7 @@ static VouchStmt close_items = {
 
 static VouchStmt close_all = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no = 2147483647 AND d.from_no < $3" CLOSED,
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" CLOSED,
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID},
 	.indexed = true, .guarded = true
 };

@@ -218,8 +218,9 @@ CREATE TABLE vouch_data.decision (		-- valid for versions [from_no, to_no)
 	PRIMARY KEY (bucket, artifact_no, item_no, stage, from_no),
 	CHECK (from_no < to_no)
 ) WITH (fillfactor = 85);
-CREATE INDEX decision_to ON vouch_data.decision (bucket, artifact_no, to_no, from_no);
-CREATE INDEX decision_from ON vouch_data.decision (bucket, artifact_no, from_no);
+-- What a version brought and what it ended; all of version 1 is new, and what stands has not ended, so neither costs an entry.
+CREATE INDEX decision_from ON vouch_data.decision (bucket, artifact_no, from_no) WHERE from_no > 1;
+CREATE INDEX decision_to ON vouch_data.decision (bucket, artifact_no, to_no) WHERE to_no < 2147483647;
 CREATE INDEX decision_open ON vouch_data.decision (bucket, artifact_no, item_no)
 	WHERE to_no = 2147483647 AND status <> 'approved';
 COMMENT ON TABLE vouch_data.decision IS
