@@ -56,6 +56,7 @@ LANGUAGE sql AS $$
 	SELECT vouch.bucket('cycle-7002-report-' || report), 1000000 + report, version_no, 1, s.status::vouch.verdict, 'tester', s.carried, s.items
 	FROM (VALUES ('pending', false, pending), ('approved', false, approved), ('rejected', false, rejected), ('approved', true, carried)) AS s(status, carried, items)
 $$;
+CREATE VIEW pg_temp.of_fixture AS SELECT bucket, artifact_no, report_id FROM vouch_data.artifact WHERE phase = 'metrics_test';
 SET timezone = 'UTC';
 SELECT pg_temp.fixture(1, 1, 'superseded', '2020-03-01 00:00', '2020-03-01 01:00', '2020-03-01 11:00');
 SELECT pg_temp.fixture(1, 2, 'approved', '2020-03-01 12:00', '2020-03-02 00:00', '2020-03-04 12:00');
@@ -137,7 +138,7 @@ SELECT sum(operations) AS of_the_fixture FROM vouch_data.phase_day WHERE phase =
 (SELECT 'was', * FROM live EXCEPT ALL SELECT 'was', * FROM pg_temp.all_numbers) UNION ALL (SELECT 'is', * FROM pg_temp.all_numbers EXCEPT ALL SELECT 'is', * FROM live);
 -- what comes later is there at once: in an artifact that is rolled up, and in a new one
 SET vouch.restoring = on;
-UPDATE vouch_data.version SET state = 'approved', closed_by = 'metrics-bob', closed_at = '2020-03-06 16:00' WHERE artifact_no = 1000003;
+UPDATE vouch_data.version SET state = 'approved', closed_by = 'metrics-bob', closed_at = '2020-03-06 16:00' WHERE (bucket, artifact_no) IN (SELECT bucket, artifact_no FROM pg_temp.of_fixture WHERE report_id = 3);
 INSERT INTO vouch_data.operation (bucket, artifact_no, op_no, version_no, operation, actor, db_user, at, xid, items, leaf)
 VALUES (vouch.bucket('cycle-7002-report-3'), 1000003, 20, 1, 'approve', 'metrics-bob', 'metrics-bob', '2020-03-06 16:00', pg_current_xact_id(), 5, '');
 RESET vouch.restoring;
@@ -161,7 +162,7 @@ SELECT vouch.refresh_analytics(rebuild => true) > 30 AS rolled_up;
 SET vouch.restoring = on;
 SELECT count(*) FROM (SELECT pg_temp.fixture(n, 1, CASE WHEN n % 5 = 0 THEN 'rejected' ELSE 'approved' END, '2020-01-01 00:00', '2020-01-01 01:00',
 	(timestamp '2020-01-01 01:00' + interval '1 second' * (n * n % 7919) * (n % 13))::text) FROM generate_series(1001, 1400) AS n) AS many;
-UPDATE vouch_data.operation SET xid = pg_current_xact_id() WHERE artifact_no > 1001000;
+UPDATE vouch_data.operation SET xid = pg_current_xact_id() WHERE (bucket, artifact_no) IN (SELECT bucket, artifact_no FROM pg_temp.of_fixture WHERE report_id > 1000);
 RESET vouch.restoring;
 CREATE VIEW pg_temp.exact AS
 SELECT m.approval_median_hours - round(percentile_cont(0.5) WITHIN GROUP (ORDER BY hours) FILTER (WHERE state <> 'rejected')::numeric, 2) AS median,
@@ -182,7 +183,7 @@ SELECT * FROM pg_temp.exact;
 TRUNCATE live;
 INSERT INTO live SELECT * FROM pg_temp.all_numbers;
 SET vouch.restoring = on;
-UPDATE vouch_data.operation SET xid = ((xid::text::numeric + 1000000000000)::text)::xid8 WHERE artifact_no > 1000000 AND op_no % 10 > 2;
+UPDATE vouch_data.operation SET xid = ((xid::text::numeric + 1000000000000)::text)::xid8 WHERE (bucket, artifact_no) IN (SELECT bucket, artifact_no FROM pg_temp.of_fixture) AND op_no % 10 > 2;
 RESET vouch.restoring;
 SELECT vouch.refresh_analytics(rebuild => true) > 2000 AS rolled_up;
 SELECT count(*) AS in_the_tail FROM vouch_data.tail() WHERE phase = 'metrics_test';
@@ -221,10 +222,10 @@ RESET SESSION AUTHORIZATION;
 
 -- The fixture goes, so that later tests do not see its phase.
 SET vouch.restoring = on;
-DELETE FROM vouch_data.version_stat WHERE artifact_no > 1000000;
-DELETE FROM vouch_data.version WHERE artifact_no > 1000000;
-DELETE FROM vouch_data.operation WHERE artifact_no > 1000000;
-DELETE FROM vouch_data.artifact WHERE artifact_no > 1000000;
+DELETE FROM vouch_data.version_stat WHERE (bucket, artifact_no) IN (SELECT bucket, artifact_no FROM pg_temp.of_fixture);
+DELETE FROM vouch_data.version WHERE (bucket, artifact_no) IN (SELECT bucket, artifact_no FROM pg_temp.of_fixture);
+DELETE FROM vouch_data.operation WHERE (bucket, artifact_no) IN (SELECT bucket, artifact_no FROM pg_temp.of_fixture);
+DELETE FROM vouch_data.artifact WHERE phase = 'metrics_test';
 DELETE FROM vouch_data.phase WHERE phase = 'metrics_test';
 RESET vouch.restoring;
 SELECT vouch.refresh_analytics(rebuild => true) IS NOT NULL AS rebuilt;

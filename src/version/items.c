@@ -425,6 +425,11 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 	if (VARSIZE_ANY_EXHDR(key) > 1000)
 		bad_item(items, NULL, psprintf("\"%s\" is longer than 1000 bytes", phase->item_key));
 
+	if (source == NULL)
+		source = (text *) source_of(items, payload);
+	if (VARSIZE_ANY_EXHDR(source) > 100)
+		bad_item(items, key, "its source is longer than 100 bytes");
+
 	first = vouch_keyset_add(items->seen, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), n);
 	if (first >= 0)
 		ereport(ERROR,
@@ -441,7 +446,7 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 	vouch_items_hash(&hash, &items->scratch, salt, payload);
 	items->keys[n] = PointerGetDatum(key);
 	items->payloads[n] = JsonbPGetDatum(payload);
-	items->sources[n] = PointerGetDatum(source != NULL ? source : source_of(items, payload));
+	items->sources[n] = PointerGetDatum(source);
 	items->salts[n] = PointerGetDatum(salt);
 	items->hashes[n] = PointerGetDatum(vouch_digest_to_bytea(&hash));
 	vouch_items_leaf(&items->leaves[n], &items->scratch, key, DatumGetByteaPP(items->hashes[n]),

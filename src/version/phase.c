@@ -9,6 +9,7 @@
 #include "core/errors.h"
 #include "core/json.h"
 #include "core/stmt.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/memutils.h"
@@ -65,7 +66,7 @@ raise_unknown(const char *phase, const char *wanted)
 	uint64		n;
 	const char *nearest = NULL;
 	int			best = INT_MAX;
-	int			len = Min((int) strlen(wanted), 200);
+	int			len = pg_mbcliplen(wanted, strlen(wanted), 200);
 
 	initStringInfo(&known);
 	n = vouch_stmt_run(&list_phases, NULL, NULL);

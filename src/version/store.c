@@ -26,6 +26,9 @@
 /* Rows in one INSERT: bounds the memory of the arrays. */
 #define CHUNK 10000
 
+/* Counts that are compared one by one, before the others are hashed. */
+#define FEW 16
+
 static VouchStmt add_counts = {
 	"INSERT INTO vouch_data.version_stat AS s (bucket, artifact_no, version_no, stage, status, source, carried, items)"
 	" SELECT $1, $2, $3, t.stage, t.status::vouch.verdict, t.source, t.carried, t.items"
@@ -200,10 +203,9 @@ static VouchStmt find_artifact = {
 
 static VouchStmt insert_artifact = {
 	"INSERT INTO vouch_data.artifact (bucket, artifact_no, subject, phase, scope, cycle_id, report_id, created_at)"
-	" SELECT $1, COALESCE((SELECT max(a.artifact_no) FROM vouch_data.artifact a WHERE a.bucket = $1), 0) + 1,"
-	"  $2, $3, $4, $5, $6, $7"
+	" VALUES ($1, $8, $2, $3, $4, $5, $6, $7)"
 	" ON CONFLICT DO NOTHING",
-	SPI_OK_INSERT, 7, {INT4OID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID},
+	SPI_OK_INSERT, 8, {INT4OID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, INT4OID},
 	.indexed = true, .guarded = true
 };
 
@@ -242,6 +244,7 @@ vouch_change_begin(VouchChange *change, const VouchVersion *version)
 	change->at = GetCurrentTimestamp();
 	change->counts = NIL;
 	change->makers = NIL;
+	change->seen = NULL;
 }
 
 void
@@ -250,6 +253,7 @@ vouch_change_count(VouchChange *change, int stage, const char *status,
 {
 	ListCell   *cell;
 	Count	   *count;
+	int			looked = 0;
 
 	foreach(cell, change->counts)
 	{
@@ -258,6 +262,25 @@ vouch_change_count(VouchChange *change, int stage, const char *status,
 			strcmp(count->status, status) == 0 && strcmp(count->source, source) == 0)
 		{
 			count->n += n;
+			return;
+		}
+		if (++looked == FEW)
+			break;
+	}
+	/* with many sources the rest is found by its hash */
+	if (looked == FEW)
+	{
+		char	   *key = psprintf("%d %d %s %s", stage, carried, status, source);
+		int			at;
+
+		if (change->seen == NULL)
+			change->seen = vouch_keyset_create(1024);
+		at = vouch_keyset_add(change->seen, key, strlen(key), list_length(change->counts));
+		if (at >= 0)
+		{
+			count = list_nth(change->counts, at);
+			count->n += n;
+			pfree(key);
 			return;
 		}
 	}
@@ -342,6 +365,7 @@ vouch_change_finish(VouchChange *change)
 	}
 	change->counts = NIL;
 	change->makers = NIL;
+	change->seen = NULL;
 }
 
 /* Strings of which a version has few, each kept once; if there are many after all, looking for them costs more than keeping them. */
@@ -705,18 +729,39 @@ vouch_store_version(int bucket, int artifact_no, const VouchNewVersion *what)
 	return vouch_version_read(&id);
 }
 
+/* A number from 1 on, from what the artifact is; another one at each attempt. */
+static int
+artifact_number(const char *subject, const char *phase, const char *scope, int attempt)
+{
+	StringInfoData buf;
+	VouchDigest digest;
+	uint32		number;
+
+	initStringInfo(&buf);
+	vouch_canon_text(&buf, 's', subject);
+	vouch_canon_text(&buf, 'p', phase);
+	vouch_canon_text(&buf, 'c', scope);
+	vouch_canon_int64(&buf, 'a', attempt);
+	vouch_digest(&digest, buf.data, buf.len);
+	pfree(buf.data);
+	number = (uint32) digest.bytes[0] << 24 | (uint32) digest.bytes[1] << 16 |
+		(uint32) digest.bytes[2] << 8 | digest.bytes[3];
+	return (int) (1 + number % (PG_INT32_MAX - 1));
+}
+
 /*
- * Numbers are counted in the bucket without a sequence: two who take the same,
- * or who make the same artifact, meet in a unique index; the second waits,
- * inserts nothing, and looks again.
+ * The number is a hash: were it counted, whoever makes the first artifact of
+ * another subject of the bucket would wait for this transaction.  Two who make the
+ * same artifact (or two whose numbers are the same by chance) meet in a unique
+ * index; the second waits, inserts nothing, and looks again.
  */
 int
 vouch_store_artifact(int bucket, const char *subject, const char *phase,
 					 const char *scope, const int64 *cycle_id, const int64 *report_id)
 {
-	Datum		args[7] = {Int32GetDatum(bucket), CStringGetTextDatum(subject),
+	Datum		args[8] = {Int32GetDatum(bucket), CStringGetTextDatum(subject),
 		CStringGetTextDatum(phase), CStringGetTextDatum(scope)};
-	char		nulls[8] = "       ";
+	char		nulls[9] = "        ";
 
 	for (int attempt = 0; attempt < 100; attempt++)
 	{
@@ -727,6 +772,7 @@ vouch_store_artifact(int bucket, const char *subject, const char *phase,
 		args[5] = report_id == NULL ? (Datum) 0 : Int64GetDatum(*report_id);
 		nulls[5] = report_id == NULL ? 'n' : ' ';
 		args[6] = TimestampTzGetDatum(GetCurrentTimestamp());
+		args[7] = Int32GetDatum(artifact_number(subject, phase, scope, attempt));
 		vouch_stmt_run(&insert_artifact, args, nulls);
 	}
 	ereport(ERROR,

@@ -21,6 +21,7 @@ typedef struct VouchChange
 	int			version_no;
 	TimestampTz at;
 	List	   *counts;			/* of Count, private to store.c */
+	VouchKeySet *seen;			/* where in counts a combination is, from the first few on */
 	List	   *makers;			/* of Maker */
 } VouchChange;
 

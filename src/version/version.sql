@@ -98,7 +98,7 @@ CREATE TABLE vouch_data.artifact (
 COMMENT ON TABLE vouch_data.artifact IS
 'One thing under version control: a phase of a subject, perhaps for one line of business. Its row lock orders all that happens to it';
 COMMENT ON COLUMN vouch_data.artifact.bucket IS 'Bucket of the subject: vouch.bucket(subject)';
-COMMENT ON COLUMN vouch_data.artifact.artifact_no IS 'Number in the bucket';
+COMMENT ON COLUMN vouch_data.artifact.artifact_no IS 'Number in the bucket: a hash, not dense';
 COMMENT ON COLUMN vouch_data.artifact.subject IS 'What the cycle is about, such as cycle-7-report-3';
 COMMENT ON COLUMN vouch_data.artifact.phase IS 'Key of the phase';
 COMMENT ON COLUMN vouch_data.artifact.scope IS 'Empty, or a line of business';
@@ -279,6 +279,12 @@ COMMENT ON COLUMN vouch_data.version_contributor.artifact_no IS 'Number of the a
 COMMENT ON COLUMN vouch_data.version_contributor.version_no IS 'Number of the version';
 COMMENT ON COLUMN vouch_data.version_contributor.actor IS 'Who';
 COMMENT ON COLUMN vouch_data.version_contributor.items IS 'How many of the items the actor put there; 0 for who only made the version or took items away';
+
+-- A number of an artifact occurs in one bucket, so the two do not select independently of each other.
+CREATE STATISTICS vouch_data.version_place (dependencies) ON bucket, artifact_no FROM vouch_data.version;
+CREATE STATISTICS vouch_data.item_place (dependencies) ON bucket, artifact_no FROM vouch_data.item;
+CREATE STATISTICS vouch_data.item_body_place (dependencies) ON bucket, artifact_no FROM vouch_data.item_body;
+CREATE STATISTICS vouch_data.decision_place (dependencies) ON bucket, artifact_no FROM vouch_data.decision;
 
 -- A table that was never analyzed makes the planner guess that a bucket and an
 -- artifact number leave about one row, and then any index will do.  So the tables start with the
