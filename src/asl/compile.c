@@ -63,6 +63,8 @@ asl_problem_in(AslCompiler *compiler, const char *location, AslSeverity severity
 		compiler->nerrors++;
 }
 
+static char *format_message(const char *format, va_list args) ASL_PRINTF(1, 0);
+
 static char *
 format_message(const char *format, va_list args)
 {

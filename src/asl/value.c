@@ -68,6 +68,8 @@ asl_text_puts(AslText *text, const char *data)
 	asl_text_append(text, data, strlen(data));
 }
 
+static void text_vprintf(AslText *text, const char *format, va_list args) ASL_PRINTF(2, 0);
+
 static void
 text_vprintf(AslText *text, const char *format, va_list args)
 {

@@ -15,6 +15,10 @@
 #include "utils/acl.h"
 #include "utils/wait_event.h"
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "Vouch builds on PostgreSQL 15 to 18"
 #endif
