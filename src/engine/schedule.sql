@@ -99,9 +99,16 @@ $$;
 COMMENT ON FUNCTION vouch_data.cron_next(text, timestamptz, text) IS
 'First time after another that a cron expression of five fields, or one like @daily, names; NULL when there is none, or it has another form';
 
+-- From pg_cron 1.6 on only superusers may read its settings, so its owner's eyes are needed.
+CREATE FUNCTION vouch_data.cron_timezone() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
+$$ SELECT coalesce(current_setting('cron.timezone', true), 'UTC') $$;
+COMMENT ON FUNCTION vouch_data.cron_timezone() IS 'Time zone in which pg_cron reads its expressions; UTC where it is not loaded';
+GRANT EXECUTE ON FUNCTION vouch_data.cron_timezone() TO vouch_reader;
+
 CREATE VIEW vouch.schedules WITH (security_invoker = true) AS
 SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.paused, s.queued, s.last_run, s.last_outcome, s.last_workflow_id,
-	CASE WHEN NOT s.paused THEN vouch_data.cron_next(s.cron, statement_timestamp(), coalesce(current_setting('cron.timezone', true), 'UTC')) END AS next_run,
+	CASE WHEN NOT s.paused THEN vouch_data.cron_next(s.cron, statement_timestamp(), vouch_data.cron_timezone()) END AS next_run,
 	s.scheduled_by, s.scheduled_at
 FROM vouch_data.schedule s;
 COMMENT ON VIEW vouch.schedules IS 'Workflows that pg_cron starts';
