@@ -83,15 +83,22 @@ vouch_is_installed(void)
 	return !creating_extension && OidIsValid(get_extension_oid("vouch", true));
 }
 
+#define PINNED_PATH "pg_catalog, pg_temp"
+
 void
 vouch_owner_begin(VouchOwnerSection *section)
 {
 	Oid			owner = vouch_owner_id();
 
 	GetUserIdAndSecContext(&section->userid, &section->sec_context);
+	section->nestlevel = 0;
+	/* inside of another section there is nothing to do */
+	if (section->userid == owner && (section->sec_context & SECURITY_LOCAL_USERID_CHANGE) != 0 &&
+		namespace_search_path != NULL && strcmp(namespace_search_path, PINNED_PATH) == 0)
+		return;
 	SetUserIdAndSecContext(owner, section->sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	section->nestlevel = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+	(void) set_config_option("search_path", PINNED_PATH,
 							 PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 }
@@ -99,7 +106,8 @@ vouch_owner_begin(VouchOwnerSection *section)
 void
 vouch_owner_end(VouchOwnerSection *section)
 {
-	AtEOXact_GUC(false, section->nestlevel);
+	if (section->nestlevel != 0)
+		AtEOXact_GUC(false, section->nestlevel);
 	SetUserIdAndSecContext(section->userid, section->sec_context);
 }
 
@@ -125,7 +133,7 @@ vouch_stmt_expect_rows(int64 rows)
  * only needed where it is going to be planned.
  */
 static void
-prepare(VouchStmt *stmt)
+prepare(VouchStmt *stmt, VouchOwnerSection *section)
 {
 	static const char *const indexed[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
 	"enable_memoize", "jit", NULL};
@@ -139,9 +147,13 @@ prepare(VouchStmt *stmt)
 		stmt->plan = NULL;
 	}
 	if (steered && (stmt->plan == NULL || !SPI_plan_is_valid(stmt->plan)))
+	{
+		if (section->nestlevel == 0)
+			section->nestlevel = NewGUCNestLevel();
 		for (const char *const *name = stmt->indexed ? indexed : hashed; *name != NULL; name++)
 			(void) set_config_option(*name, "off", PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_SAVE, true, 0, false);
+	}
 	if (stmt->plan != NULL)
 		return;
 	plan = SPI_prepare_cursor(stmt->text, stmt->nargs, stmt->args,
@@ -162,7 +174,7 @@ vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
 	int			rc;
 
 	vouch_owner_begin(&section);
-	prepare(stmt);
+	prepare(stmt, &section);
 	if (stmt->guarded)
 	{
 		bool		outer = in_guarded;
@@ -193,7 +205,7 @@ vouch_stmt_run_latest(VouchStmt *stmt, Datum *args, const char *nulls)
 	int			rc;
 
 	vouch_owner_begin(&section);
-	prepare(stmt);
+	prepare(stmt, &section);
 	rc = SPI_execute_snapshot(stmt->plan, args, nulls, GetLatestSnapshot(), InvalidSnapshot, false, false, 0);
 	if (rc != stmt->expect)
 		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
@@ -263,7 +275,7 @@ vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
 	}
 
 	vouch_owner_begin(&section);
-	prepare(stmt);
+	prepare(stmt, &section);
 	rc = SPI_execute_plan_extended(stmt->plan, &options);
 	if (rc != stmt->expect)
 		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));

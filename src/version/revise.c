@@ -367,35 +367,40 @@ close_since(VouchChange *change, const Carry *carry, int parent_no)
 }
 
 void
-vouch_revise_take_out(VouchChange *change, const VouchFound *found, int n)
-{
-	int		   *item_nos = palloc_extended(sizeof(int) * Max(n, 1), MCXT_ALLOC_HUGE);
-	int			present = 0;
-
-	for (int i = 0; i < n; i++)
-		if (found[i].from_no != 0)
-			item_nos[present++] = found[i].item_no;
-	vouch_store_close(change, item_nos, present);
-	vouch_store_delete(change, item_nos, present);
-	pfree(item_nos);
-}
-
-void
 vouch_revise_put(VouchChange *change, VouchVersion *version, VouchItems *items)
 {
-	VouchFound *found = vouch_store_find(version, 1, items->keys, items->n);
-	bool		in_place = version->round == 0 && items->n > 0;
+	VouchFound *found,
+			   *some;
+	VouchItems	part;
+	bool	   *in_place;
+	int			n = 0;
 
-	for (int i = 0; i < items->n && in_place; i++)
-		in_place = found[i].from_no == version->version_no && found[i].origin_no == 0 &&
-			strcmp(found[i].status, "pending") == 0;
-	if (in_place)
-	{
-		vouch_store_replace(change, items, found);
+	if (items->n == 0)
 		return;
+	found = vouch_store_find(version, 1, items->keys, items->n);
+	in_place = palloc_extended(items->n, MCXT_ALLOC_HUGE);
+	for (int i = 0; i < items->n; i++)
+	{
+		in_place[i] = version->round == 0 && found[i].from_no == version->version_no && found[i].origin_no == 0 &&
+			strcmp(found[i].status, "pending") == 0;
+		if (in_place[i])
+			n++;
 	}
-	vouch_revise_take_out(change, found, items->n);
-	vouch_store_insert(change, items, found);
+	if (n == items->n)
+		vouch_store_replace(change, items, found);
+	else if (n == 0)
+	{
+		vouch_store_take_out(change, found, items->n);
+		vouch_store_insert(change, items, found);
+	}
+	else
+	{
+		part = vouch_store_some(items, found, in_place, true, &some);
+		vouch_store_replace(change, &part, some);
+		part = vouch_store_some(items, found, in_place, false, &some);
+		vouch_store_take_out(change, some, part.n);
+		vouch_store_insert(change, &part, some);
+	}
 }
 
 VouchVersion *
@@ -438,7 +443,8 @@ vouch_revise_end(VouchChange *change, const char *actor)
 
 	vouch_change_maker(change, actor, 0);
 	vouch_change_finish(change);
-	vouch_stmt_run(&drop_makers, args, NULL);
+	if (change->fewer)
+		vouch_stmt_run(&drop_makers, args, NULL);
 }
 
 /*
@@ -569,7 +575,7 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 	if (n > 0)
 	{
 		vouch_change_begin(&change, version);
-		vouch_revise_take_out(&change, found, n);
+		vouch_store_take_out(&change, found, n);
 		vouch_change_maker(&change, actor, 0);
 		vouch_change_finish(&change);
 		vouch_digest_root(&root, leaves, n);

@@ -25,9 +25,6 @@ extern void vouch_revise_end(VouchChange *change, const char *actor);
  */
 extern void vouch_revise_put(VouchChange *change, VouchVersion *version, VouchItems *items);
 
-/* Takes out those of the items found that the version has. */
-extern void vouch_revise_take_out(VouchChange *change, const VouchFound *found, int n);
-
 /*
  * What the log says of a change: of a new version what it is, and keys of the items when they
  * are few; what and table may be NULL.

@@ -100,15 +100,6 @@ static VouchStmt insert_decisions = {
 	.indexed = true, .guarded = true
 };
 
-static VouchStmt replace_bodies = {
-	"UPDATE vouch_data.decision d SET body_no = t.body_no, source = t.source, recommended_by = $7, recommended_at = $8"
-	" FROM unnest($4::tid[], $5::int4[], $6::text[]) AS t(place, body_no, source)"
-	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.from_no + 0 = $3 AND d.stage + 0 = 1",
-	SPI_OK_UPDATE, 8,
-	{INT4OID, INT4OID, INT4OID, TIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID},
-	.indexed = true, .guarded = true
-};
-
 /*
  * An UPDATE cannot have its own table in a LATERAL, so it takes the rows by
  * their place: nobody else moves them, for we hold the artifact's lock.
@@ -121,14 +112,6 @@ static VouchStmt replace_bodies = {
 	" RETURNING d.stage, d.status, d.source, d.recommended_by)" \
 	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)" \
 	" FROM closed c GROUP BY 1, c.status, 3, 4"
-
-static VouchStmt close_items = {
-	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
-	" FROM unnest($4::int4[]) AS i(item_no)," CARRIED_ROWS("i")
-	" WHERE d.ctid = r.tid" CLOSED,
-	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
-	.indexed = true, .guarded = true
-};
 
 static VouchStmt close_all = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
@@ -164,19 +147,6 @@ static VouchStmt close_undone_of_one_stage = {
 static VouchStmt find_later_stage = {
 	"SELECT 1 FROM vouch_data.version_stat WHERE bucket = $1 AND artifact_no = $2 AND stage > 1 LIMIT 1",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
-};
-
-static VouchStmt delete_own = {
-	"WITH gone AS (DELETE FROM vouch_data.decision d"
-	" USING unnest($4::int4[]) AS i(item_no),"
-	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = i.item_no AND x.from_no + 0 = $3 OFFSET 0) AS r"
-	" WHERE d.ctid = r.tid"
-	" RETURNING d.stage, d.status, d.source, d.recommended_by, d.origin_no)"
-	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*), g.origin_no IS NOT NULL"
-	" FROM gone g GROUP BY 1, g.status, 3, 4, 6",
-	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
-	.indexed = true, .guarded = true
 };
 
 static VouchStmt next_version = {
@@ -233,6 +203,7 @@ typedef struct Maker
 {
 	const char *actor;
 	int64		n;
+	bool		known;			/* the version has items of theirs, and so a row */
 } Maker;
 
 void
@@ -245,6 +216,7 @@ vouch_change_begin(VouchChange *change, const VouchVersion *version)
 	change->counts = NIL;
 	change->makers = NIL;
 	change->seen = NULL;
+	change->fewer = false;
 }
 
 void
@@ -305,12 +277,14 @@ vouch_change_maker(VouchChange *change, const char *actor, int64 n)
 		if (strcmp(maker->actor, actor) == 0)
 		{
 			maker->n += n;
+			maker->known |= n < 0;
 			return;
 		}
 	}
 	maker = palloc(sizeof(Maker));
 	maker->actor = pstrdup(actor);
 	maker->n = n;
+	maker->known = n < 0;
 	change->makers = lappend(change->makers, maker);
 }
 
@@ -353,6 +327,10 @@ vouch_change_finish(VouchChange *change)
 	{
 		Maker	   *maker = lfirst(cell);
 
+		if (maker->n == 0 && maker->known)
+			continue;
+		if (maker->n < 0)
+			change->fewer = true;
 		columns[0][n] = CStringGetTextDatum(maker->actor);
 		columns[1][n] = Int64GetDatum(maker->n);
 		n++;
@@ -548,61 +526,8 @@ vouch_store_insert(VouchChange *change, VouchItems *items, VouchFound *found)
 	vouch_change_maker(change, items->recommended_by, items->n);
 }
 
-void
-vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
-{
-	Datum		args[8] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
-	Int32GetDatum(change->version_no)};
-	Datum	   *places,
-			   *bodies;
-	int			last_item,
-				last_body,
-				first_body;
-
-	if (items->n == 0)
-		return;
-	number(change, 0, items->n, &last_item, &last_body);
-	first_body = last_body - items->n + 1;
-	store_bodies(change, items, first_body);
-
-	places = palloc(sizeof(Datum) * CHUNK);
-	bodies = palloc(sizeof(Datum) * CHUNK);
-	for (int at = 0; at < items->n; at += CHUNK)
-	{
-		int			n = min_chunk(items->n - at);
-
-		for (int i = 0; i < n; i++)
-		{
-			places[i] = PointerGetDatum(&found[at + i].place);
-			bodies[i] = Int32GetDatum(first_body + at + i);
-		}
-		args[3] = vouch_array(places, n, TIDOID);
-		args[4] = vouch_array(bodies, n, INT4OID);
-		args[5] = vouch_array(items->sources + at, n, TEXTOID);
-		args[6] = CStringGetTextDatum(items->recommended_by);
-		args[7] = TimestampTzGetDatum(change->at);
-		if (vouch_stmt_run(&replace_bodies, args, NULL) != n)
-			elog(ERROR, "rows of version %d are not where they were found", change->version_no);
-	}
-	for (int i = 0, run = 0; i < items->n; i++)
-	{
-		/* of one source and maker in runs: vouch_store_find() shares the strings */
-		run++;
-		if (i + 1 == items->n || items->sources[i + 1] != items->sources[i] ||
-			found[i + 1].source != found[i].source || found[i + 1].recommended_by != found[i].recommended_by)
-		{
-			vouch_change_count(change, 1, "pending", found[i].source, false, -run);
-			vouch_change_maker(change, found[i].recommended_by, -run);
-			vouch_change_count(change, 1, "pending", TextDatumGetCString(items->sources[i]), false, run);
-			run = 0;
-		}
-	}
-	vouch_change_maker(change, items->recommended_by, items->n);
-}
-
-/* Takes what was closed off the counts of the version, which had it as carried. */
-static int64
-count_closed(VouchChange *change, uint64 rows, bool own)
+int64
+vouch_store_count_closed(VouchChange *change, uint64 rows, bool own)
 {
 	int64		items = 0;
 
@@ -623,38 +548,21 @@ count_closed(VouchChange *change, uint64 rows, bool own)
 	return items;
 }
 
-static Datum
-int_array(const int *values, int n)
-{
-	Datum	   *datums = palloc(sizeof(Datum) * Max(n, 1));
-	Datum		result;
-
-	for (int i = 0; i < n; i++)
-		datums[i] = Int32GetDatum(values[i]);
-	result = vouch_array(datums, n, INT4OID);
-	pfree(datums);
-	return result;
-}
-
-int64
-vouch_store_close(VouchChange *change, const int *item_nos, int n)
-{
-	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
-	Int32GetDatum(change->version_no)};
-
-	if (n == 0)
-		return 0;
-	args[3] = int_array(item_nos, n);
-	return count_closed(change, vouch_stmt_run(&close_items, args, NULL), false);
-}
-
 int64
 vouch_store_close_all(VouchChange *change)
 {
 	Datum		args[3] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
 	Int32GetDatum(change->version_no)};
 
-	return count_closed(change, vouch_stmt_run(&close_all, args, NULL), false);
+	return vouch_store_count_closed(change, vouch_stmt_run(&close_all, args, NULL), false);
+}
+
+bool
+vouch_store_later_stage(const VouchChange *change)
+{
+	Datum		args[2] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
+
+	return vouch_stmt_run(&find_later_stage, args, NULL) > 0;
 }
 
 int64
@@ -663,20 +571,8 @@ vouch_store_close_undone(VouchChange *change, bool keep_pending)
 	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
 	Int32GetDatum(change->version_no), BoolGetDatum(!keep_pending)};
 
-	return count_closed(change, vouch_stmt_run(vouch_stmt_run(&find_later_stage, args, NULL) > 0 ?
-											   &close_undone : &close_undone_of_one_stage, args, NULL), false);
-}
-
-int64
-vouch_store_delete(VouchChange *change, const int *item_nos, int n)
-{
-	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
-	Int32GetDatum(change->version_no)};
-
-	if (n == 0)
-		return 0;
-	args[3] = int_array(item_nos, n);
-	return count_closed(change, vouch_stmt_run(&delete_own, args, NULL), true);
+	return vouch_store_count_closed(change, vouch_stmt_run(vouch_store_later_stage(change) ?
+														   &close_undone : &close_undone_of_one_stage, args, NULL), false);
 }
 
 VouchVersion *

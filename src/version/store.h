@@ -23,6 +23,7 @@ typedef struct VouchChange
 	List	   *counts;			/* of Count, private to store.c */
 	VouchKeySet *seen;			/* where in counts a combination is, from the first few on */
 	List	   *makers;			/* of Maker */
+	bool		fewer;			/* somebody has fewer items: set by vouch_change_finish() */
 } VouchChange;
 
 extern void vouch_change_begin(VouchChange *change, const VouchVersion *version);
@@ -63,17 +64,29 @@ extern void vouch_store_insert(VouchChange *change, VouchItems *items, VouchFoun
 
 /*
  * Gives rows new payloads in place.  All of found are rows of stage 1 that the version
- * made itself and nobody decided.
+ * made itself and nobody decided, so no other row has their payloads.
  */
 extern void vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found);
 
+/* Those of the items whose mark is as wanted, and where they were found; shares the values. */
+extern VouchItems vouch_store_some(const VouchItems *items, const VouchFound *found, const bool *marks, bool wanted,
+								   VouchFound **some);
+
+/* Takes out those of the items found that the version has, in all stages: rows of earlier versions end here, its own go. */
+extern void vouch_store_take_out(VouchChange *change, const VouchFound *found, int n);
+
+/*
+ * Takes what was closed off the counts of the version, which had it as carried: rows of SPI's with stage,
+ * status, source, maker, number, and, of the version's own, whether they count as carried.  Returns how many items.
+ */
+extern int64 vouch_store_count_closed(VouchChange *change, uint64 rows, bool own);
+
+/* Did a later stage than the first ever decide in the artifact? */
+extern bool vouch_store_later_stage(const VouchChange *change);
+
 /* Ends, at the version, rows of earlier ones, in all stages; return how many items. */
-extern int64 vouch_store_close(VouchChange *change, const int *item_nos, int n);
 extern int64 vouch_store_close_all(VouchChange *change);
 extern int64 vouch_store_close_undone(VouchChange *change, bool keep_pending);
-
-/* Takes out the version's own rows. */
-extern int64 vouch_store_delete(VouchChange *change, const int *item_nos, int n);
 
 /* Makes a version row in state draft and returns it. */
 typedef struct VouchNewVersion

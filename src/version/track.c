@@ -520,7 +520,7 @@ write_changes(Tracked *tracked, VouchVersion *version, VouchChange *change, cons
 
 			vouch_digest_leaf(&leaves[i], VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 		}
-		vouch_revise_take_out(change, found, changes->ngone);
+		vouch_store_take_out(change, found, changes->ngone);
 		vouch_digest_root(&root, leaves, changes->ngone);
 		vouch_revise_log(version, "remove_items", "edit", "draft", actor, change->at, changes->ngone, &root,
 						 vouch_revise_detail(changes->gone, changes->ngone, NULL, 0, tracked->name));

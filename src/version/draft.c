@@ -1,0 +1,504 @@
+/*
+ * draft.c
+ *	  Changes rows of the newest version, a draft: new payloads in place, and
+ *	  items taken out.
+ *
+ * Rows are written where they were found: nobody else moves them, for we hold
+ * the artifact's lock.  Rows with neighbouring numbers are written window by window, in the
+ * order of the index: without a join each costs what it costs in a plain
+ * UPDATE.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/stmt.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "version/store.h"
+
+/* Rows in one statement: bounds the memory of the arrays. */
+#define CHUNK 10000
+
+/* A window may have so many numbers in a row that are not wanted, and has so many that are, on the average. */
+#define WINDOW_GAP 8
+#define WINDOW_ROWS 32
+
+/*
+ * A window of payloads: $5 are their positions in the arrays, from body $3 on,
+ * null for those to be left alone.  A payload that was redacted has no salt, and stays.
+ */
+#define BODY_AT "[($5::int4[])[body_no - $3 + 1]]"
+
+static VouchStmt replace_window = {
+	"UPDATE vouch_data.item_body SET payload = ($6::jsonb[])" BODY_AT ", body_hash = ($7::bytea[])" BODY_AT ","
+	"  salt = ($8::bytea[])" BODY_AT
+	" WHERE bucket = $1 AND artifact_no = $2 AND body_no >= $3 AND body_no <= $4 AND salt IS NOT NULL"
+	"  AND ($5::int4[])[body_no - $3 + 1] IS NOT NULL",
+	SPI_OK_UPDATE, 8,
+	{INT4OID, INT4OID, INT4OID, INT4OID, INT4ARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt replace_bodies = {
+	"UPDATE vouch_data.item_body b SET payload = t.payload, body_hash = t.body_hash, salt = t.salt"
+	" FROM unnest($3::int4[], $4::jsonb[], $5::bytea[], $6::bytea[]) AS t(body_no, payload, body_hash, salt),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = t.body_no AND x.salt IS NOT NULL OFFSET 0) AS r"
+	" WHERE b.ctid = r.tid",
+	SPI_OK_UPDATE, 6, {INT4OID, INT4OID, INT4ARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt find_redacted = {
+	"SELECT (t.o - 1)::int4 FROM unnest($3::int4[]) WITH ORDINALITY AS t(body_no, o),"
+	" LATERAL (SELECT FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = t.body_no AND x.salt IS NULL OFFSET 0) AS r",
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4ARRAYOID}, .indexed = true
+};
+
+/* Rows of stage 1 of items, in a window as above, or by place. */
+#define IN_WINDOW \
+	" WHERE bucket = $1 AND artifact_no = $2 AND item_no >= $4 AND item_no <= $5 AND stage + 0 = 1 AND to_no + 0 = 2147483647" \
+	"  AND ($6::int4[])[item_no - $4 + 1] IS NOT NULL"
+#define AT_PLACE \
+	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.stage + 0 = 1 AND d.to_no + 0 = 2147483647"
+
+static VouchStmt close_window = {
+	"UPDATE vouch_data.decision SET to_no = $3" IN_WINDOW " AND from_no + 0 < $3",
+	SPI_OK_UPDATE, 6, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt delete_window = {
+	"DELETE FROM vouch_data.decision" IN_WINDOW " AND from_no + 0 = $3",
+	SPI_OK_DELETE, 6, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt close_places = {
+	"UPDATE vouch_data.decision d SET to_no = $3 FROM unnest($4::tid[]) AS t(place)" AT_PLACE " AND d.from_no + 0 < $3",
+	SPI_OK_UPDATE, 4, {INT4OID, INT4OID, INT4OID, TIDARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt delete_places = {
+	"DELETE FROM vouch_data.decision d USING unnest($4::tid[]) AS t(place)" AT_PLACE " AND d.from_no + 0 = $3",
+	SPI_OK_DELETE, 4, {INT4OID, INT4OID, INT4OID, TIDARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt replace_makers = {
+	"UPDATE vouch_data.decision d SET source = t.source, recommended_by = $6, recommended_at = $7"
+	" FROM unnest($4::tid[], $5::text[]) AS t(place, source)" AT_PLACE " AND d.from_no + 0 = $3",
+	SPI_OK_UPDATE, 7, {INT4OID, INT4OID, INT4OID, TIDARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID},
+	.indexed = true, .guarded = true
+};
+
+/* Where later stages decided, all rows of an item: theirs may lie anywhere. */
+static VouchStmt close_items = {
+	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
+	" FROM unnest($4::int4[]) AS i(item_no),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = i.item_no"
+	"   AND x.to_no + 0 = 2147483647 AND x.from_no + 0 < $3 OFFSET 0) AS r"
+	" WHERE d.ctid = r.tid"
+	" RETURNING d.stage, d.status, d.source, d.recommended_by)"
+	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)"
+	" FROM closed c GROUP BY 1, c.status, 3, 4",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt delete_own = {
+	"WITH gone AS (DELETE FROM vouch_data.decision d"
+	" USING unnest($4::int4[]) AS i(item_no),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = i.item_no AND x.from_no + 0 = $3 OFFSET 0) AS r"
+	" WHERE d.ctid = r.tid"
+	" RETURNING d.stage, d.status, d.source, d.recommended_by, d.origin_no)"
+	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*), g.origin_no IS NOT NULL"
+	" FROM gone g GROUP BY 1, g.status, 3, 4, 6",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+/* A number, and where in the arrays what belongs to it is. */
+typedef struct Numbered
+{
+	int			number;
+	int			at;
+} Numbered;
+
+static int
+compare_numbered(const void *a, const void *b)
+{
+	int			x = ((const Numbered *) a)->number,
+				y = ((const Numbered *) b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+sort_numbered(Numbered *numbers, int n)
+{
+	for (int i = 1; i < n; i++)
+		if (numbers[i].number < numbers[i - 1].number)
+		{
+			qsort(numbers, n, sizeof(Numbered), compare_numbered);
+			return;
+		}
+}
+
+/* Of sorted numbers, how many make the first window. */
+static int
+window_rows(const Numbered *numbers, int n)
+{
+	int			rows = 1;
+
+	while (rows < n && rows < CHUNK && numbers[rows].number - numbers[rows - 1].number <= WINDOW_GAP)
+		rows++;
+	return rows;
+}
+
+static bool
+worth_windows(const Numbered *numbers, int n)
+{
+	int			windows = 0;
+
+	for (int at = 0; at < n; at += window_rows(numbers + at, n - at))
+		windows++;
+	return n / Max(windows, 1) >= WINDOW_ROWS;
+}
+
+/* The positions of a window's numbers, counted from its first row, as an array. */
+static Datum
+window_map(const Numbered *numbers, int rows)
+{
+	int			first = numbers[0].number,
+				size = numbers[rows - 1].number - first + 1,
+				lower = 1;
+	Datum	   *values = palloc0(sizeof(Datum) * size);
+	bool	   *nulls = palloc(size);
+	ArrayType  *array;
+
+	memset(nulls, true, size);
+	for (int i = 0; i < rows; i++)
+	{
+		values[numbers[i].number - first] = Int32GetDatum(i + 1);
+		nulls[numbers[i].number - first] = false;
+	}
+	array = construct_md_array(values, nulls, 1, &size, &lower, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	pfree(values);
+	pfree(nulls);
+	return PointerGetDatum(array);
+}
+
+/* Values of some rows as an array. */
+static Datum
+pick(const Datum *values, const Numbered *rows, int n, Oid type)
+{
+	Datum	   *picked = palloc(sizeof(Datum) * n);
+	Datum		result;
+
+	for (int i = 0; i < n; i++)
+		picked[i] = values[rows[i].at];
+	result = vouch_array(picked, n, type);
+	pfree(picked);
+	return result;
+}
+
+/* The same, taken apart already, so that an element is found at once however far from the start. */
+static Datum
+pick_quick(const Datum *values, const Numbered *rows, int n, Oid type)
+{
+	Datum		flat = pick(values, rows, n, type);
+	ExpandedArrayHeader *array = (ExpandedArrayHeader *) DatumGetEOHP(expand_array(flat, CurrentMemoryContext, NULL));
+
+	deconstruct_expanded_array(array);
+	pfree(DatumGetPointer(flat));
+	return EOHPGetRODatum(&array->hdr);
+}
+
+/* Names who recommends rows, and their source, where they are not what they were. */
+static void
+replace_some_makers(VouchChange *change, VouchItems *items, VouchFound *found)
+{
+	Datum		args[7] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+		Int32GetDatum(change->version_no), (Datum) 0, (Datum) 0, CStringGetTextDatum(items->recommended_by),
+	TimestampTzGetDatum(change->at)};
+	Datum	   *places = palloc(sizeof(Datum) * Min(items->n, CHUNK));
+	Datum	   *sources = palloc(sizeof(Datum) * Min(items->n, CHUNK));
+	int			n = 0;
+
+	for (int i = 0; i < items->n; i++)
+	{
+		text	   *source = DatumGetTextPP(items->sources[i]);
+		int			len = VARSIZE_ANY_EXHDR(source);
+
+		if (strcmp(found[i].recommended_by, items->recommended_by) != 0 ||
+			strncmp(found[i].source, VARDATA_ANY(source), len) != 0 || found[i].source[len] != '\0')
+		{
+			places[n] = PointerGetDatum(&found[i].place);
+			sources[n++] = items->sources[i];
+		}
+		if (n == 0 || (n < CHUNK && i + 1 < items->n))
+			continue;
+		args[3] = vouch_array(places, n, TIDOID);
+		args[4] = vouch_array(sources, n, TEXTOID);
+		if (vouch_stmt_run(&replace_makers, args, NULL) != n)
+			elog(ERROR, "rows of version %d are not where they were found", change->version_no);
+		n = 0;
+	}
+	pfree(places);
+	pfree(sources);
+}
+
+/* Gives rows other payloads; returns how many had none that may be written over. */
+static int
+replace_payloads(VouchChange *change, VouchItems *items, VouchFound *found)
+{
+	Datum		args[8] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
+	Numbered   *bodies = palloc_extended(sizeof(Numbered) * items->n, MCXT_ALLOC_HUGE);
+	bool		windows;
+	int			n,
+				left = items->n;
+
+	for (int i = 0; i < items->n; i++)
+	{
+		bodies[i].number = found[i].body_no;
+		bodies[i].at = i;
+	}
+	sort_numbered(bodies, items->n);
+	windows = worth_windows(bodies, items->n);
+	for (int at = 0; at < items->n; at += n)
+	{
+		Numbered   *rows = bodies + at;
+
+		if (windows)
+		{
+			n = window_rows(rows, items->n - at);
+			args[2] = Int32GetDatum(rows[0].number);
+			args[3] = Int32GetDatum(rows[n - 1].number);
+			args[4] = window_map(rows, n);
+			args[5] = pick_quick(items->payloads, rows, n, JSONBOID);
+			args[6] = pick_quick(items->hashes, rows, n, BYTEAOID);
+			args[7] = pick_quick(items->salts, rows, n, BYTEAOID);
+			left -= vouch_stmt_run(&replace_window, args, NULL);
+			pfree(DatumGetPointer(args[4]));
+			for (int i = 5; i < 8; i++)
+				DeleteExpandedObject(EOHPGetRWDatum(DatumGetEOHP(args[i])));
+		}
+		else
+		{
+			Datum	   *numbers;
+
+			n = Min(items->n - at, CHUNK);
+			numbers = palloc(sizeof(Datum) * n);
+			for (int i = 0; i < n; i++)
+				numbers[i] = Int32GetDatum(rows[i].number);
+			args[2] = vouch_array(numbers, n, INT4OID);
+			args[3] = pick(items->payloads, rows, n, JSONBOID);
+			args[4] = pick(items->hashes, rows, n, BYTEAOID);
+			args[5] = pick(items->salts, rows, n, BYTEAOID);
+			left -= vouch_stmt_run(&replace_bodies, args, NULL);
+			pfree(numbers);
+			for (int i = 2; i < 6; i++)
+				pfree(DatumGetPointer(args[i]));
+		}
+	}
+	pfree(bodies);
+	return left;
+}
+
+VouchItems
+vouch_store_some(const VouchItems *items, const VouchFound *found, const bool *marks, bool wanted, VouchFound **some)
+{
+	VouchItems	result = *items;
+
+	result.keys = palloc_extended(sizeof(Datum) * items->n, MCXT_ALLOC_HUGE);
+	result.payloads = palloc_extended(sizeof(Datum) * items->n, MCXT_ALLOC_HUGE);
+	result.sources = palloc_extended(sizeof(Datum) * items->n, MCXT_ALLOC_HUGE);
+	result.salts = palloc_extended(sizeof(Datum) * items->n, MCXT_ALLOC_HUGE);
+	result.hashes = palloc_extended(sizeof(Datum) * items->n, MCXT_ALLOC_HUGE);
+	result.leaves = NULL;
+	result.n = 0;
+	*some = palloc_extended(sizeof(VouchFound) * items->n, MCXT_ALLOC_HUGE);
+	for (int i = 0; i < items->n; i++)
+	{
+		if (marks[i] != wanted)
+			continue;
+		result.keys[result.n] = items->keys[i];
+		result.payloads[result.n] = items->payloads[i];
+		result.sources[result.n] = items->sources[i];
+		result.salts[result.n] = items->salts[i];
+		result.hashes[result.n] = items->hashes[i];
+		(*some)[result.n++] = found[i];
+	}
+	return result;
+}
+
+/* A payload that was redacted stays on record: such items get a row of their own. */
+static void
+replace_redacted(VouchChange *change, VouchItems *items, VouchFound *found, VouchItems *rest, VouchFound **rest_found)
+{
+	Datum		args[3] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
+	Datum	   *numbers = palloc_extended(sizeof(Datum) * items->n, MCXT_ALLOC_HUGE);
+	bool	   *redacted = palloc_extended(items->n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	VouchItems	part;
+	VouchFound *some;
+	uint64		rows;
+
+	for (int i = 0; i < items->n; i++)
+		numbers[i] = Int32GetDatum(found[i].body_no);
+	args[2] = vouch_array(numbers, items->n, INT4OID);
+	rows = vouch_stmt_run(&find_redacted, args, NULL);
+	for (uint64 i = 0; i < rows; i++)
+		redacted[vouch_stmt_get_int32(i, 1, 0)] = true;
+	part = vouch_store_some(items, found, redacted, true, &some);
+	vouch_store_take_out(change, some, part.n);
+	vouch_store_insert(change, &part, some);
+	*rest = vouch_store_some(items, found, redacted, false, rest_found);
+}
+
+void
+vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
+{
+	VouchItems	rest;
+	int			left;
+
+	if (items->n == 0)
+		return;
+	left = replace_payloads(change, items, found);
+	if (left > 0)
+	{
+		int			n = items->n;
+
+		replace_redacted(change, items, found, &rest, &found);
+		items = &rest;
+		if (n - items->n != left)
+			elog(ERROR, "payloads of version %d are not where they were found", change->version_no);
+	}
+	replace_some_makers(change, items, found);
+	for (int i = 0, run = 0; i < items->n; i++)
+	{
+		/* of one source and maker in runs: vouch_store_find() shares the strings */
+		run++;
+		if (i + 1 == items->n || items->sources[i + 1] != items->sources[i] ||
+			found[i + 1].source != found[i].source || found[i + 1].recommended_by != found[i].recommended_by)
+		{
+			vouch_change_count(change, 1, "pending", found[i].source, false, -run);
+			vouch_change_maker(change, found[i].recommended_by, -run);
+			vouch_change_count(change, 1, "pending", TextDatumGetCString(items->sources[i]), false, run);
+			run = 0;
+		}
+	}
+	vouch_change_maker(change, items->recommended_by, items->n);
+}
+
+/* All stages' rows of items. */
+static void
+take_out_stages(VouchChange *change, const VouchFound *found, int n)
+{
+	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+	Datum	   *item_nos = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
+	int			present = 0;
+
+	for (int i = 0; i < n; i++)
+		if (found[i].from_no != 0)
+			item_nos[present++] = Int32GetDatum(found[i].item_no);
+	if (present > 0)
+	{
+		args[3] = vouch_array(item_nos, present, INT4OID);
+		vouch_store_count_closed(change, vouch_stmt_run(&close_items, args, NULL), false);
+		vouch_store_count_closed(change, vouch_stmt_run(&delete_own, args, NULL), true);
+		pfree(DatumGetPointer(args[3]));
+	}
+	pfree(item_nos);
+}
+
+/* Closes or deletes rows of stage 1, of items in any order. */
+static void
+write_rows(VouchChange *change, VouchStmt *in_window, VouchStmt *at_place, const VouchFound *found,
+		   Numbered *items, int n)
+{
+	Datum		args[6] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+	bool		windows;
+	uint64		written = 0;
+	int			rows;
+
+	sort_numbered(items, n);
+	windows = worth_windows(items, n);
+	for (int at = 0; at < n; at += rows)
+	{
+		if (windows)
+		{
+			rows = window_rows(items + at, n - at);
+			args[3] = Int32GetDatum(items[at].number);
+			args[4] = Int32GetDatum(items[at + rows - 1].number);
+			args[5] = window_map(items + at, rows);
+			written += vouch_stmt_run(in_window, args, NULL);
+			pfree(DatumGetPointer(args[5]));
+		}
+		else
+		{
+			Datum	   *places;
+
+			rows = Min(n - at, CHUNK);
+			places = palloc(sizeof(Datum) * rows);
+			for (int i = 0; i < rows; i++)
+				places[i] = PointerGetDatum(&found[items[at + i].at].place);
+			args[3] = vouch_array(places, rows, TIDOID);
+			written += vouch_stmt_run(at_place, args, NULL);
+			pfree(DatumGetPointer(args[3]));
+			pfree(places);
+		}
+	}
+	if (written != n)
+		elog(ERROR, "rows of version %d are not where they were found", change->version_no);
+}
+
+void
+vouch_store_take_out(VouchChange *change, const VouchFound *found, int n)
+{
+	Numbered   *carried,
+			   *own;
+	int			ncarried = 0,
+				nown = 0,
+				run = 0;
+
+	if (n == 0)
+		return;
+	if (vouch_store_later_stage(change))
+	{
+		take_out_stages(change, found, n);
+		return;
+	}
+	carried = palloc_extended(sizeof(Numbered) * n, MCXT_ALLOC_HUGE);
+	own = palloc_extended(sizeof(Numbered) * n, MCXT_ALLOC_HUGE);
+	for (int i = 0; i < n; i++)
+	{
+		const VouchFound *f = &found[i];
+		Numbered   *row;
+
+		if (f->from_no == 0)
+			continue;
+		row = f->from_no < change->version_no ? &carried[ncarried++] : &own[nown++];
+		row->number = f->item_no;
+		row->at = i;
+		run++;
+		if (i + 1 == n || f[1].from_no != f->from_no || f[1].origin_no != f->origin_no || f[1].status != f->status ||
+			f[1].source != f->source || f[1].recommended_by != f->recommended_by)
+		{
+			vouch_change_count(change, 1, f->status, f->source,
+							   f->from_no < change->version_no || f->origin_no != 0, -run);
+			vouch_change_maker(change, f->recommended_by, -run);
+			run = 0;
+		}
+	}
+	write_rows(change, &close_window, &close_places, found, carried, ncarried);
+	write_rows(change, &delete_window, &delete_places, found, own, nown);
+	pfree(carried);
+	pfree(own);
+}
