@@ -167,7 +167,7 @@ COMMENT ON COLUMN vouch_data.version.execution_id IS 'Execution of that workflow
 COMMENT ON COLUMN vouch_data.version.activity IS 'State of the workflow whose activity made it';
 COMMENT ON COLUMN vouch_data.version.attempt IS 'Attempt of that activity, from 1';
 
-CREATE TABLE vouch_data.item_body (		-- immutable: an edit of a payload is a new body
+CREATE TABLE vouch_data.item_body (		-- fixed from submission on
 	bucket int NOT NULL,
 	artifact_no int NOT NULL,
 	body_no int NOT NULL,
@@ -176,7 +176,7 @@ CREATE TABLE vouch_data.item_body (		-- immutable: an edit of a payload is a new
 	salt bytea,
 	PRIMARY KEY (bucket, artifact_no, body_no)
 );
-COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once; an edit makes a new one. Nothing changes a payload but vouch.redact_item()';
+COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once. An edit of what its draft brought writes over it, any other makes a new one; from submission on nothing changes a payload but vouch.redact_item()';
 COMMENT ON COLUMN vouch_data.item_body.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.item_body.artifact_no IS 'Number of the artifact in its bucket';
 COMMENT ON COLUMN vouch_data.item_body.body_no IS 'Number in the artifact';
@@ -235,7 +235,7 @@ COMMENT ON COLUMN vouch_data.decision.body_no IS 'Its payload in item_body';
 COMMENT ON COLUMN vouch_data.decision.status IS 'The verdict';
 COMMENT ON COLUMN vouch_data.decision.source IS 'Who or what proposed the item: tester, llm, manual, automated, …';
 COMMENT ON COLUMN vouch_data.decision.recommended_by IS 'Who put it into the version';
-COMMENT ON COLUMN vouch_data.decision.recommended_at IS 'When it was put there';
+COMMENT ON COLUMN vouch_data.decision.recommended_at IS 'When recommended_by put it there; later edits by the same person in the same draft are in the log';
 COMMENT ON COLUMN vouch_data.decision.decided_by IS 'Who decided; NULL while pending';
 COMMENT ON COLUMN vouch_data.decision.on_behalf_of IS 'Whose authority was used; NULL for the decider''s own';
 COMMENT ON COLUMN vouch_data.decision.decided_at IS 'When it was decided';
