@@ -99,6 +99,20 @@ SET SESSION AUTHORIZATION regress_vouch_d_ed;
 SELECT r->>'state' AS state FROM vouch.sign_off(:'q', 'report_owner', true) r;
 SELECT vouch_data.recheck_request(:'q') AS problem;
 
+-- A delegation that has ended, or is yet to begin, is no riddle either.
+SET SESSION AUTHORIZATION regress_vouch_d_tess;
+SELECT vouch.create_version('sample_selection', 33, 3, '[{"id": 1, "data": {"key": 1}, "type": "random"}]', scope => 'D33') AS e \gset
+SELECT r->>'state' AS state FROM vouch.submit_version(:'e') r;
+SET SESSION AUTHORIZATION regress_vouch_d_ed;
+SELECT vouch.delegate('regress_vouch_d_tess', 'report_owner', reason => 'away') AS d3 \gset
+SELECT vouch.revoke_delegation(:'d3');
+SELECT vouch.delegate('regress_vouch_d_admin', 'report_owner', valid_from => now() + interval '1 day', reason => 'away next week') AS d4 \gset
+SELECT actor, on_behalf_of, can_sign, reason, why FROM vouch.explain_approval(:'e');
+SELECT vouch.revoke_delegation(:'d4');
+SET SESSION AUTHORIZATION regress_vouch_d_tess;
+SELECT vouch.withdraw_version(:'e');
+RESET SESSION AUTHORIZATION;
+
 -- A role that is taken back takes its delegations along, and no signature.
 RESET SESSION AUTHORIZATION;
 SELECT vouch.revoke_role('regress_vouch_d_olga', 'report_owner');

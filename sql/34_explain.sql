@@ -107,6 +107,12 @@ SELECT submitted(4) AS v \gset
 SET SESSION AUTHORIZATION regress_vouch_e_ann;
 SELECT r->'waiting_for'->0->'have' AS have FROM vouch.approve_version(:'v') r;
 SELECT needed, have, actor, can_sign, why FROM vouch.explain_approval(:'v');
+-- A group that nobody could sign for is said to be so.
+RESET SESSION AUTHORIZATION;
+BEGIN;
+SELECT vouch.revoke_role('regress_vouch_e_dee', 'data_owner'), vouch.revoke_role('regress_vouch_e_cy', 'data_owner', 'LOANS');
+SELECT needed, have, actor, can_sign, reason, why FROM vouch.explain_approval(:'v');
+ROLLBACK;
 SET SESSION AUTHORIZATION regress_vouch_e_dee;
 SELECT r->>'state' AS state FROM vouch.approve_version(:'v') r;
 SELECT signer, for_group FROM vouch.signatures WHERE version_id = :'v' ORDER BY signature_no;
@@ -163,6 +169,7 @@ SELECT current_user AS superuser \gset
 SET SESSION AUTHORIZATION regress_vouch_e_app;
 SET vouch.actor = 'regress_vouch_e_tess';
 SELECT submitted(9) AS v \gset
+SELECT actor, can_sign, reason, why FROM vouch.explain_approval(:'v');
 SET vouch.actor = 'regress_vouch_e_ann';
 SELECT vouch.approve_version(:'v');
 \echo :LAST_ERROR_SQLSTATE
@@ -178,8 +185,14 @@ SET SESSION AUTHORIZATION regress_vouch_e_tess;
 SELECT submitted(10) AS v \gset
 \c - regress_vouch_e_ann
 SELECT r->>'state' AS state FROM vouch.approve_version(:'v') r;
-SELECT signer, db_user FROM vouch.signatures WHERE version_id = :'v';
+SELECT signer, db_user, signed_at - logged_in_at < '1 minute' AS fresh FROM vouch.signatures WHERE version_id = :'v';
 \c - :superuser
+-- The login is evidence: the log has it, too, and whoever makes it younger is found out.
+BEGIN;
+SET LOCAL vouch.restoring = on;
+UPDATE vouch_data.signature SET logged_in_at = signed_at WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_number(:'v');
+SELECT ok, first_bad, detail FROM vouch.verify('cycle-34-report-10') WHERE check_name = 'approvals';
+ROLLBACK;
 
 -- The record is checked against itself: a state that no signature explains is found.
 SELECT count(*) AS requests, count(vouch_data.recheck_request(vouch_data.version_id(bucket, artifact_no, version_no))) AS problems

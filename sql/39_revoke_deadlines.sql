@@ -81,7 +81,7 @@ SELECT r->'missing' AS missing FROM vouch.approve_version(:'v') r;
 RESET SESSION AUTHORIZATION;
 BEGIN;
 SELECT pass(:'v', '5 days');
-SELECT actor, can_sign, why FROM vouch.explain_approval(:'v') WHERE stage_name = 'review';
+SELECT actor, can_sign, why FROM vouch.explain_approval(:'v') WHERE stage_name = 'review' AND on_behalf_of IS NULL;
 SELECT stage, role FROM vouch.pending_approvals WHERE version_id = :'v';
 
 -- And the request: nobody signs what has expired, whether or not somebody has come to say so.
@@ -91,7 +91,7 @@ SET SESSION AUTHORIZATION regress_vouch_d_olga;
 SELECT vouch.approve_version(:'v');
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.decide(:'v', '{"a": "rejected"}');
-SELECT actor, can_sign, why FROM vouch.explain_approval(:'v') WHERE stage_name = 'review';
+SELECT actor, can_sign, why FROM vouch.explain_approval(:'v') WHERE stage_name = 'review' AND on_behalf_of IS NULL;
 SELECT vouch.process_deadlines();
 SELECT vouch.process_deadlines();
 SELECT v.state, v.closed_by, v.close_reason, r.state AS request, r.closed_by, r.next_at
@@ -124,6 +124,41 @@ SELECT pass(:'w', '1000 days');
 SELECT vouch.process_deadlines();
 SELECT vouch_data.recheck_request(:'w');
 ROLLBACK;
+
+-- What is due is said once, and so is that another role may sign from now on; neither changes what was signed.
+SELECT vouch.define_policy('timed', '{"items": "none", "stages": [{"name": "review", "due": "2 days", "escalate_after": "3 days", "escalate_to": "test_lead",
+	"remind_every": "7 days", "rules": [{"role": "report_owner", "quorum": 2}]}]}');
+SELECT vouch.grant_role('regress_vouch_d_tess', 'report_owner'), vouch.grant_role('regress_vouch_d_sam', 'report_owner');
+SET SESSION AUTHORIZATION regress_vouch_d_tess;
+SELECT vouch.create_version('scoping', 39, 2, '[{"attribute_id": "a", "in_scope": true, "rationale": "material", "risk_rating": "high"}]', scope => 'timed') AS x \gset
+SELECT r->>'state' AS state FROM vouch.submit_version(:'x') r;
+RESET SESSION AUTHORIZATION;
+SELECT next_at - opened_at AS next_in FROM vouch_data.approval_request WHERE bucket = vouch.bucket_of(:'x') AND artifact_no = vouch_data.artifact_number(:'x');
+BEGIN;
+SELECT pass(:'x', '2 days');
+SELECT vouch.process_deadlines(), vouch.process_deadlines();
+SELECT kind, reminder_no, roles, people FROM vouch.reminders WHERE version_id = :'x';
+SELECT overdue, escalated, reminders FROM vouch.pending_approvals WHERE version_id = :'x';
+SELECT pass(:'x', '1 day');
+SELECT vouch.process_deadlines(), vouch.process_deadlines();
+SELECT kind, reminder_no, roles, people FROM vouch.reminders WHERE version_id = :'x' ORDER BY 2;
+SELECT overdue, escalated, who FROM vouch.pending_approvals WHERE version_id = :'x';
+SELECT role, needed, have, actor, can_sign, why, reason FROM vouch.explain_approval(:'x') WHERE on_behalf_of IS NULL;
+SELECT operation, rule, actor, detail->'people' AS people FROM vouch_data.operation
+WHERE bucket = vouch.bucket_of(:'x') AND artifact_no = vouch_data.artifact_number(:'x') AND actor = '@deadline' ORDER BY op_no;
+SET SESSION AUTHORIZATION regress_vouch_d_lea;
+SELECT what FROM vouch.my_tasks() WHERE version_id = :'x';
+SELECT r->'waiting_for'->0->'have' AS have FROM vouch.approve_version(:'x') r;
+RESET SESSION AUTHORIZATION;
+SELECT pass(:'x', '4 days');
+SELECT vouch.process_deadlines(), vouch.process_deadlines();
+SELECT kind, reminder_no, people FROM vouch.reminders WHERE version_id = :'x' ORDER BY 2;
+SET SESSION AUTHORIZATION regress_vouch_d_olga;
+SELECT r->>'state' AS state FROM vouch.approve_version(:'x') r;
+RESET SESSION AUTHORIZATION;
+COMMIT;
+SELECT signer, role FROM vouch.signatures WHERE version_id = :'x' ORDER BY signature_no;
+SELECT vouch_data.recheck_request(:'x') AS problem;
 
 -- The tables are written by these functions only.
 DELETE FROM vouch_data.reminder;

@@ -294,6 +294,7 @@ CREATE TABLE vouch_data.signature (
 	from_version_no int,
 	from_round int,
 	from_signature_no int,
+	logged_in_at timestamptz,
 	PRIMARY KEY (bucket, artifact_no, version_no, round, signature_no),
 	FOREIGN KEY (bucket, artifact_no, version_no, round) REFERENCES vouch_data.approval_request,
 	CHECK ((acting_for IS NULL) = (delegation_id IS NULL)),
@@ -324,6 +325,7 @@ COMMENT ON COLUMN vouch_data.signature.revokes IS 'Number of the signature of th
 COMMENT ON COLUMN vouch_data.signature.from_version_no IS 'Version of the signature that it was carried from';
 COMMENT ON COLUMN vouch_data.signature.from_round IS 'Round of that signature';
 COMMENT ON COLUMN vouch_data.signature.from_signature_no IS 'Number of that signature';
+COMMENT ON COLUMN vouch_data.signature.logged_in_at IS 'When the signer had logged in to the session in which they signed; null where it was not their own (an application''s, a workflow''s), and of signatures by rule or carried';
 COMMENT ON COLUMN vouch_data.signature.signed_at IS 'When; of one that was carried, when it was given first';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.signature', '');
 
@@ -334,6 +336,7 @@ CREATE TABLE vouch_data.reminder (
 	round int NOT NULL,
 	stage_no int NOT NULL,
 	reminder_no int NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('reminder', 'overdue', 'escalation')),
 	due_at timestamptz NOT NULL,
 	reminded_at timestamptz NOT NULL,
 	roles text[] NOT NULL,
@@ -341,16 +344,17 @@ CREATE TABLE vouch_data.reminder (
 	PRIMARY KEY (bucket, artifact_no, version_no, round, stage_no, reminder_no),
 	FOREIGN KEY (bucket, artifact_no, version_no, round) REFERENCES vouch_data.approval_request
 );
-COMMENT ON TABLE vouch_data.reminder IS 'Reminders of what is to be signed, written by vouch.process_deadlines(); rows are only ever added';
+COMMENT ON TABLE vouch_data.reminder IS 'What time had to say of what is to be signed, written by vouch.process_deadlines(); rows are only ever added';
 COMMENT ON COLUMN vouch_data.reminder.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.reminder.artifact_no IS 'The artifact';
 COMMENT ON COLUMN vouch_data.reminder.version_no IS 'The version';
 COMMENT ON COLUMN vouch_data.reminder.round IS 'The round';
 COMMENT ON COLUMN vouch_data.reminder.stage_no IS 'Stage of the policy';
 COMMENT ON COLUMN vouch_data.reminder.reminder_no IS 'Number in the round and stage: 1, 2, …';
-COMMENT ON COLUMN vouch_data.reminder.due_at IS 'When it was due by the policy; the next is due one remind_every later';
+COMMENT ON COLUMN vouch_data.reminder.kind IS 'reminder: signatures are missing; overdue: the stage''s due date is past; escalation: from now on escalate_to may sign, too';
+COMMENT ON COLUMN vouch_data.reminder.due_at IS 'When it was due by the policy; the next reminder is due one remind_every later';
 COMMENT ON COLUMN vouch_data.reminder.reminded_at IS 'When it was written';
-COMMENT ON COLUMN vouch_data.reminder.roles IS 'Roles whose signatures were missing';
+COMMENT ON COLUMN vouch_data.reminder.roles IS 'Roles whose signatures were missing; of an escalation, the role that may sign since';
 COMMENT ON COLUMN vouch_data.reminder.people IS 'Who could sign then';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.reminder', '');
 
@@ -443,6 +447,10 @@ COMMENT ON FUNCTION vouch.grant_role(text, text, text) IS
 CREATE FUNCTION vouch.revoke_role(actor text, role text, scope text DEFAULT '') RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	-- It ends when we come to it: whoever signs by it is waited for first.
+	PERFORM FROM vouch_data.role_grant g
+	WHERE g.actor = revoke_role.actor AND g.role = vouch_data.check_role(revoke_role.role)
+		AND g.scope = coalesce(revoke_role.scope, '') AND g.revoked_at IS NULL FOR UPDATE;
 	UPDATE vouch_data.role_grant g
 	SET revoked_by = vouch.actor(), revoked_at = clock_timestamp()
 	WHERE g.actor = revoke_role.actor AND g.role = vouch_data.check_role(revoke_role.role)
@@ -617,7 +625,7 @@ COMMENT ON FUNCTION vouch.revoke_signature(uuid, text, text, text) IS
 CREATE FUNCTION vouch.process_deadlines(max int DEFAULT 1000) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_process_deadlines';
 COMMENT ON FUNCTION vouch.process_deadlines(int) IS
-'Does what time asks of open requests: writes the reminders that are due, and ends requests that a stage''s expire_after is over for (expired, and their versions withdrawn). At most max requests; returns how many. The workers call it; without them, pg_cron or anybody may. What somebody else is just working on is left for the next call; a request that fails is reported by a WARNING';
+'Does what time asks of open requests: writes the reminders that are due, and once each that a stage is overdue or has escalated (vouch.reminders), and ends requests that a stage''s expire_after is over for (expired, and their versions withdrawn). At most max requests; returns how many. The workers call it; without them, pg_cron or anybody may. What somebody else is just working on is left for the next call; a request that fails is reported by a WARNING';
 
 -- The shipped policies -------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /*
  * deadline.c
- *	  What time does to open requests: it reminds, and it ends them.  It never
- *	  approves.
+ *	  What time does to open requests: it reminds, lets others sign, and ends
+ *	  them.  It never approves.
  *
  * Each open request notes when there is something to do, under an index; who
  * looks (a dispatcher at its sweeps, or whoever calls vouch.process_deadlines())
@@ -54,16 +54,18 @@ static VouchStmt set_next = {
 };
 
 static VouchStmt last_reminder = {
-	"SELECT max(due_at), coalesce(max(reminder_no), 0) FROM vouch_data.reminder"
+	"SELECT max(due_at) FILTER (WHERE kind = 'reminder'), coalesce(max(reminder_no), 0),"
+	" coalesce(bool_or(kind = 'overdue' AND due_at = $6), false), coalesce(bool_or(kind = 'escalation' AND due_at = $7), false)"
+	" FROM vouch_data.reminder"
 	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND round = $4 AND stage_no = $5",
-	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
+	SPI_OK_SELECT, 7, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static VouchStmt insert_reminder = {
-	"INSERT INTO vouch_data.reminder (bucket, artifact_no, version_no, round, stage_no, reminder_no, due_at, reminded_at, roles, people)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-	SPI_OK_INSERT, 10, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TEXTARRAYOID, TEXTARRAYOID},
+	"INSERT INTO vouch_data.reminder (bucket, artifact_no, version_no, round, stage_no, reminder_no, due_at, reminded_at, roles, people, kind)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+	SPI_OK_INSERT, 11, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTOID},
 	.indexed = true, .guarded = true
 };
 
@@ -71,7 +73,8 @@ bool
 vouch_policy_is_timed(const VouchPolicy *policy)
 {
 	for (int i = 0; i < policy->nstages; i++)
-		if (policy->stages[i].remind_every >= 0 || policy->stages[i].expire_after >= 0)
+		if (policy->stages[i].remind_every >= 0 || policy->stages[i].expire_after >= 0 ||
+			policy->stages[i].due >= 0 || policy->stages[i].escalate_to != NULL)
 			return true;
 	return false;
 }
@@ -85,26 +88,41 @@ key_args(const VouchRequest *request, Datum *args)
 	args[3] = Int32GetDatum(request->round);
 }
 
-/*
- * When a stage is to be reminded of next, after the reminders that it has had;
- * a stage that opened anew begins anew.  0: never.
- */
-static TimestampTz
-next_reminder(const VouchRequest *request, const VouchStageResult *stage, int *last_no)
+/* When time has something to say of a stage; 0: never. */
+typedef struct Notices
 {
+	int			last_no;		/* of those that were written */
+	TimestampTz reminder;
+	TimestampTz overdue;		/* once each, for each time that the stage opens */
+	TimestampTz escalation;
+} Notices;
+
+/* A stage that opened anew begins anew. */
+static Notices
+next_notices(const VouchRequest *request, const VouchStageResult *stage)
+{
+	Notices		next = {0};
 	TimestampTz last;
-	Datum		args[5];
+	Datum		args[7];
 	bool		isnull;
 
-	*last_no = 0;
-	if (!stage->open || stage->satisfied || stage->stage->remind_every < 0)
-		return 0;
+	if (!stage->open || stage->satisfied ||
+		(stage->stage->remind_every < 0 && stage->due_at == 0 && stage->escalates_at == 0))
+		return next;
 	key_args(request, args);
 	args[4] = Int32GetDatum(stage->stage->stage_no);
+	args[5] = TimestampTzGetDatum(stage->due_at);
+	args[6] = TimestampTzGetDatum(stage->escalates_at);
 	vouch_stmt_run_one(&last_reminder, args, NULL);
 	last = DatumGetTimestampTz(vouch_stmt_get(0, 1, &isnull));
-	*last_no = vouch_stmt_get_int32(0, 2, 0);
-	return (isnull || last < stage->opened_at ? stage->opened_at : last) + stage->stage->remind_every;
+	next.last_no = vouch_stmt_get_int32(0, 2, 0);
+	if (stage->stage->remind_every >= 0)
+		next.reminder = (isnull || last < stage->opened_at ? stage->opened_at : last) + stage->stage->remind_every;
+	if (!vouch_stmt_get_bool(0, 3, false))
+		next.overdue = stage->due_at;
+	if (!vouch_stmt_get_bool(0, 4, false))
+		next.escalation = stage->escalates_at;
+	return next;
 }
 
 static TimestampTz
@@ -134,16 +152,18 @@ vouch_request_schedule(VouchRequest *request)
 	TimestampTz next = 0;
 	Datum		args[5];
 	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
-	int			last_no;
 
 	if (!vouch_policy_is_timed(policy))
 		return;
 	for (int i = 0; i < policy->nstages; i++)
 	{
 		const VouchStageResult *stage = &request->evaluation->stages[i];
+		Notices		notices = next_notices(request, stage);
 
 		next = earlier(next, stage->expires_at);
-		next = earlier(next, next_reminder(request, stage, &last_no));
+		next = earlier(next, notices.reminder);
+		next = earlier(next, notices.overdue);
+		next = earlier(next, notices.escalation);
 	}
 	/* When a signature runs out, its stage is open again, with the time that it has. */
 	for (int i = 0; i < request->input.nsigned; i++)
@@ -161,8 +181,8 @@ vouch_request_schedule(VouchRequest *request)
 /* ---- at the time ------------------------------------------------------------------ */
 
 static void
-log_reminder(const VouchRequest *request, const VouchStageResult *stage, int no,
-			 const char **roles, int nroles, const char **people, int npeople)
+log_notice(const VouchRequest *request, const VouchStageResult *stage, const char *event, int no,
+		   const char **roles, int nroles, const char **people, int npeople)
 {
 	VouchOperation op = {0};
 	VouchJsonBuild detail;
@@ -176,7 +196,8 @@ log_reminder(const VouchRequest *request, const VouchStageResult *stage, int no,
 	op.bucket = request->version->bucket;
 	op.artifact_no = request->version->artifact_no;
 	op.version_no = request->version->version_no;
-	op.operation = "remind";
+	op.operation = event;
+	op.rule = vouch_request_transition(request->state, event)->rule;
 	op.actor = ACTOR_DEADLINE;
 	op.detail = vouch_json_end(&detail);
 	(void) vouch_ledger_append(&op);
@@ -191,22 +212,18 @@ add_once(const char **list, int *n, const char *what)
 	list[(*n)++] = what;
 }
 
-/* Writes the reminder of a stage that is due; times that were missed are not made up for. */
+/* Writes one; only_role: it concerns those who may sign as that only. */
 static void
-remind(const VouchRequest *request, const VouchStageResult *stage, TimestampTz now)
+give_notice(const VouchRequest *request, const VouchStageResult *stage, const char *kind, const char *event,
+			int no, TimestampTz due, const char *only_role, TimestampTz now)
 {
-	int			last_no;
-	TimestampTz due = next_reminder(request, stage, &last_no);
 	const char **roles,
 			  **people;
 	int			nroles = 0,
 				npeople = 0,
 				max = 0;
-	Datum		args[10];
+	Datum		args[11];
 
-	if (due == 0 || due > now)
-		return;
-	due += (now - due) / stage->stage->remind_every * stage->stage->remind_every;
 	for (int r = 0; r < stage->stage->nrules; r++)
 		max += stage->rules[r].ncandidates;
 	roles = palloc(sizeof(char *) * stage->stage->nrules);
@@ -217,20 +234,39 @@ remind(const VouchRequest *request, const VouchStageResult *stage, TimestampTz n
 
 		if (rule->satisfied)
 			continue;
-		add_once(roles, &nroles, rule->rule->role);
+		add_once(roles, &nroles, only_role ? only_role : rule->rule->role);
 		for (int c = 0; c < rule->ncandidates; c++)
-			if (rule->candidates[c].why == VOUCH_WHY_CAN)
+			if (rule->candidates[c].why == VOUCH_WHY_CAN &&
+				(only_role == NULL || strcmp(rule->candidates[c].role, only_role) == 0))
 				add_once(people, &npeople, rule->candidates[c].actor);
 	}
 	key_args(request, args);
 	args[4] = Int32GetDatum(stage->stage->stage_no);
-	args[5] = Int32GetDatum(last_no + 1);
+	args[5] = Int32GetDatum(no);
 	args[6] = TimestampTzGetDatum(due);
 	args[7] = TimestampTzGetDatum(now);
 	args[8] = vouch_text_array(roles, nroles);
 	args[9] = vouch_text_array(people, npeople);
+	args[10] = CStringGetTextDatum(kind);
 	(void) vouch_stmt_run(&insert_reminder, args, NULL);
-	log_reminder(request, stage, last_no + 1, roles, nroles, people, npeople);
+	log_notice(request, stage, event, no, roles, nroles, people, npeople);
+}
+
+/* Writes what is due to be said of a stage; reminders that were missed are not made up for. */
+static void
+give_notices(const VouchRequest *request, const VouchStageResult *stage, TimestampTz now)
+{
+	Notices		next = next_notices(request, stage);
+	int64		every = stage->stage->remind_every;
+
+	if (next.escalation != 0 && next.escalation <= now)
+		give_notice(request, stage, "escalation", "escalate", ++next.last_no, next.escalation,
+					stage->stage->escalate_to, now);
+	if (next.overdue != 0 && next.overdue <= now)
+		give_notice(request, stage, "overdue", "overdue", ++next.last_no, next.overdue, NULL, now);
+	if (next.reminder != 0 && next.reminder <= now)
+		give_notice(request, stage, "reminder", "remind", ++next.last_no,
+					next.reminder + (now - next.reminder) / every * every, NULL, now);
 }
 
 static char *
@@ -272,7 +308,7 @@ process_one(int bucket, int artifact_no, int version_no)
 		return true;
 	}
 	for (int i = 0; i < request->rights->policy->nstages; i++)
-		remind(request, &request->evaluation->stages[i], now);
+		give_notices(request, &request->evaluation->stages[i], now);
 	vouch_request_schedule(request);
 	return true;
 }

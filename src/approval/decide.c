@@ -90,6 +90,7 @@ find_reviewer(Reviewer *reviewer, const pg_uuid_t *id, const char *actor)
 	VouchVersion *version = vouch_version_lock(id);
 	VouchRequest *request;
 
+	vouch_rights_lock(actor);
 	/* the time is taken under the lock: a delegation may have ended while we waited */
 	request = vouch_request_load(version, actor, NULL, GetCurrentTimestamp());
 	vouch_request_require_open(request, "decide on");

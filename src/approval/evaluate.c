@@ -623,9 +623,9 @@ vouch_evaluate(VouchCase *input)
 			stage->expires_at = stage->opened_at + stage->stage->expire_after;
 			expired = expired || input->now >= stage->expires_at;
 		}
-		stage->escalated = stage->open && input->open && stage->stage->escalate_to != NULL &&
-			stage->stage->escalate_after >= 0 &&
-			input->now >= stage->opened_at + stage->stage->escalate_after;
+		if (stage->open && stage->stage->escalate_to != NULL && stage->stage->escalate_after >= 0)
+			stage->escalates_at = stage->opened_at + stage->stage->escalate_after;
+		stage->escalated = input->open && stage->escalates_at != 0 && input->now >= stage->escalates_at;
 		all = all && stage->satisfied;
 	}
 	/* What asks for nobody's signature is not approved for that. */

@@ -224,6 +224,7 @@ typedef struct VouchStageResult
 	bool		escalated;
 	TimestampTz opened_at;		/* valid when open */
 	TimestampTz due_at;			/* 0: none, or not open */
+	TimestampTz escalates_at;	/* likewise: from when on escalate_to may sign, too */
 	TimestampTz expires_at;		/* likewise; none when it is satisfied */
 	VouchRuleResult *rules;
 } VouchStageResult;

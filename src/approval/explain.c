@@ -24,12 +24,61 @@ VOUCH_FUNCTION(vouch_sql_open_signatures);
 
 /* ---- explain_approval ------------------------------------------------------------ */
 
-static void
-put_row(ReturnSetInfo *rsinfo, const VouchStageResult *stage, const VouchRuleResult *rule,
-		const char *actor, bool can_sign, const char *why, const VouchSigned *signature, const char *items)
+/* Stable: see the comment on vouch.explain_approval(). */
+static const char *
+reason_of(VouchWhy why)
 {
-	Datum		values[10];
-	bool		nulls[10] = {false};
+	switch (why)
+	{
+		case VOUCH_WHY_CAN:
+			return "can_sign";
+		case VOUCH_WHY_SCOPE:
+			return "scope";
+		case VOUCH_WHY_NOT_DELEGABLE:
+			return "not_delegable";
+		case VOUCH_WHY_PRINCIPAL:
+			return "delegation";
+		case VOUCH_WHY_NOT_ASKED:
+			return "not_asked";
+		case VOUCH_WHY_DUTIES:
+			return "duties";
+		case VOUCH_WHY_ROLE:
+			return "role";
+		case VOUCH_WHY_SIGNED:
+			return "signed";
+		case VOUCH_WHY_SIGNED_FOR:
+			return "signed_for";
+		case VOUCH_WHY_OTHER_SIGNER:
+			return "other_signer";
+		case VOUCH_WHY_CLOSED:
+			return "closed";
+		case VOUCH_WHY_STAGE:
+			return "stage";
+		case VOUCH_WHY_SATISFIED:
+			return "complete";
+	}
+	return NULL;				/* not reached */
+}
+
+/* What a row says of somebody, or of nobody. */
+typedef struct Said
+{
+	const char *actor;			/* or NULL */
+	const char *acting_for;		/* or NULL */
+	const char *reason;
+	const char *why;
+	const VouchSigned *signature;	/* or NULL */
+	const char *items;			/* or NULL: all */
+} Said;
+
+#define EXPLAIN_COLUMNS 12
+
+static void
+put_row(ReturnSetInfo *rsinfo, const VouchStageResult *stage, const VouchRuleResult *rule, const Said *said)
+{
+	Datum		values[EXPLAIN_COLUMNS];
+	bool		nulls[EXPLAIN_COLUMNS] = {false};
+	const char *actor = said->acting_for != NULL ? psprintf("%s (for %s)", said->actor, said->acting_for) : said->actor;
 
 	values[0] = Int32GetDatum(stage->stage->stage_no);
 	values[1] = CStringGetTextDatum(stage->stage->name);
@@ -38,12 +87,15 @@ put_row(ReturnSetInfo *rsinfo, const VouchStageResult *stage, const VouchRuleRes
 	values[4] = Int32GetDatum(rule->have);
 	nulls[5] = actor == NULL;
 	values[5] = actor ? CStringGetTextDatum(actor) : (Datum) 0;
-	values[6] = BoolGetDatum(can_sign);
-	values[7] = CStringGetTextDatum(why);
-	nulls[8] = signature == NULL;
-	values[8] = signature ? TimestampTzGetDatum(signature->signed_at) : (Datum) 0;
-	nulls[9] = items == NULL;
-	values[9] = items ? CStringGetTextDatum(items) : (Datum) 0;
+	values[6] = BoolGetDatum(strcmp(said->reason, "can_sign") == 0);
+	values[7] = CStringGetTextDatum(said->why);
+	nulls[8] = said->signature == NULL;
+	values[8] = said->signature ? TimestampTzGetDatum(said->signature->signed_at) : (Datum) 0;
+	nulls[9] = said->items == NULL;
+	values[9] = said->items ? CStringGetTextDatum(said->items) : (Datum) 0;
+	values[10] = CStringGetTextDatum(said->reason);
+	nulls[11] = said->acting_for == NULL;
+	values[11] = said->acting_for ? CStringGetTextDatum(said->acting_for) : (Datum) 0;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -60,50 +112,175 @@ items_of(const VouchRequest *request, const VouchRuleResult *rule, const VouchCa
 		vouch_part_text(&request->parts[vouch_asked_part(rule->asked, group)]) : vouch_part_text(&all);
 }
 
-static void
-explain_rule(ReturnSetInfo *rsinfo, const VouchRequest *request,
-			 const VouchStageResult *stage, const VouchRuleResult *rule)
+static const char *
+why_of(const VouchRuleResult *rule, const VouchCandidate *c)
 {
+	const char *why = c->text;
+
+	if (c->why == VOUCH_WHY_CAN && strcmp(c->role, rule->rule->role) != 0)
+		why = psprintf("%s as %s: the stage has escalated", why, c->role);
+	if (c->why == VOUCH_WHY_CAN && rule->rule->reauth_max_age >= 0)
+		why = psprintf("%s, in a session of their own, at most %s after logging in", why,
+					   vouch_time_words(rule->rule->reauth_max_age));
+	if (c->signature == NULL || c->why == VOUCH_WHY_CAN)
+		return why;
+	if (c->signature->revoked)
+		return psprintf("%s; the signature was revoked", why);
+	if (c->signature->expired)
+		return psprintf("%s; the signature has run out", why);
+	if (c->signature->stale)
+		return psprintf("%s; verdicts have changed since the signature, so it does not count", why);
+	if (!c->signature->counts)
+		return psprintf("%s; the signature does not count", why);
+	return why;
+}
+
+/* Groups for which fewer people could ever sign than must: more than the rows of people show. */
+static void
+explain_groups(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchStageResult *stage,
+			   const VouchRuleResult *rule)
+{
+	for (int g = 0; g < rule->asked->ngroups; g++)
+	{
+		const char *group = rule->asked->groups[g];
+		int			could = 0;
+		Said		said = {.reason = "nobody"};
+
+		if (vouch_count_approvals(&request->input, stage->stage, rule->rule, group) >= rule->rule->quorum)
+			continue;
+		for (int i = 0; i < rule->ncandidates; i++)
+			if (rule->candidates[i].eligible && vouch_candidate_covers(&request->input, &rule->candidates[i], group))
+				could++;
+		if (could > 0)
+			continue;
+		said.why = psprintf("nobody could sign as %s for %s", rule->rule->role, group);
+		said.items = rule->rule->group_by == NULL ? items_of(request, rule, NULL) :
+			vouch_part_text(&request->parts[rule->asked->parts[g]]);
+		put_row(rsinfo, stage, rule, &said);
+	}
+}
+
+/*
+ * Delegations of the roles that the policy asks for that are not valid now: those that ended
+ * since the request was opened, and those that are yet to begin.
+ */
+static VouchStmt find_other_delegations = {
+	"SELECT d.to_actor, d.from_actor, d.role,"
+	" CASE WHEN d.revoked_at IS NOT NULL THEN 'was revoked' WHEN d.valid_from > $2 THEN 'has not begun' ELSE 'has ended' END"
+	" FROM vouch_data.delegation d WHERE d.role = ANY ($1)"
+	" AND (d.revoked_at IS NOT NULL OR d.valid_from > $2 OR d.valid_to <= $2)"
+	" AND least(coalesce(d.revoked_at, 'infinity'), d.valid_to) > $3"
+	" AND NOT (d.revoked_at IS NOT NULL AND d.valid_from > d.revoked_at)"
+	" AND NOT EXISTS (SELECT FROM vouch_data.delegation o WHERE o.to_actor = d.to_actor AND o.from_actor = d.from_actor"
+	"  AND o.role = d.role AND o.revoked_at IS NULL AND o.valid_from <= $2 AND o.valid_to > $2)"
+	" ORDER BY d.to_actor, d.from_actor, d.role, d.valid_from DESC, d.delegation_id",
+	SPI_OK_SELECT, 3, {TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+/* In memory of the caller's, as SPI's goes with the next statement. */
+typedef struct OtherDelegation
+{
+	const char *to_actor;
+	const char *from_actor;
+	const char *role;
+	const char *what;
+} OtherDelegation;
+
+static int
+read_other_delegations(const VouchRequest *request, OtherDelegation **result)
+{
+	Datum		args[3] = {vouch_policy_roles(request->rights->policy), TimestampTzGetDatum(request->input.now),
+	TimestampTzGetDatum(request->input.opened_at)};
+	int			n = (int) vouch_stmt_run(&find_other_delegations, args, NULL);
+
+	*result = palloc(sizeof(OtherDelegation) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		(*result)[i].to_actor = vouch_stmt_get_text(i, 1);
+		(*result)[i].from_actor = vouch_stmt_get_text(i, 2);
+		(*result)[i].role = vouch_stmt_get_text(i, 3);
+		(*result)[i].what = vouch_stmt_get_text(i, 4);
+	}
+	return n;
+}
+
+static void
+explain_other_delegations(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchStageResult *stage,
+						  const VouchRuleResult *rule, const OtherDelegation *others, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const OtherDelegation *d = &others[i];
+		bool		shown = strcmp(d->role, rule->rule->role) != 0;
+		Said		said = {.actor = d->to_actor,.acting_for = d->from_actor,.reason = "delegation"};
+
+		/* The newest of those between the same two, unless the rows of people have them. */
+		for (int j = 0; j < i && !shown; j++)
+			shown = strcmp(others[j].to_actor, d->to_actor) == 0 && strcmp(others[j].from_actor, d->from_actor) == 0 &&
+				strcmp(others[j].role, d->role) == 0;
+		for (int j = 0; j < rule->ncandidates && !shown; j++)
+			shown = strcmp(rule->candidates[j].actor, d->to_actor) == 0 && rule->candidates[j].acting_for != NULL &&
+				strcmp(rule->candidates[j].acting_for, d->from_actor) == 0;
+		if (shown)
+			continue;
+		said.why = psprintf("the delegation by \"%s\" %s", d->from_actor, d->what);
+		said.items = items_of(request, rule, NULL);
+		put_row(rsinfo, stage, rule, &said);
+	}
+}
+
+static void
+explain_auto(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchStageResult *stage,
+			 const VouchRuleResult *rule)
+{
+	Said		said = {.actor = request->input.submitter,.reason = "by_rule",
+	.items = items_of(request, rule, NULL)};
+
+	for (int i = 0; i < request->input.nsigned; i++)
+		if (request->input.signatures[i].stage_no == stage->stage->stage_no &&
+			request->input.signatures[i].rule_no == rule->rule->rule_no)
+			said.signature = &request->input.signatures[i];
+	if (said.signature != NULL)
+		said.actor = said.signature->signer;
+	said.why = said.signature == NULL ? "is signed by rule, in the name of who submits it" :
+		said.signature->stale ? "signed by rule; verdicts have changed since" : "signed by rule";
+	put_row(rsinfo, stage, rule, &said);
+}
+
+static void
+explain_rule(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchStageResult *stage,
+			 const VouchRuleResult *rule, const OtherDelegation *others, int nothers)
+{
+	Said		said = {.items = items_of(request, rule, NULL)};
+
 	if (!rule->asked->applies)
 	{
-		put_row(rsinfo, stage, rule, NULL, false, psprintf("not asked: %s", rule->asked->why_not), NULL,
-				items_of(request, rule, NULL));
+		said.reason = "not_asked";
+		said.why = psprintf("not asked: %s", rule->asked->why_not);
+		put_row(rsinfo, stage, rule, &said);
 		return;
 	}
-	if (strcmp(rule->rule->role, VOUCH_ROLE_AUTO) == 0)
+	if (vouch_rule_is_auto(rule->rule))
 	{
-		const VouchSigned *last = NULL;
-
-		for (int i = 0; i < request->input.nsigned; i++)
-			if (request->input.signatures[i].stage_no == stage->stage->stage_no &&
-				request->input.signatures[i].rule_no == rule->rule->rule_no)
-				last = &request->input.signatures[i];
-		put_row(rsinfo, stage, rule, last ? last->signer : request->input.submitter, false,
-				last == NULL ? "is signed by rule, in the name of who submits it" :
-				last->stale ? "signed by rule; verdicts have changed since" : "signed by rule", last,
-				items_of(request, rule, NULL));
+		explain_auto(rsinfo, request, stage, rule);
 		return;
 	}
 	if (rule->ncandidates == 0)
-		put_row(rsinfo, stage, rule, NULL, false, psprintf("nobody holds %s", rule->rule->role), NULL,
-				items_of(request, rule, NULL));
+	{
+		said.reason = "nobody";
+		said.why = psprintf("nobody holds %s", rule->rule->role);
+		put_row(rsinfo, stage, rule, &said);
+	}
 	for (int i = 0; i < rule->ncandidates; i++)
 	{
 		const VouchCandidate *c = &rule->candidates[i];
-		const char *why = c->text;
+		Said		of = {c->actor, c->acting_for, reason_of(c->why), why_of(rule, c), c->signature, items_of(request, rule, c)};
 
-		if (c->signature != NULL && c->signature->revoked && c->why != VOUCH_WHY_CAN)
-			why = psprintf("%s; the signature was revoked", why);
-		else if (c->signature != NULL && c->signature->expired && c->why != VOUCH_WHY_CAN)
-			why = psprintf("%s; the signature has run out", why);
-		else if (c->signature != NULL && c->signature->stale && c->why != VOUCH_WHY_CAN)
-			why = psprintf("%s; verdicts have changed since the signature, so it does not count", why);
-		else if (c->signature != NULL && !c->signature->counts && c->why != VOUCH_WHY_CAN)
-			why = psprintf("%s; the signature does not count", why);
-		put_row(rsinfo, stage, rule,
-				c->acting_for ? psprintf("%s (for %s)", c->actor, c->acting_for) : c->actor,
-				c->why == VOUCH_WHY_CAN, why, c->signature, items_of(request, rule, c));
+		put_row(rsinfo, stage, rule, &of);
 	}
+	if (rule->ncandidates > 0)
+		explain_groups(rsinfo, request, stage, rule);
+	explain_other_delegations(rsinfo, request, stage, rule, others, nothers);
 }
 
 /* vouch.explain_approval(version_id uuid) */
@@ -112,15 +289,18 @@ vouch_sql_explain_approval(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	VouchRequest *request;
+	OtherDelegation *others = NULL;
+	int			nothers;
 
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	request = vouch_request_load(vouch_version_read(PG_GETARG_UUID_P(0)), NULL, NULL,
 								 GetCurrentTimestamp());
+	nothers = request->state == NULL || request->input.open ? read_other_delegations(request, &others) : 0;
 	for (int i = 0; i < request->rights->policy->nstages; i++)
 		for (int r = 0; r < request->rights->policy->stages[i].nrules; r++)
 			explain_rule(rsinfo, request, &request->evaluation->stages[i],
-						 &request->evaluation->stages[i].rules[r]);
+						 &request->evaluation->stages[i].rules[r], others, nothers);
 	SPI_finish();
 	return (Datum) 0;
 }
@@ -214,7 +394,7 @@ put_pending(ReturnSetInfo *rsinfo, VouchRequest *request,
 	values[4] = CStringGetTextDatum(policy->name);
 	values[5] = Int32GetDatum(stage->stage->stage_no);
 	values[6] = CStringGetTextDatum(stage->stage->name);
-	values[7] = CStringGetTextDatum(rule->rule->role);
+	values[7] = CStringGetTextDatum(me != NULL ? me->role : rule->rule->role);
 	values[8] = Int32GetDatum(rule->needed);
 	values[9] = Int32GetDatum(rule->have);
 	values[10] = vouch_text_array(who, n);

@@ -1,11 +1,12 @@
 -- explain.sql: who can sign, who has, what waits for whom, and what was said of it.
 
 CREATE FUNCTION vouch.explain_approval(version_id uuid, OUT stage int, OUT stage_name text, OUT role text,
-	OUT needed int, OUT have int, OUT actor text, OUT can_sign boolean, OUT why text, OUT signed_at timestamptz, OUT for_items text)
+	OUT needed int, OUT have int, OUT actor text, OUT can_sign boolean, OUT why text, OUT signed_at timestamptz, OUT for_items text,
+	OUT reason text, OUT on_behalf_of text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_explain_approval';
 COMMENT ON FUNCTION vouch.explain_approval(uuid) IS
-'Who can sign a version, who cannot, and why: for each stage and role of its policy, how many signatures it needs and has (needed, have), and a row per person who holds the role or a delegation of it, or has signed; actor is NULL when nobody does, or the rule is not asked of this version. for_items: which items the signature is for; NULL: all. For a draft, as if it were submitted now';
+'Who can sign a version, who cannot, and why: for each stage and role of its policy, how many signatures it needs and has (needed, have), and a row per person who holds the role or a delegation of it, or has signed; actor is NULL when nobody does, or the rule is not asked of this version. for_items: which items the signature is for; NULL: all. reason says why in a word: can_sign; scope, role, delegation, not_delegable, duties: never, as things are; signed, signed_for, other_signer, closed, stage, complete: not now; not_asked, by_rule, nobody: of the rule itself. on_behalf_of: for whom, under a delegation; delegations that ended since the request was opened, or are yet to begin, are listed, too. For a draft, as if it were submitted now';
 
 CREATE FUNCTION vouch_data.pending_rules(for_actor text DEFAULT NULL, in_bucket int DEFAULT NULL,
 	OUT bucket int, OUT artifact_no int, OUT version_no int, OUT round int, OUT policy text,
@@ -30,7 +31,7 @@ CREATE FUNCTION vouch_data.reminded(bucket int, artifact_no int, version_no int,
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT count(*)::int FROM vouch_data.reminder r
 	WHERE r.bucket = reminded.bucket AND r.artifact_no = reminded.artifact_no AND r.version_no = reminded.version_no
-		AND r.round = reminded.round AND r.stage_no = reminded.stage_no
+		AND r.round = reminded.round AND r.stage_no = reminded.stage_no AND r.kind = 'reminder'
 $$;
 COMMENT ON FUNCTION vouch_data.reminded(int, int, int, int, int) IS 'How many reminders a stage of a request has had';
 
@@ -38,7 +39,8 @@ CREATE VIEW vouch.pending_approvals WITH (security_invoker = true) AS
 SELECT p.label AS phase, a.subject, a.scope, r.version_no AS version_number, r.stage, r.role, r.needed, r.have,
 	array_to_string(r.who, ', ') AS who, r.undecided, r.since, r.due, r.due < now() AS overdue,
 	a.phase AS phase_key, vouch_data.version_id(r.bucket, r.artifact_no, r.version_no) AS version_id,
-	r.expires, r.for_items, vouch_data.reminded(r.bucket, r.artifact_no, r.version_no, r.round, r.stage_no) AS reminders
+	r.expires, r.for_items, vouch_data.reminded(r.bucket, r.artifact_no, r.version_no, r.round, r.stage_no) AS reminders,
+	r.escalated
 FROM vouch_data.pending_rules() r
 JOIN vouch_data.artifact a ON a.bucket = r.bucket AND a.artifact_no = r.artifact_no
 JOIN vouch_data.phase p ON p.phase = a.phase;
@@ -61,6 +63,7 @@ COMMENT ON COLUMN vouch.pending_approvals.version_id IS 'Id of the version';
 COMMENT ON COLUMN vouch.pending_approvals.expires IS 'When the request ends unapproved; null: never';
 COMMENT ON COLUMN vouch.pending_approvals.for_items IS 'Which items the signature is for; null: all';
 COMMENT ON COLUMN vouch.pending_approvals.reminders IS 'How many reminders there were';
+COMMENT ON COLUMN vouch.pending_approvals.escalated IS 'True when the stage has escalated: who holds escalate_to may sign, too';
 
 CREATE FUNCTION vouch.my_tasks(actor text DEFAULT NULL)
 RETURNS TABLE (phase text, subject text, scope text, version_number int, what text, since timestamptz, due timestamptz, version_id uuid,
@@ -103,7 +106,7 @@ SELECT p.label AS phase, a.subject, a.scope, s.version_no AS version_number, s.r
 		WHEN s.scope_digest IS NOT NULL THEN coalesce(s.scope_digest <> ALL (r.closing_parts), false)
 		ELSE s.content_digest IS DISTINCT FROM coalesce(r.closing_digest, s.content_digest) END AS stale,
 	s.db_user, s.for_group, s.delegation_id, r.policy, r.policy_revision, s.content_digest, a.phase AS phase_key,
-	vouch_data.version_id(s.bucket, s.artifact_no, s.version_no) AS version_id, s.scope_digest, s.revokes,
+	vouch_data.version_id(s.bucket, s.artifact_no, s.version_no) AS version_id, s.scope_digest, s.revokes, s.logged_in_at,
 	EXISTS (SELECT FROM vouch_data.signature x WHERE x.bucket = s.bucket AND x.artifact_no = s.artifact_no
 		AND x.version_no = s.version_no AND x.round = s.round AND x.revokes = s.signature_no) AS revoked,
 	'version ' || s.from_version_no || ', round ' || s.from_round || ', signature ' || s.from_signature_no AS carried_from
@@ -138,6 +141,7 @@ COMMENT ON COLUMN vouch.signatures.content_digest IS 'Digest of content and verd
 COMMENT ON COLUMN vouch.signatures.phase_key IS 'Key of the phase';
 COMMENT ON COLUMN vouch.signatures.version_id IS 'Id of the version';
 COMMENT ON COLUMN vouch.signatures.scope_digest IS 'Digest of the items that it is for; null: it is for all';
+COMMENT ON COLUMN vouch.signatures.logged_in_at IS 'When the signer had logged in to the session; null where it was not their own';
 COMMENT ON COLUMN vouch.signatures.revokes IS 'Number of the signature that it takes back';
 COMMENT ON COLUMN vouch.signatures.revoked IS 'True when its signer took it back';
 COMMENT ON COLUMN vouch.signatures.carried_from IS 'The signature of an earlier round that it repeats';
@@ -145,14 +149,14 @@ COMMENT ON COLUMN vouch.signatures.carried_from IS 'The signature of an earlier 
 CREATE VIEW vouch.reminders WITH (security_invoker = true) AS
 SELECT p.label AS phase, a.subject, a.scope, m.version_no AS version_number, m.round, t.name AS stage, m.reminder_no, m.roles, m.people,
 	m.due_at, m.reminded_at, r.state = 'open' AS still_open, a.phase AS phase_key,
-	vouch_data.version_id(m.bucket, m.artifact_no, m.version_no) AS version_id
+	vouch_data.version_id(m.bucket, m.artifact_no, m.version_no) AS version_id, m.kind
 FROM vouch_data.reminder m
 JOIN vouch_data.approval_request r
 	ON r.bucket = m.bucket AND r.artifact_no = m.artifact_no AND r.version_no = m.version_no AND r.round = m.round
 JOIN vouch_data.policy_stage t ON t.policy = r.policy AND t.revision = r.policy_revision AND t.stage_no = m.stage_no
 JOIN vouch_data.artifact a ON a.bucket = m.bucket AND a.artifact_no = m.artifact_no
 JOIN vouch_data.phase p ON p.phase = a.phase;
-COMMENT ON VIEW vouch.reminders IS 'Reminders of signatures that were missing: for whatever sends them on';
+COMMENT ON VIEW vouch.reminders IS 'What time had to say of signatures that were missing: reminders, overdue stages, escalations; for whatever sends them on';
 COMMENT ON COLUMN vouch.reminders.phase IS 'Phase, as people call it';
 COMMENT ON COLUMN vouch.reminders.subject IS 'What it is about';
 COMMENT ON COLUMN vouch.reminders.scope IS 'Line of business, or empty';
@@ -167,6 +171,7 @@ COMMENT ON COLUMN vouch.reminders.reminded_at IS 'When it was written';
 COMMENT ON COLUMN vouch.reminders.still_open IS 'True while the request is open';
 COMMENT ON COLUMN vouch.reminders.phase_key IS 'Key of the phase';
 COMMENT ON COLUMN vouch.reminders.version_id IS 'Id of the version';
+COMMENT ON COLUMN vouch.reminders.kind IS 'reminder, overdue or escalation';
 
 CREATE VIEW vouch.delegations WITH (security_invoker = true) AS
 SELECT d.delegation_id, d.from_actor, d.to_actor, d.role, d.scope, d.valid_from, d.valid_to, d.reason,

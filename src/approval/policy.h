@@ -44,6 +44,9 @@ extern Datum vouch_text_array(const char **values, int n);
 /* The other way, palloc'd. */
 extern int	vouch_text_array_get(Datum array, const char ***values);
 
+/* "3 days", as definitions have it. */
+extern char *vouch_time_words(int64 microseconds);
+
 /* A condition as the tables have it (trusted), and back. */
 extern VouchCondition *vouch_condition_read(Jsonb *object);
 extern Jsonb *vouch_condition_to_json(const VouchCondition *condition);

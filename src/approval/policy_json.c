@@ -623,8 +623,8 @@ vouch_item_rule_name(VouchItemRule items)
 	return NULL;				/* not reached */
 }
 
-static void
-put_time(VouchJsonBuild *build, const char *key, int64 time)
+char *
+vouch_time_words(int64 time)
 {
 	static const struct
 	{
@@ -634,17 +634,21 @@ put_time(VouchJsonBuild *build, const char *key, int64 time)
 		{USECS_PER_DAY, "day"}, {USECS_PER_HOUR, "hour"}, {USECS_PER_MINUTE, "minute"}, {USECS_PER_SEC, "second"}
 	};
 
-	if (time < 0)
-		return;
-	for (int i = 0; i < lengthof(units); i++)
+	for (int i = time == 0 ? 3 : 0; i < lengthof(units); i++)
 		if (time % units[i].unit == 0)
 		{
 			int64		n = time / units[i].unit;
 
-			vouch_json_put_text(build, key, psprintf(INT64_FORMAT " %s%s", n, units[i].name, n == 1 ? "" : "s"));
-			return;
+			return psprintf(INT64_FORMAT " %s%s", n, units[i].name, n == 1 ? "" : "s");
 		}
-	vouch_json_put_text(build, key, psprintf(INT64_FORMAT " microseconds", time));
+	return psprintf(INT64_FORMAT " microseconds", time);
+}
+
+static void
+put_time(VouchJsonBuild *build, const char *key, int64 time)
+{
+	if (time >= 0)
+		vouch_json_put_text(build, key, vouch_time_words(time));
 }
 
 static Jsonb *

@@ -26,6 +26,9 @@ static const VouchTransition transitions[] = {
 	{"open", "return", "returned", "A050", "A wish for changes in a stage that may send the version back: it is a draft again."},
 	{"open", "withdraw", "withdrawn", "A060", "The version is withdrawn."},
 	{"open", "expire", "expired", "A070", "A stage was not signed in the time that the policy gives: the version is withdrawn in the same transaction. Time never approves."},
+	{"open", "remind", "open", "A080", "Signatures are missing, and it is time to say so."},
+	{"open", "overdue", "open", "A082", "A stage was not signed by its due date, which is only said."},
+	{"open", "escalate", "open", "A084", "A stage was not signed in time, and the role that its policy names may sign it, too."},
 	{NULL}
 };
 
@@ -61,6 +64,26 @@ static VouchStmt load_delegates = {
 	" ORDER BY to_actor, from_actor, role, delegation_id",
 	SPI_OK_SELECT, 2, {TEXTARRAYOID, TIMESTAMPTZOID}
 };
+
+static VouchStmt lock_delegations = {
+	"SELECT FROM vouch_data.delegation WHERE to_actor = $1 AND revoked_at IS NULL FOR SHARE",
+	SPI_OK_SELECT, 1, {TEXTOID}, .indexed = true
+};
+
+static VouchStmt lock_grants = {
+	"SELECT FROM vouch_data.role_grant WHERE revoked_at IS NULL AND (actor = $1 OR actor IN"
+	" (SELECT d.from_actor FROM vouch_data.delegation d WHERE d.to_actor = $1 AND d.revoked_at IS NULL)) FOR SHARE",
+	SPI_OK_SELECT, 1, {TEXTOID}
+};
+
+void
+vouch_rights_lock(const char *actor)
+{
+	Datum		args[1] = {CStringGetTextDatum(actor)};
+
+	(void) vouch_stmt_run(&lock_delegations, args, NULL);
+	(void) vouch_stmt_run(&lock_grants, args, NULL);
+}
 
 VouchRights *
 vouch_rights_load(const char *policy, int revision, TimestampTz now)
@@ -384,12 +407,12 @@ static VouchStmt count_signature = {
 static VouchStmt insert_signature = {
 	"INSERT INTO vouch_data.signature (bucket, artifact_no, version_no, round, signature_no, stage_no, rule_no,"
 	" role, for_group, verdict, signer, acting_for, delegation_id, meaning, comment, content_digest, db_user, signed_at,"
-	"  scope_digest, revokes, from_version_no, from_round, from_signature_no)"
+	"  scope_digest, revokes, from_version_no, from_round, from_signature_no, logged_in_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::vouch.signature_verdict, $11, $12, $13, $14, $15, $16, $17, $18,"
-	"  $19, $20, $21, $22, $23)",
-	SPI_OK_INSERT, 23, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID,
+	"  $19, $20, $21, $22, $23, $24)",
+	SPI_OK_INSERT, 24, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4OID,
 	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID,
-	BYTEAOID, INT4OID, INT4OID, INT4OID, INT4OID},
+	BYTEAOID, INT4OID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID},
 	.indexed = true, .guarded = true
 };
 
@@ -401,8 +424,8 @@ static VouchStmt close_request = {
 	.indexed = true, .guarded = true
 };
 
-static const VouchTransition *
-transition(const char *state, const char *event)
+const VouchTransition *
+vouch_request_transition(const char *state, const char *event)
 {
 	const VouchTransition *t = vouch_fsm_find(&vouch_request_machine, state, event);
 
@@ -439,7 +462,7 @@ vouch_request_open(VouchRequest *request, const char *actor, const char *notes)
 
 	memset(nulls, ' ', sizeof(nulls));
 	request->round = version->round;
-	request->state = transition("", "submit")->next;
+	request->state = vouch_request_transition("", "submit")->next;
 	request->nsignatures = 0;
 	input->submitter = actor;
 	input->opened_at = input->now;
@@ -524,6 +547,8 @@ log_signature(const VouchRequest *request, const VouchSigning *signing, const ch
 		vouch_json_put_uuid(&detail, "delegation", &signing->delegation->id);
 	if (signing->comment != NULL)
 		vouch_json_put_text(&detail, "comment", signing->comment);
+	if (signing->logged_in_at != 0)
+		vouch_json_put_time(&detail, "logged_in_at", signing->logged_in_at);
 	if (signing->revokes != NULL)
 		vouch_json_put_int(&detail, "revokes", signing->revokes->signature_no);
 	if (signing->carried != NULL)
@@ -540,7 +565,7 @@ log_signature(const VouchRequest *request, const VouchSigning *signing, const ch
 	op.version_no = version->version_no;
 	op.operation = signing->revokes != NULL ? "revoke_signature" :
 		signing->carried != NULL ? "carry_signature" : "sign_off";
-	op.rule = transition(request->state, event_of(signing))->rule;
+	op.rule = vouch_request_transition(request->state, event_of(signing))->rule;
 	op.actor = actor;
 	op.on_behalf_of = signing->carried != NULL ? NULL : signing->acting_for;
 	op.detail = vouch_json_end(&detail);
@@ -561,8 +586,8 @@ vouch_request_sign(VouchRequest *request, const VouchSigning *signing, const cha
 	VouchCase  *input = &request->input;
 	int			part = vouch_request_part(request, signing->rule, signing->group);
 	const VouchSigned *carried = signing->carried;
-	Datum		args[23];
-	char		nulls[23];
+	Datum		args[24];
+	char		nulls[24];
 
 	memset(nulls, ' ', sizeof(nulls));
 	/* Not needed before the first signature. */
@@ -593,6 +618,8 @@ vouch_request_sign(VouchRequest *request, const VouchSigning *signing, const cha
 	args[20] = int_or_null(carried ? carried->from_version : 0, &nulls[20]);
 	args[21] = int_or_null(carried ? carried->from_round : 0, &nulls[21]);
 	args[22] = int_or_null(carried ? carried->signature_no : 0, &nulls[22]);
+	args[23] = TimestampTzGetDatum(signing->logged_in_at);
+	nulls[23] = signing->logged_in_at == 0 ? 'n' : ' ';
 	(void) vouch_stmt_run(&insert_signature, args, nulls);
 	log_signature(request, signing, actor, part, now);
 	vouch_request_refresh(request, now);
@@ -645,7 +672,7 @@ vouch_request_close(VouchRequest *request, const char *event, const char *actor,
 	memset(nulls, ' ', sizeof(nulls));
 	vouch_request_measure(request);
 	key_args(request, args);
-	args[4] = CStringGetTextDatum(transition(request->state, event)->next);
+	args[4] = CStringGetTextDatum(vouch_request_transition(request->state, event)->next);
 	args[5] = CStringGetTextDatum(actor);
 	args[6] = TimestampTzGetDatum(now);
 	args[7] = PointerGetDatum(vouch_digest_to_bytea(&request->input.digests[0]));
@@ -658,11 +685,11 @@ vouch_request_close(VouchRequest *request, const char *event, const char *actor,
 	vouch_json_put_text(&detail, "policy", request->rights->policy->name);
 	vouch_json_put_int(&detail, "revision", request->rights->policy->revision);
 	vouch_json_put_int(&detail, "signatures", request->nsignatures);
-	vouch_json_put_text(&detail, "request_rule", transition(request->state, event)->rule);
+	vouch_json_put_text(&detail, "request_rule", vouch_request_transition(request->state, event)->rule);
 	vouch_json_put_text(&detail, "content_digest", digest_hex(&request->input.digests[0]));
 	if (request->asked_json != NULL)
 		vouch_json_put(&detail, "asked", request->asked_json);
-	request->state = transition(request->state, event)->next;
+	request->state = vouch_request_transition(request->state, event)->next;
 	vouch_version_apply(request->version, version_event, actor, acting_for, reason,
 						vouch_json_end(&detail));
 

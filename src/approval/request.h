@@ -41,6 +41,9 @@ typedef struct VouchRequest
 
 extern const VouchMachine vouch_request_machine;	/* rules A… */
 
+/* What an event makes of a request; elog where the machine has none. */
+extern const VouchTransition *vouch_request_transition(const char *state, const char *event);
+
 /* NULL when there is no such policy.  revision 0: the current one.  Needs SPI_connect(). */
 extern VouchRights *vouch_rights_load(const char *policy, int revision, TimestampTz now);
 
@@ -52,6 +55,13 @@ extern VouchRights *vouch_rights_load(const char *policy, int revision, Timestam
  */
 extern VouchRequest *vouch_request_load(VouchVersion *version, const char *submitter,
 										const VouchRights *rights, TimestampTz now);
+
+/*
+ * Keeps what somebody may do as it is until the end of the transaction: waits for whoever
+ * is just taking a role or a delegation back, and lets nobody do so who comes later.  After
+ * the artifact's lock, and before vouch_request_load().  Needs SPI_connect().
+ */
+extern void vouch_rights_lock(const char *actor);
 
 /* Measures the parts of an open request or a draft, once. */
 extern void vouch_request_measure(VouchRequest *request);
@@ -80,6 +90,7 @@ typedef struct VouchSigning
 	const char *comment;		/* or NULL */
 	const VouchSigned *carried; /* the signature of an earlier round that it repeats; or NULL */
 	const VouchSigned *revokes; /* the signature that it takes back; or NULL */
+	TimestampTz logged_in_at;	/* when the signer logged in to this session of theirs; or 0 */
 } VouchSigning;
 
 /*

@@ -244,6 +244,13 @@ check_role_wanted(const VouchRequest *request, const char *role)
 					 vouch_id_text(&request->version->id))));
 }
 
+/* When the signer logged in to this session; 0 where it is not theirs. */
+static TimestampTz
+login_of(const char *actor)
+{
+	return vouch_actor_acting() != NULL || strcmp(actor, vouch_actor_db_user()) != 0 ? 0 : MyStartTimestamp;
+}
+
 /*
  * The login must be recent enough where the rule says so.  Only a session that
  * the signer logged in to themselves says when that was.
@@ -253,7 +260,7 @@ check_login(const VouchRequest *request, const VouchRule *rule, const char *acto
 {
 	if (rule->reauth_max_age < 0)
 		return;
-	if (vouch_actor_acting() != NULL || strcmp(actor, vouch_actor_db_user()) != 0)
+	if (login_of(actor) == 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_REAUTH),
 				 errmsg("\"%s\" must sign %s in a session of their own", actor,
@@ -301,7 +308,8 @@ give_signature(VouchRequest *request, const VouchStageResult *stage, const Vouch
 		.signer = c->actor,
 		.acting_for = c->acting_for,
 		.delegation = c->delegation,
-		.comment = comment
+		.comment = comment,
+		.logged_in_at = login_of(c->actor)
 	};
 
 	check_login(request, rule->rule, c->actor, now);
@@ -357,6 +365,7 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	version = vouch_version_lock(id);
+	vouch_rights_lock(actor);
 	now = GetCurrentTimestamp();
 	request = vouch_request_load(version, actor, NULL, now);
 	vouch_request_require_open(request, "sign");
@@ -398,6 +407,7 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 
 	SPI_connect();
 	version = vouch_version_lock(id);
+	vouch_rights_lock(actor);
 	now = GetCurrentTimestamp();
 	request = vouch_request_load(version, actor, NULL, now);
 	vouch_request_require_open(request, verb_of(verdict));
@@ -493,6 +503,7 @@ vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 				 errhint("Say why, in the parameter reason.")));
 	SPI_connect();
 	version = vouch_version_lock(id);
+	vouch_rights_lock(actor);
 	now = GetCurrentTimestamp();
 	request = vouch_request_load(version, actor, NULL, now);
 	if (same(version->state, "approved") || same(version->state, "superseded"))
@@ -526,6 +537,7 @@ vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 	signing.signer = actor;
 	signing.comment = reason;
 	signing.revokes = own;
+	signing.logged_in_at = login_of(actor);
 	vouch_request_sign(request, &signing, actor, now);
 	vouch_request_settle(request, actor, NULL, reason, now);
 	PG_RETURN_DATUM(vouch_request_finish(request, caller));

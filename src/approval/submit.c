@@ -147,6 +147,7 @@ vouch_sql_submit_version(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	version = vouch_version_lock(id);
+	vouch_rights_lock(actor);
 	now = GetCurrentTimestamp();
 	if (strcmp(version->state, "draft") == 0)
 	{

@@ -55,6 +55,24 @@ COMMIT;
 SQL
 wait_until($node, 'app', "SELECT count(*) = 1 FROM vouch.reminders WHERE people = '{greg}'", 'a worker reminds');
 
+# A stage that nobody signed is called overdue, and lets another role sign: once each.
+$node->safe_psql('app', <<'SQL');
+SELECT vouch.define_policy('late', '{"stages": [{"name": "review", "due": "1 day", "escalate_after": "1 day", "escalate_to": "tester",
+	"rules": [{"role": "report_owner", "exclude": []}]}]}');
+SELECT vouch.set_policy('scoping', 'late', scope => 'late');
+SQL
+submit('late');
+$node->safe_psql('app', <<'SQL');
+BEGIN;
+SET LOCAL vouch.restoring = on;
+UPDATE vouch_data.approval_request SET opened_at = opened_at - interval '1 day', next_at = next_at - interval '1 day' WHERE policy = 'late';
+COMMIT;
+SQL
+wait_until($node, 'app', <<'SQL', 'a worker escalates');
+SELECT string_agg(kind || ' ' || roles::text, ', ' ORDER BY reminder_no) = 'escalation {tester}, overdue {report_owner}' FROM vouch.reminders WHERE stage = 'review' AND scope = 'late'
+SQL
+is($node->safe_psql('app', "SELECT next_at FROM vouch_data.approval_request WHERE policy = 'late'"), '', 'and has no more to say');
+
 # Signed, sent back, carried and taken back.
 $node->safe_psql('app', <<'SQL');
 SET SESSION AUTHORIZATION greg;
