@@ -6,7 +6,9 @@ DECLARE
 	call text;
 BEGIN
 	SELECT * INTO f FROM pg_proc WHERE oid = p;
-	SELECT format('SELECT * FROM %s(%s) LIMIT 1', f.oid::regproc, coalesce(string_agg('NULL::' || t::regtype, ', '), ''))
+	-- a row type where any may stand: without one, the function would not even be called
+	SELECT format('SELECT * FROM %s(%s) LIMIT 1', f.oid::regproc, coalesce(string_agg('NULL::' ||
+		CASE WHEN t = 'anyelement'::regtype THEN 'pg_class'::regtype ELSE t::regtype END, ', '), ''))
 	INTO call FROM unnest(f.proargtypes) t;
 	BEGIN
 		EXECUTE call;

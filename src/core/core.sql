@@ -135,6 +135,10 @@ COMMENT ON FUNCTION vouch_data.lock_relation(regclass) IS
 CREATE FUNCTION vouch.register_application(role_name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	IF role_name IS NULL THEN
+		RAISE EXCEPTION 'role_name is missing'
+			USING ERRCODE = 'VO502', HINT = 'Name the login role of the application.';
+	END IF;
 	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
 		RAISE EXCEPTION 'role "%" does not exist', role_name
 			USING ERRCODE = 'undefined_object', HINT = 'Create the login role of the application first.';
@@ -145,7 +149,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.register_application(text) IS
-'Lets a login role name, in vouch.actor, the person that it acts for. For application servers that authenticate people themselves; undone by vouch.unregister_application()';
+'Lets a login role name, in vouch.actor, the person that it acts for. For application servers that authenticate people themselves; undone by vouch.unregister_application(). 42704 when there is no such role';
 
 CREATE FUNCTION vouch.unregister_application(role_name text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
