@@ -9,26 +9,32 @@ CREATE SCHEMA tro49;
 GRANT USAGE, CREATE ON SCHEMA tro49 TO regress_vouch_tro_app;
 
 -- An activity that changes types and functions, and then looks at definitions:
--- the functions that are being called are found again, under its feet.
+-- the functions that are being called are found again, under its feet.  What is
+-- known of it must stay until it returns: were it thrown away, what is then known
+-- of the other one, that it returns nothing, would take its place in memory, after
+-- every second round.
 SET SESSION AUTHORIZATION regress_vouch_tro_app;
-CREATE FUNCTION tro49.other(a int) RETURNS int LANGUAGE sql AS 'SELECT a';
+CREATE FUNCTION tro49.other(a int) RETURNS void LANGUAGE sql AS '';
 CREATE FUNCTION tro49.meddle(a int) RETURNS jsonb LANGUAGE plpgsql AS
 $$DECLARE
 	problems bigint;
 BEGIN
-	FOR i IN 1 .. 3 LOOP
+	FOR i IN 1 .. a LOOP
 		CREATE TYPE tro49.passing AS (a int);
 		DROP TYPE tro49.passing;
 		SELECT count(*) INTO problems FROM vouch.validate_definition('{"StartAt": "A", "States": {
 			"A": {"Type": "Task", "Resource": "sql:tro49.other", "Parameters": {"a": 1}, "Next": "B"},
 			"B": {"Type": "Task", "Resource": "sql:tro49.meddle", "Parameters": {"a": 1}, "End": true}}}');
 	END LOOP;
+	-- so that the next call begins by finding this one, first of all
+	CREATE TYPE tro49.passing AS (a int);
+	DROP TYPE tro49.passing;
 	RETURN jsonb_build_object('problems', problems, 'a', a);
 END$$;
 SELECT vouch.define_workflow('tro49_meddle', '{"StartAt": "M", "States": {
 	"M": {"Type": "Map", "ItemsPath": "$.items", "End": true, "ItemProcessor": {"StartAt": "A", "States": {
 		"A": {"Type": "Task", "Resource": "sql:tro49.meddle", "Parameters": {"a.$": "$"}, "End": true}}}}}}');
-SELECT vouch.start_workflow('tro49_meddle', '{"items": [1, 2, 3]}', 'tro49-meddle');
+SELECT vouch.start_workflow('tro49_meddle', '{"items": [1, 2, 3, 4]}', 'tro49-meddle');
 SELECT vouch.advance();
 SELECT d ->> 'status' AS status, d -> 'output' AS output FROM vouch.describe_workflow('tro49-meddle') d;
 
