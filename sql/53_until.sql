@@ -28,12 +28,16 @@ SELECT vouch.advance();
 SELECT workflow_id, waiting_for FROM vouch.executions WHERE workflow = 'unt53' ORDER BY 1;
 SELECT waits_for FROM vouch.explain_workflow('unt53-a');
 
--- A change makes them look again: one nudge a transaction, however many statements.
+-- A change makes them look again: one nudge a transaction for each, however many
+-- statements, and none when it is rolled back.
 BEGIN;
 UPDATE unt53.invoice SET paid = true WHERE id = 1;
-UPDATE unt53.invoice SET who = 'ann' WHERE id = 1;
-SELECT count(*) AS nudges FROM vouch_data.nudge;
 ROLLBACK;
+SELECT count(*) AS nudges FROM vouch_data.nudge;
+BEGIN;
+UPDATE unt53.invoice SET who = 'ann' WHERE id = 1;
+UPDATE unt53.invoice SET who = 'bob' WHERE id = 1;
+COMMIT;
 SELECT count(*) AS nudges FROM vouch_data.nudge;
 SELECT vouch.advance();
 SELECT workflow_id, status FROM vouch.executions WHERE workflow = 'unt53' ORDER BY 1;

@@ -2,11 +2,12 @@
  * until.c
  *	  vouch:until: waits until a function of the database says so.
  *
- * Who changes a table that is watched leaves a nudge in its own transaction.
- * A change whose statement came before the watch was there, and whose commit
- * came after the look, is found by the next look that the clock brings: at
- * first after a second, then after as long as it has been waiting, up to
- * Every.
+ * Whoever changes a table that is watched leaves nudges for those who watch
+ * it, at commit: a watch that came after the statement, and whose look did not
+ * show the change yet, is there by then.  What is left is a watch that comes
+ * between this and the end of the commit.  That change is found by the clock:
+ * the next looks come after 100 ms, and then after as long as it has been
+ * waiting, up to Every.
  */
 #include "postgres.h"
 
@@ -24,10 +25,13 @@
 #include "engine/until.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 VOUCH_FUNCTION(vouch_sql_table_changed);
 
+#define FIRST_DELAY_USECS 100000
 #define EVERY_DEFAULT 60
 #define EVERY_MAX (24 * 3600)
 
@@ -128,7 +132,7 @@ watch(VouchAdvance *adv, VouchBranch *b, const AslValue *tables)
 static TimestampTz
 next_look(VouchBranch *b, const AslValue *parameters, TimestampTz now, TimestampTz deadline)
 {
-	int64		delay = Max(now - b->entered_at, USECS_PER_SEC);
+	int64		delay = Max(now - b->entered_at, FIRST_DELAY_USECS);
 	int64_t		every = EVERY_DEFAULT;
 	const AslValue *v = asl_get(parameters, "Every");
 
@@ -187,27 +191,21 @@ vouch_until_again(VouchAdvance *adv, VouchBranch *b)
 	b->has_wait_id = true;		/* the watches stay */
 }
 
-/* vouch_data.table_changed(): the statement trigger of vouch.watch_table() */
-Datum
-vouch_sql_table_changed(PG_FUNCTION_ARGS)
+/* ------------------------------------------------------------ who changes */
+
+static List *changed = NIL;		/* names of tables; in TopTransactionContext */
+
+/* Whoever waits for a change of a table is to look, once this is committed. */
+static void
+nudge_watchers(const char *relation)
 {
-	MemoryContext own = CurrentMemoryContext;
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Datum		args[3];
 	uint64		n;
 	VouchWork  *works;
 	char	  **roles;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("vouch_data.table_changed() is a trigger function"),
-				 errhint("Call vouch.watch_table().")));
-	SPI_connect();
-	MemoryContextSwitchTo(own);
-	args[0] = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(trigger->tg_relation)),
-															 RelationGetRelationName(trigger->tg_relation)));
-	n = vouch_stmt_run(&find_watchers, args, NULL);
+	args[0] = CStringGetTextDatum(relation);
+	n = vouch_stmt_run_latest(&find_watchers, args, NULL);
 	works = palloc(sizeof(VouchWork) * Max(n, 1));
 	roles = palloc(sizeof(char *) * Max(n, 1));
 	for (uint64 i = 0; i < n; i++)
@@ -224,6 +222,69 @@ vouch_sql_table_changed(PG_FUNCTION_ARGS)
 		if (vouch_stmt_run(&has_own_nudge, args, NULL) == 0)
 			vouch_rows_nudge(works[i].bucket, &works[i].execution_id, roles[i]);
 	}
-	SPI_finish();
+}
+
+/* Where deferred triggers have just been fired, so statements may be run. */
+static void
+at_xact_event(XactEvent event, void *arg)
+{
+	ListCell   *cell;
+
+	if (changed == NIL)
+		return;
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		/* without the extension (this is what drops it) nobody watches */
+		if (OidIsValid(vouch_owner_find()))
+		{
+			SPI_connect();
+			foreach(cell, changed)
+				nudge_watchers(lfirst(cell));
+			SPI_finish();
+		}
+		PopActiveSnapshot();
+	}
+	changed = NIL;
+}
+
+static bool
+is_noted(const char *relation)
+{
+	ListCell   *cell;
+
+	foreach(cell, changed)
+		if (strcmp(lfirst(cell), relation) == 0)
+			return true;
+	return false;
+}
+
+/* vouch_data.table_changed(): the statement trigger of vouch.watch_table() */
+Datum
+vouch_sql_table_changed(PG_FUNCTION_ARGS)
+{
+	static bool callback_registered = false;
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	char	   *relation;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("vouch_data.table_changed() is a trigger function"),
+				 errhint("Call vouch.watch_table().")));
+	if (!callback_registered)
+	{
+		RegisterXactCallback(at_xact_event, NULL);
+		callback_registered = true;
+	}
+	relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(trigger->tg_relation)),
+										  RelationGetRelationName(trigger->tg_relation));
+	if (!is_noted(relation))
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+		changed = lappend(changed, pstrdup(relation));
+		MemoryContextSwitchTo(old);
+	}
 	return PointerGetDatum(NULL);
 }
