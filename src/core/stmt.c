@@ -213,6 +213,21 @@ vouch_stmt_run_latest(VouchStmt *stmt, Datum *args, const char *nulls)
 	return SPI_processed;
 }
 
+uint64
+vouch_stmt_run_stable(VouchStmt *stmt, Datum *args, const char *nulls)
+{
+	VouchOwnerSection section;
+	int			rc;
+
+	vouch_owner_begin(&section);
+	prepare(stmt);
+	rc = SPI_execute_plan(stmt->plan, args, nulls, true, 0);
+	if (rc != stmt->expect)
+		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
+	vouch_owner_end(&section);
+	return SPI_processed;
+}
+
 /* Hands rows over as they come. */
 typedef struct RowReceiver
 {

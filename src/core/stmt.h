@@ -68,6 +68,12 @@ extern uint64 vouch_stmt_run(VouchStmt *stmt, Datum *args, const char *nulls);
 /* The same for statements that must find exactly one row; elog if not. */
 extern void vouch_stmt_run_one(VouchStmt *stmt, Datum *args, const char *nulls);
 
+/*
+ * The same for a SELECT in a STABLE function: sees what the statement that
+ * called us sees, like vouch_stmt_scan() when it is not fresh.
+ */
+extern uint64 vouch_stmt_run_stable(VouchStmt *stmt, Datum *args, const char *nulls);
+
 /* At most max rows. */
 extern uint64 vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max);
 

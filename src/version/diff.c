@@ -70,6 +70,7 @@ typedef struct Pair
 
 typedef struct Diff
 {
+	const VouchVersion *version;	/* either */
 	int			bucket;
 	int			artifact_no;
 	int			from_no;		/* the smaller number */
@@ -165,7 +166,7 @@ drop_one_sided(const Diff *diff, Pair *pairs, int n)
 	if (nwanted == 0)
 		return n;
 	args[4] = vouch_array(wanted, nwanted, INT4OID);
-	nboth = (int) vouch_stmt_run(&find_in_both, args, NULL);
+	nboth = (int) vouch_stmt_run_stable(&find_in_both, args, NULL);
 	both = palloc_extended(sizeof(int) * Max(nboth, 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nboth; i++)
 		both[i] = vouch_stmt_get_int32(i, 1, 0);
@@ -186,6 +187,8 @@ same_payload(Jsonb *a, Jsonb *b)
 
 	if (VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0)
 		return true;
+	if (compareJsonbContainers(&a->root, &b->root) != 0)
+		return false;
 	text[0] = vouch_json_to_text(a);
 	text[1] = vouch_json_to_text(b);
 	same = strcmp(text[0], text[1]) == 0;
@@ -200,8 +203,9 @@ return_pairs(Diff *diff, const Pair *pairs, int n)
 {
 	int		   *items = palloc(sizeof(int) * n);
 	int		   *bodies = palloc(sizeof(int) * 2 * n);
-	int			nitems,
-				nbodies = 0;
+	Datum	   *either = palloc(sizeof(Datum) * n);
+	Datum	  (*shown)[2] = palloc(sizeof(Datum) * 2 * n);
+	int			nbodies = 0;
 	Datum	   *keys,
 			   *payloads;
 	Datum		changes[] = {CStringGetTextDatum("added"), CStringGetTextDatum("removed"),
@@ -214,10 +218,16 @@ return_pairs(Diff *diff, const Pair *pairs, int n)
 			if (pairs[i].body_no[which] != 0)
 				bodies[nbodies++] = pairs[i].body_no[which];
 	}
-	nitems = vouch_lookup_sort(items, n);
 	nbodies = vouch_lookup_sort(bodies, nbodies);
-	keys = vouch_lookup_keys(diff->bucket, diff->artifact_no, items, nitems, false);
 	vouch_lookup_bodies(diff->bucket, diff->artifact_no, bodies, nbodies, false, &payloads, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		for (int which = 0; which < 2; which++)
+			shown[i][which] = pairs[i].body_no[which] == 0 ? (Datum) 0 :
+				payloads[vouch_lookup_index(bodies, nbodies, pairs[i].body_no[which])];
+		either[i] = shown[i][0] != (Datum) 0 ? shown[i][0] : shown[i][1];
+	}
+	keys = vouch_lookup_keys_with(diff->version, items, either, n, false);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -226,13 +236,10 @@ return_pairs(Diff *diff, const Pair *pairs, int n)
 		bool		nulls[7] = {false};
 		bool		same;
 
-		values[0] = keys[vouch_lookup_index(items, nitems, pair->item_no)];
+		values[0] = keys[i];
 		for (int which = 0; which < 2; which++)
 		{
-			int			at = pair->body_no[which] == 0 ? -1 :
-				vouch_lookup_index(bodies, nbodies, pair->body_no[which]);
-
-			values[2 + which] = at < 0 ? (Datum) 0 : payloads[at];
+			values[2 + which] = shown[i][which];
 			nulls[2 + which] = values[2 + which] == (Datum) 0;
 			values[4 + which] = ObjectIdGetDatum(pair->status[which]);
 			nulls[4 + which] = !OidIsValid(pair->status[which]);
@@ -265,8 +272,8 @@ vouch_sql_diff_versions(PG_FUNCTION_ARGS)
 				old;
 
 	SPI_connect();
-	a = vouch_version_read(PG_GETARG_UUID_P(0));
-	b = vouch_version_read(PG_GETARG_UUID_P(1));
+	a = vouch_version_show(PG_GETARG_UUID_P(0));
+	b = vouch_version_show(PG_GETARG_UUID_P(1));
 	if (a->bucket != b->bucket || a->artifact_no != b->artifact_no)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
@@ -277,6 +284,7 @@ vouch_sql_diff_versions(PG_FUNCTION_ARGS)
 				 errhint("Compare two versions of the same phase, subject and scope.")));
 	InitMaterializedSRF(fcinfo, 0);
 	diff.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	diff.version = a;
 	diff.bucket = a->bucket;
 	diff.artifact_no = a->artifact_no;
 	diff.from_no = Min(a->version_no, b->version_no);

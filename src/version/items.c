@@ -337,14 +337,13 @@ vouch_items_root(VouchItems *items, VouchDigest *root)
 }
 
 /* The key in the payload as text, or NULL when it has none that can be one. */
-static text *
-key_of(const VouchPhase *phase, Jsonb *payload)
+text *
+vouch_items_key(const char *item_key, Jsonb *payload)
 {
 	JsonbValue	v;
 
 	if (!JB_ROOT_IS_OBJECT(payload) ||
-		getKeyJsonValueFromContainer(&payload->root, phase->item_key,
-									 strlen(phase->item_key), &v) == NULL)
+		getKeyJsonValueFromContainer(&payload->root, item_key, strlen(item_key), &v) == NULL)
 		return NULL;
 	if (v.type == jbvString)
 		return cstring_to_text_with_len(v.val.string.val, v.val.string.len);
@@ -395,7 +394,7 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 	if (!JB_ROOT_IS_OBJECT(payload))
 		bad_item(items, NULL, psprintf("it must be a JSON object, not %s",
 									   JB_ROOT_IS_SCALAR(payload) ? vouch_json_to_text(payload) : "an array"));
-	own = key_of(phase, payload);
+	own = vouch_items_key(phase->item_key, payload);
 	if (key != NULL && own != NULL &&
 		(VARSIZE_ANY_EXHDR(key) != VARSIZE_ANY_EXHDR(own) ||
 		 memcmp(VARDATA_ANY(key), VARDATA_ANY(own), VARSIZE_ANY_EXHDR(key)) != 0))

@@ -44,6 +44,9 @@ extern void vouch_items_hash(VouchDigest *hash, StringInfo scratch, const bytea 
 /* Does the hash of a stored payload, made with a salt, say that an item is the same?  No when it was redacted. */
 extern bool vouch_items_same(VouchItems *items, int at, const bytea *hash, const bytea *salt);
 
+/* The key that a payload gives in its field item_key; NULL when it has none.  Where it does, it is the item's. */
+extern text *vouch_items_key(const char *item_key, Jsonb *payload);
+
 /* Leaf of an item in the content digest. */
 extern void vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,
 							 const bytea *hash, const text *source, const char *recommended_by);

@@ -151,6 +151,36 @@ vouch_lookup_keys(int bucket, int artifact_no, const int *item_nos, int n, bool 
 	return lookup.values[0];
 }
 
+Datum *
+vouch_lookup_keys_with(const VouchVersion *version, const int *item_nos, const Datum *payloads, int n, bool fresh)
+{
+	Datum	   *keys = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
+	int		   *missing = NULL;
+	int			nmissing = 0;
+	Datum	   *found;
+
+	for (int i = 0; i < n; i++)
+	{
+		text	   *key = payloads[i] == (Datum) 0 ? NULL :
+			vouch_items_key(version->item_key, DatumGetJsonbP(payloads[i]));
+
+		keys[i] = PointerGetDatum(key);
+		if (key != NULL)
+			continue;
+		if (missing == NULL)
+			missing = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
+		missing[nmissing++] = item_nos[i];
+	}
+	if (nmissing == 0)
+		return keys;
+	nmissing = vouch_lookup_sort(missing, nmissing);
+	found = vouch_lookup_keys(version->bucket, version->artifact_no, missing, nmissing, fresh);
+	for (int i = 0; i < n; i++)
+		if (keys[i] == (Datum) 0)
+			keys[i] = found[vouch_lookup_index(missing, nmissing, item_nos[i])];
+	return keys;
+}
+
 void
 vouch_lookup_bodies(int bucket, int artifact_no, const int *body_nos, int n, bool fresh,
 					Datum **payloads, Datum **hashes)

@@ -5,6 +5,8 @@
 #ifndef VOUCH_VERSION_LOOKUP_H
 #define VOUCH_VERSION_LOOKUP_H
 
+#include "version/version.h"
+
 /* Sorts numbers and drops the second of each pair; returns how many remain. */
 extern int	vouch_lookup_sort(int *numbers, int n);
 
@@ -15,6 +17,14 @@ extern int	vouch_lookup_sort(int *numbers, int n);
  * go, which costs a tenth of looking each up.  Need SPI_connect().
  */
 extern Datum *vouch_lookup_keys(int bucket, int artifact_no, const int *item_nos, int n, bool fresh);	/* text */
+
+/*
+ * The same where payloads are at hand (0 where one is missing): most give the
+ * key, and only the others are looked up.  Here item_nos may come in any order.
+ */
+extern Datum *vouch_lookup_keys_with(const VouchVersion *version, const int *item_nos, const Datum *payloads, int n,
+									 bool fresh);
+
 extern void vouch_lookup_bodies(int bucket, int artifact_no, const int *body_nos, int n, bool fresh,
 								Datum **payloads,	/* jsonb; or NULL */
 								Datum **hashes);	/* bytea; or NULL */

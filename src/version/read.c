@@ -115,7 +115,8 @@ return_page(const VouchVersion *version, VouchStmt *stmt, Datum *args, int *afte
 	int		   *bodies;
 	int			nbodies;
 	Datum	   *keys,
-			   *payloads;
+			   *payloads,
+			   *shown;
 
 	page.rows = palloc(sizeof(HeapTuple) * Max(size, 1));
 	page.item_nos = palloc(sizeof(int) * Max(size, 1));
@@ -129,8 +130,11 @@ return_page(const VouchVersion *version, VouchStmt *stmt, Datum *args, int *afte
 	bodies = palloc(sizeof(int) * page.n);
 	memcpy(bodies, page.body_nos, sizeof(int) * page.n);
 	nbodies = vouch_lookup_sort(bodies, page.n);
-	keys = vouch_lookup_keys(version->bucket, version->artifact_no, page.item_nos, page.n, false);
 	vouch_lookup_bodies(version->bucket, version->artifact_no, bodies, nbodies, false, &payloads, NULL);
+	shown = palloc(sizeof(Datum) * page.n);
+	for (int i = 0; i < page.n; i++)
+		shown[i] = payloads[vouch_lookup_index(bodies, nbodies, page.body_nos[i])];
+	keys = vouch_lookup_keys_with(version, page.item_nos, shown, page.n, false);
 	for (int i = 0; i < page.n; i++)
 	{
 		Datum		values[ITEMS_COLUMNS + 1];
@@ -138,7 +142,7 @@ return_page(const VouchVersion *version, VouchStmt *stmt, Datum *args, int *afte
 
 		heap_deform_tuple(page.rows[i], page.desc, values, nulls);
 		values[1] = keys[i];
-		values[2] = payloads[vouch_lookup_index(bodies, nbodies, page.body_nos[i])];
+		values[2] = shown[i];
 		if (values[1] == (Datum) 0 || values[2] == (Datum) 0)
 			continue;
 		nulls[1] = nulls[2] = false;
@@ -193,7 +197,7 @@ vouch_sql_version_items(PG_FUNCTION_ARGS)
 				 errmsg("max_items must not be negative, and stage must lie between 1 and 255"),
 				 errhint("Leave max_items out to get all items.")));
 	SPI_connect();
-	version = vouch_version_read(PG_GETARG_UUID_P(0));
+	version = vouch_version_show(PG_GETARG_UUID_P(0));
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);
@@ -216,11 +220,11 @@ vouch_sql_item_lineage(PG_FUNCTION_ARGS)
 	Datum		args[4];
 
 	SPI_connect();
-	version = vouch_version_read(PG_GETARG_UUID_P(0));
+	version = vouch_version_show(PG_GETARG_UUID_P(0));
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = PG_GETARG_DATUM(1);
-	if (vouch_stmt_run(&find_item, args, NULL) == 0)
+	if (vouch_stmt_run_stable(&find_item, args, NULL) == 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_UNKNOWN_ITEM),
 				 errmsg("%s \"%s\" has no item \"%s\"", version->phase_label, version->subject,

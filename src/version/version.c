@@ -44,7 +44,7 @@ static VouchStmt lock_artifact = {
 
 static VouchStmt read_version = {
 	"SELECT a.subject, a.phase, p.label, a.scope, a.head_no, v.parent_no, v.state::text, v.created_by,"
-	" v.submitted_by, v.round, v.content_digest, v.metadata, v.carry, a.item_no"
+	" v.submitted_by, v.round, v.content_digest, v.metadata, v.carry, a.item_no, p.item_key"
 	" FROM vouch_data.artifact a, vouch_data.version v, vouch_data.phase p"
 	" WHERE a.bucket = $1 AND a.artifact_no = $2"
 	"  AND v.bucket = $1 AND v.artifact_no = $2 AND v.version_no = $3 AND p.phase = a.phase",
@@ -116,7 +116,7 @@ raise_unknown(const pg_uuid_t *id, bool ours)
 }
 
 static VouchVersion *
-read_one(const pg_uuid_t *id, bool lock)
+read_one(const pg_uuid_t *id, bool lock, bool stable)
 {
 	VouchVersion *version;
 	int			bucket,
@@ -134,7 +134,7 @@ read_one(const pg_uuid_t *id, bool lock)
 	/* a statement of its own, so that the next one sees what others did before */
 	if (lock && vouch_stmt_run(&lock_artifact, args, NULL) == 0)
 		raise_unknown(id, true);
-	if (vouch_stmt_run(&read_version, args, NULL) == 0)
+	if ((stable ? vouch_stmt_run_stable(&read_version, args, NULL) : vouch_stmt_run(&read_version, args, NULL)) == 0)
 		raise_unknown(id, true);
 
 	version = palloc0(sizeof(VouchVersion));
@@ -164,6 +164,7 @@ read_one(const pg_uuid_t *id, bool lock)
 	version->metadata = DatumGetJsonbPCopy(vouch_stmt_get(0, 12, NULL));
 	version->carry = vouch_stmt_get_text(0, 13);
 	version->last_item_no = vouch_stmt_get_int32(0, 14, 0);
+	version->item_key = vouch_stmt_get_text(0, 15);
 	vouch_stmt_expect_rows(version->last_item_no);
 	return version;
 }
@@ -171,13 +172,19 @@ read_one(const pg_uuid_t *id, bool lock)
 VouchVersion *
 vouch_version_lock(const pg_uuid_t *id)
 {
-	return read_one(id, true);
+	return read_one(id, true, false);
 }
 
 VouchVersion *
 vouch_version_read(const pg_uuid_t *id)
 {
-	return read_one(id, false);
+	return read_one(id, false, false);
+}
+
+VouchVersion *
+vouch_version_show(const pg_uuid_t *id)
+{
+	return read_one(id, false, true);
 }
 
 VouchCounts

@@ -21,6 +21,7 @@ typedef struct VouchVersion
 	const char *phase;			/* key: "sample_selection" */
 	const char *phase_label;	/* "Sample Selection" */
 	const char *scope;			/* '' or a line of business */
+	const char *item_key;		/* payload field that names an item */
 	int			head_no;		/* newest version number */
 	/* the version */
 	pg_uuid_t	id;
@@ -64,6 +65,9 @@ extern VouchVersion *vouch_version_lock(const pg_uuid_t *id);
 
 /* The same without the lock, for reading. */
 extern VouchVersion *vouch_version_read(const pg_uuid_t *id);
+
+/* The same in a STABLE function, as the statement that called it sees the version. */
+extern VouchVersion *vouch_version_show(const pg_uuid_t *id);
 
 /* Counts of stage 1, and of any reviewing stage. */
 extern VouchCounts vouch_version_counts(const VouchVersion *version);
