@@ -220,7 +220,7 @@ vouch_stmt_run_stable(VouchStmt *stmt, Datum *args, const char *nulls)
 	int			rc;
 
 	vouch_owner_begin(&section);
-	prepare(stmt);
+	prepare(stmt, &section);
 	rc = SPI_execute_plan(stmt->plan, args, nulls, true, 0);
 	if (rc != stmt->expect)
 		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));

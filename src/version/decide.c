@@ -2,12 +2,8 @@
  * decide.c
  *	  Verdicts on items, many in one call.
  *
- * A verdict on a row that this version made is written in place; one on a row
- * that is carried forward ends that row here and makes a new one, so that
- * the older versions keep what they show.
- *
- * Rows are updated at the place where they were found: the artifact's lock keeps them
- * there.  For "x + 0" and "OFFSET 0" see store.c and core/stmt.h.
+ * Reads what the caller wants, finds the items, and logs the call; verdict.c
+ * writes the rows.
  */
 #include "postgres.h"
 
@@ -18,6 +14,7 @@
 #include "core/json.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -26,50 +23,11 @@
 #include "version/content.h"
 #include "version/part.h"
 #include "version/store.h"
+#include "version/verdict.h"
 #include "version/version.h"
 
 /* Calls of so few items are written out in the log; of larger ones it has the Merkle root. */
 #define LOGGED_ITEMS 50
-
-static VouchStmt update_own = {
-	"UPDATE vouch_data.decision d SET status = t.status::vouch.verdict, notes = t.notes,"
-	"  decided_by = CASE WHEN t.status = 'pending' THEN NULL ELSE $7 END,"
-	"  on_behalf_of = CASE WHEN t.status = 'pending' THEN NULL ELSE $8 END,"
-	"  decided_at = CASE WHEN t.status = 'pending' THEN NULL ELSE $9 END, origin_no = NULL"
-	" FROM unnest($4::tid[], $5::text[], $6::text[]) AS t(place, status, notes)"
-	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.from_no + 0 = $3 AND d.stage + 0 = $10",
-	SPI_OK_UPDATE, 10,
-	{INT4OID, INT4OID, INT4OID, TIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
-	.indexed = true, .guarded = true
-};
-
-static VouchStmt close_carried = {
-	"UPDATE vouch_data.decision d SET to_no = $3"
-	" FROM unnest($4::tid[]) AS t(place)"
-	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.from_no + 0 < $3 AND d.stage + 0 = $5",
-	SPI_OK_UPDATE, 5, {INT4OID, INT4OID, INT4OID, TIDARRAYOID, INT2OID},
-	.indexed = true, .guarded = true
-};
-
-/*
- * The new row takes the item as stage 1 shows it: the row that was just
- * closed, or, for a later stage, the one that is open.
- */
-static VouchStmt insert_verdicts = {
-	"INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, stage, from_no, body_no, status, source,"
-	"  recommended_by, recommended_at, decided_by, on_behalf_of, decided_at, notes)"
-	" SELECT $1, $2, d.item_no, $10, $3, d.body_no, t.status::vouch.verdict, d.source, d.recommended_by, d.recommended_at,"
-	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $7 END,"
-	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $8 END,"
-	"  CASE WHEN t.status = 'pending' THEN NULL ELSE $9 END, t.notes"
-	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes),"
-	" LATERAL (SELECT x.* FROM vouch_data.decision x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = t.item_no AND x.stage = 1"
-	"   AND x.from_no + 0 <= $3 AND x.to_no + 0 >= $3 AND (x.to_no + 0 > $3 OR $10 = 1) OFFSET 0) AS d",
-	SPI_OK_INSERT, 10,
-	{INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
-	.indexed = true, .guarded = true
-};
 
 static VouchStmt name_items = {
 	"SELECT (t.o - 1)::int4, i.item_key FROM unnest($3::int4[]) WITH ORDINALITY AS t(item_no, o),"
@@ -119,18 +77,6 @@ static VouchStmt find_where[2][3] = {
 	WHERE_STMTS("e", WHERE_STAGE),
 };
 
-/* Rows in one statement: bounds the memory of the arrays. */
-#define CHUNK 10000
-
-typedef enum Verdict
-{
-	PENDING, APPROVED, REJECTED, NEEDS_CHANGES, NVERDICTS
-} Verdict;
-
-static const char *const verdicts[NVERDICTS] = {
-	"pending", "approved", "rejected", "needs_changes"
-};
-
 /* What the caller wants, one entry an item. */
 typedef struct Wanted
 {
@@ -141,7 +87,7 @@ typedef struct Wanted
 	int			allocated;
 	Datum	   *keys;			/* text; 0 where a decision_id gave item_nos[i] */
 	int		   *item_nos;
-	Verdict    *status;
+	VouchVerdict    *status;
 	Datum	   *notes;			/* text, or 0 */
 	VouchKeySet *seen;
 } Wanted;
@@ -183,19 +129,20 @@ text_of(const JsonbValue *v)
 	return NULL;
 }
 
-static Verdict
+static VouchVerdict
 verdict_of(const Wanted *wanted, const text *key, const JsonbValue *v)
 {
 	if (v->type == jbvString)
-		for (int i = 0; i < NVERDICTS; i++)
-			if (v->val.string.len == strlen(verdicts[i]) &&
-				memcmp(v->val.string.val, verdicts[i], v->val.string.len) == 0)
-				return (Verdict) i;
+		for (int i = 0; i < VOUCH_NVERDICTS; i++)
+			if (v->val.string.len == strlen(vouch_verdict_names[i]) &&
+				memcmp(v->val.string.val, vouch_verdict_names[i], v->val.string.len) == 0)
+				return (VouchVerdict) i;
 	bad_decision(wanted, key, psprintf("%s is no verdict",
 									   v->type == jbvString ?
-									   psprintf("\"%.*s\"", Min(v->val.string.len, 80), v->val.string.val) :
+									   psprintf("\"%.*s\"", pg_mbcliplen(v->val.string.val, v->val.string.len, 80),
+												v->val.string.val) :
 									   vouch_json_to_text(JsonbValueToJsonb((JsonbValue *) v))));
-	return PENDING;				/* not reached */
+	return VOUCH_PENDING;				/* not reached */
 }
 
 static text *
@@ -210,7 +157,7 @@ notes_of(const Wanted *wanted, const text *key, Jsonb *object)
 	return cstring_to_text_with_len(v.val.string.val, v.val.string.len);
 }
 
-static Verdict
+static VouchVerdict
 verdict_in(const Wanted *wanted, const text *key, Jsonb *object)
 {
 	JsonbValue	v;
@@ -243,7 +190,7 @@ item_of(const Wanted *wanted, const JsonbValue *v)
 }
 
 static void
-add(Wanted *wanted, text *key, int item_no, Verdict status, text *notes)
+add(Wanted *wanted, text *key, int item_no, VouchVerdict status, text *notes)
 {
 	int			n = wanted->n;
 
@@ -308,7 +255,7 @@ read_decisions(Wanted *wanted, Jsonb *decisions)
 	n = Max(1, (int) JB_ROOT_COUNT(decisions));
 	wanted->keys = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
 	wanted->item_nos = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
-	wanted->status = palloc_extended(sizeof(Verdict) * n, MCXT_ALLOC_HUGE);
+	wanted->status = palloc_extended(sizeof(VouchVerdict) * n, MCXT_ALLOC_HUGE);
 	wanted->notes = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
 
 	it = JsonbIteratorInit(&decisions->root);
@@ -438,14 +385,14 @@ detail_of(const Wanted *wanted, int stage)
 {
 	VouchJsonBuild build,
 				items;
-	int64		totals[NVERDICTS] = {0};
+	int64		totals[VOUCH_NVERDICTS] = {0};
 
 	vouch_json_begin(&build);
 	for (int i = 0; i < wanted->n; i++)
 		totals[wanted->status[i]]++;
-	for (int i = 0; i < NVERDICTS; i++)
+	for (int i = 0; i < VOUCH_NVERDICTS; i++)
 		if (totals[i] > 0)
-			vouch_json_put_int(&build, verdicts[i], totals[i]);
+			vouch_json_put_int(&build, vouch_verdict_names[i], totals[i]);
 	if (stage != 1)
 		vouch_json_put_int(&build, "stage", stage);
 	if (wanted->n <= LOGGED_ITEMS)
@@ -456,13 +403,13 @@ detail_of(const Wanted *wanted, int stage)
 			char	   *key = TextDatumGetCString(wanted->keys[i]);
 
 			if (DatumGetPointer(wanted->notes[i]) == NULL)
-				vouch_json_put_text(&items, key, verdicts[wanted->status[i]]);
+				vouch_json_put_text(&items, key, vouch_verdict_names[wanted->status[i]]);
 			else
 			{
 				VouchJsonBuild one;
 
 				vouch_json_begin(&one);
-				vouch_json_put_text(&one, "decision", verdicts[wanted->status[i]]);
+				vouch_json_put_text(&one, "decision", vouch_verdict_names[wanted->status[i]]);
 				vouch_json_put_text(&one, "notes", TextDatumGetCString(wanted->notes[i]));
 				vouch_json_put(&items, key, vouch_json_end(&one));
 			}
@@ -510,89 +457,6 @@ sort_leaves(VouchDigest *leaves, const VouchFound *items, int n)
 	pfree(placed);
 }
 
-/* Some of the wanted, as the three arrays that the statements take. */
-typedef struct Batch
-{
-	int			n;
-	Datum	   *items;			/* item numbers, or the places of rows */
-	Datum	   *status;
-	Datum	   *notes;
-	bool	   *no_notes;
-} Batch;
-
-static void
-batch_init(Batch *batch, int n)
-{
-	batch->n = 0;
-	batch->items = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
-	batch->status = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
-	batch->notes = palloc_extended(sizeof(Datum) * Max(n, 1), MCXT_ALLOC_HUGE);
-	batch->no_notes = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE);
-}
-
-static void
-batch_args(const Batch *batch, Oid type, Datum *args)
-{
-	int			n = batch->n;
-	int			lower = 1;
-
-	args[3] = vouch_array(batch->items, n, type);
-	args[4] = vouch_array(batch->status, n, TEXTOID);
-	args[5] = PointerGetDatum(construct_md_array(batch->notes, batch->no_notes, 1, &n, &lower,
-												 TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-/* Writes the verdicts from number at on, at most CHUNK. */
-static void
-write_verdicts(const VouchVersion *version, const Wanted *wanted, const VouchFound *found, const VouchFound *base,
-			   int at, Datum *args, const char *nulls)
-{
-	int			n = Min(wanted->n - at, CHUNK);
-	Batch		own,
-				fresh,
-				closing;
-	Datum		words[NVERDICTS];
-
-	batch_init(&own, n);
-	batch_init(&fresh, n);
-	batch_init(&closing, n);
-	for (int i = 0; i < NVERDICTS; i++)
-		words[i] = CStringGetTextDatum(verdicts[i]);
-	for (int i = at; i < at + n; i++)
-	{
-		const VouchFound *f = &found[i];
-		Batch	   *batch = f->from_no == version->version_no ? &own : &fresh;
-
-		if (batch == &fresh && f->from_no != 0)
-			closing.items[closing.n++] = PointerGetDatum(&f->place);
-		batch->items[batch->n] = batch == &own ? PointerGetDatum(&f->place) : Int32GetDatum(base[i].item_no);
-		batch->status[batch->n] = words[wanted->status[i]];
-		batch->notes[batch->n] = wanted->notes[i];
-		batch->no_notes[batch->n] = DatumGetPointer(wanted->notes[i]) == NULL;
-		batch->n++;
-	}
-	if (own.n > 0)
-	{
-		batch_args(&own, TIDOID, args);
-		if (vouch_stmt_run(&update_own, args, nulls) != (uint64) own.n)
-			elog(ERROR, "decided rows of version %d are not where they were", version->version_no);
-	}
-	if (closing.n > 0)
-	{
-		Datum		close_args[5] = {args[0], args[1], args[2],
-		vouch_array(closing.items, closing.n, TIDOID), args[9]};
-
-		if (vouch_stmt_run(&close_carried, close_args, NULL) != (uint64) closing.n)
-			elog(ERROR, "carried rows of version %d are not where they were", version->version_no);
-	}
-	if (fresh.n > 0)
-	{
-		batch_args(&fresh, INT4OID, args);
-		if (vouch_stmt_run(&insert_verdicts, args, nulls) != (uint64) fresh.n)
-			elog(ERROR, "carried rows of version %d are not where they were", version->version_no);
-	}
-}
-
 /* found: the rows of the stage; base: those of stage 1. */
 static int64
 enter(VouchVersion *version, int stage, const Wanted *wanted, const VouchFound *found, const VouchFound *base,
@@ -603,11 +467,7 @@ enter(VouchVersion *version, int stage, const Wanted *wanted, const VouchFound *
 	VouchDigest *leaves,
 				root;
 	StringInfoData scratch;
-	MemoryContext chunk,
-				old;
-	Datum		args[10] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
-	Int32GetDatum(version->version_no)};
-	char		nulls[11] = "          ";
+	VouchVerdicts written = {wanted->n, wanted->status, wanted->notes, found, base};
 
 	vouch_change_begin(&change, version);
 	leaves = palloc_extended(sizeof(VouchDigest) * wanted->n, MCXT_ALLOC_HUGE);
@@ -619,26 +479,12 @@ enter(VouchVersion *version, int stage, const Wanted *wanted, const VouchFound *
 		if (f->from_no != 0)
 			vouch_change_count(&change, stage, f->status, f->source,
 							   f->origin_no != 0 || f->from_no < version->version_no, -1);
-		vouch_change_count(&change, stage, verdicts[wanted->status[i]], base[i].source, false, 1);
+		vouch_change_count(&change, stage, vouch_verdict_names[wanted->status[i]], base[i].source, false, 1);
 		vouch_decision_leaf(&leaves[i], &scratch, DatumGetTextPP(wanted->keys[i]), stage,
-							verdicts[wanted->status[i]], (text *) DatumGetPointer(wanted->notes[i]));
+							vouch_verdict_names[wanted->status[i]], (text *) DatumGetPointer(wanted->notes[i]));
 	}
 
-	args[6] = CStringGetTextDatum(actor);
-	args[7] = on_behalf_of == NULL ? (Datum) 0 : CStringGetTextDatum(on_behalf_of);
-	nulls[7] = on_behalf_of == NULL ? 'n' : ' ';
-	args[8] = TimestampTzGetDatum(change.at);
-	args[9] = Int16GetDatum(stage);
-	chunk = AllocSetContextCreate(CurrentMemoryContext, "vouch decide", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(chunk);
-	for (int at = 0; at < wanted->n; at += CHUNK)
-	{
-		CHECK_FOR_INTERRUPTS();
-		write_verdicts(version, wanted, found, base, at, args, nulls);
-		MemoryContextReset(chunk);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(chunk);
+	vouch_verdict_write(version, stage, &written, actor, on_behalf_of, change.at);
 	vouch_change_finish(&change);
 	version->has_shown = false;
 
@@ -697,7 +543,7 @@ typedef struct WhereState
 	Wanted	   *wanted;
 	VouchFound *found;
 	VouchFound *base;
-	Verdict		status;
+	VouchVerdict		status;
 	text	   *notes;
 	List	   *strings;
 	MemoryContext inside;		/* for who may decide on parts only, to look whether an item is in one */
@@ -712,14 +558,14 @@ make_room(WhereState *state)
 	if (wanted->keys == NULL)
 	{
 		wanted->keys = palloc(sizeof(Datum) * n);
-		wanted->status = palloc(sizeof(Verdict) * n);
+		wanted->status = palloc(sizeof(VouchVerdict) * n);
 		wanted->notes = palloc(sizeof(Datum) * n);
 		state->found = palloc(sizeof(VouchFound) * n);
 		state->base = palloc(sizeof(VouchFound) * n);
 		return;
 	}
 	wanted->keys = repalloc_huge(wanted->keys, sizeof(Datum) * n);
-	wanted->status = repalloc_huge(wanted->status, sizeof(Verdict) * n);
+	wanted->status = repalloc_huge(wanted->status, sizeof(VouchVerdict) * n);
 	wanted->notes = repalloc_huge(wanted->notes, sizeof(Datum) * n);
 	state->found = repalloc_huge(state->found, sizeof(VouchFound) * n);
 	state->base = repalloc_huge(state->base, sizeof(VouchFound) * n);
@@ -785,7 +631,7 @@ vouch_version_decide_where(VouchVersion *version, int stage, const VouchWhere *w
 	wanted.version = version;
 	wanted.phase = vouch_phase_read(version->phase);
 	state.wanted = &wanted;
-	while (strcmp(verdicts[state.status], where->verdict) != 0)
+	while (strcmp(vouch_verdict_names[state.status], where->verdict) != 0)
 		state.status++;
 	state.notes = where->notes == NULL ? NULL : cstring_to_text(where->notes);
 	nulls[6] = where->contained == NULL ? 'n' : ' ';
