@@ -78,7 +78,48 @@ SET SESSION AUTHORIZATION regress_vouch_ca_tess;
 SELECT vouch.create_revision(:'w', reason => 'no change') AS x \gset
 SELECT vouch.what_if_submit(:'x')->'effect'->>'summary' AS summary;
 SELECT r->>'state' AS state, jsonb_array_length(r->'signatures') AS signatures FROM vouch.submit_version(:'x') r;
+
+-- Before a big one is submitted again: what it would cost, in one sentence.
 RESET SESSION AUTHORIZATION;
+SELECT vouch.define_policy('five', '{"stages": [{"name": "lobs", "rules": [{"role": "report_owner", "group_by": "lob_id", "carry": true}]}]}');
+SELECT vouch.set_policy('scoping', 'five', scope => 'five');
+CREATE ROLE regress_vouch_ca_app LOGIN IN ROLE vouch_user;
+SELECT vouch.register_application('regress_vouch_ca_app');
+SELECT count(vouch.grant_role('regress_vouch_ca_o' || n, 'report_owner', 'L' || n)) FROM generate_series(1, 5) n;
+SET SESSION AUTHORIZATION regress_vouch_ca_tess;
+SELECT vouch.create_version('scoping', 37, 2, (SELECT jsonb_agg(jsonb_build_object('attribute_id', 'L' || l || '-' || n, 'lob_id', 'L' || l,
+	'in_scope', true, 'rationale', 'material', 'risk_rating', 'low')) FROM generate_series(1, 5) l, generate_series(1, 100) n), scope => 'five') AS f \gset
+SELECT vouch.what_if_submit(:'f')->'effect'->>'summary' AS summary;
+SELECT r->>'state' AS state FROM vouch.submit_version(:'f') r;
+SET SESSION AUTHORIZATION regress_vouch_ca_app;
+DO $$
+DECLARE
+	v uuid := (SELECT version_id FROM vouch.version_history('Scoping', 37, 2, 'five'));
+BEGIN
+	FOR n IN 1..5 LOOP
+		PERFORM set_config('vouch.actor', 'regress_vouch_ca_o' || n, false);
+		PERFORM vouch.decide_where(v, 'approved'), vouch.approve_version(v);
+	END LOOP;
+END $$;
+RESET vouch.actor;
+SET SESSION AUTHORIZATION regress_vouch_ca_tess;
+SELECT vouch.create_revision(:'f', reason => 'two lines of business again') AS f \gset
+SELECT count(vouch.edit_items(:'f', (SELECT jsonb_agg(jsonb_build_object('attribute_id', 'L' || l || '-' || n, 'lob_id', 'L' || l,
+	'in_scope', false, 'rationale', 'immaterial', 'risk_rating', 'low')) FROM generate_series(1, 70) n))) FROM (VALUES (2), (4)) AS v(l);
+SELECT e->>'summary' AS summary, e->'items' AS items, e->'items_undecided' AS undecided,
+	(SELECT string_agg(d->>'group' || ': ' || (d->>'why'), '; ' ORDER BY 1) FROM jsonb_array_elements(e->'dropped') d) AS dropped
+FROM (SELECT vouch.what_if_submit(:'f')->'effect' AS e) x;
+-- And so it is.
+SELECT r->>'state' AS state, r->'waiting_for'->0->'have' AS have, jsonb_array_length(r->'signatures') AS carried FROM vouch.submit_version(:'f') r;
+SELECT count(*) AS undecided FROM vouch.version_items(:'f') WHERE status = 'pending';
+SELECT who FROM vouch.pending_approvals WHERE version_id = :'f';
+SELECT vouch.withdraw_version(:'f');
+RESET SESSION AUTHORIZATION;
+SELECT vouch.set_policy('scoping', NULL, scope => 'five');
+SELECT vouch.unregister_application('regress_vouch_ca_app');
+DROP ROLE regress_vouch_ca_app;
+SELECT count(*) FILTER (WHERE NOT ok) AS wrong FROM vouch.verify('cycle-37-report-2');
+
 SELECT ok, first_bad, detail FROM vouch.verify('cycle-37-report-1') WHERE check_name IN ('approvals', 'states', 'operations');
 -- A signature carried from nowhere, or from somebody else's, is found.
 BEGIN;

@@ -203,7 +203,7 @@ same_part(const VouchPart *part, Jsonb *filter, const char *field, const char *v
 	if (part->stages != stages ||
 		(part->filter == NULL) != (filter == NULL) || (part->field == NULL) != (field == NULL))
 		return false;
-	if (filter != NULL && compareJsonbContainers(&part->filter->root, &filter->root) != 0)
+	if (filter != NULL && part->filter != filter && compareJsonbContainers(&part->filter->root, &filter->root) != 0)
 		return false;
 	return field == NULL || (strcmp(part->field, field) == 0 && strcmp(part->value, value) == 0);
 }

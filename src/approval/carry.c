@@ -13,6 +13,7 @@
 #include "approval/request.h"
 #include "catalog/pg_type.h"
 #include "core/stmt.h"
+#include "miscadmin.h"
 
 static VouchStmt find_round = {
 	"SELECT version_no, round, policy, policy_revision FROM vouch_data.approval_request"
@@ -73,8 +74,8 @@ find_rule(const VouchPolicy *policy, VouchCarry *carry)
 			}
 }
 
-static const VouchCandidate *
-find_candidate(const VouchRequest *request, const VouchCarry *carry)
+static void
+find_candidate(const VouchRequest *request, VouchCarry *carry)
 {
 	const VouchPolicy *policy = request->rights->policy;
 
@@ -87,9 +88,11 @@ find_candidate(const VouchRequest *request, const VouchCarry *carry)
 				if (same(result->candidates[c].actor, carry->from->signer) &&
 					same(result->candidates[c].acting_for, carry->from->acting_for) &&
 					same(result->candidates[c].role, carry->from->role))
-					return &result->candidates[c];
+				{
+					carry->result = result;
+					carry->candidate = &result->candidates[c];
+				}
 		}
-	return NULL;
 }
 
 /* Why an approval of the round before is not good for this one; NULL if it is. */
@@ -115,7 +118,7 @@ judge(VouchRequest *request, const VouchBefore *before, VouchCarry *carry)
 		return "what it is for has changed";
 	if (carry->rule->ttl >= 0 && input->now >= from->signed_at + carry->rule->ttl)
 		return "it has run out";
-	carry->candidate = find_candidate(request, carry);
+	find_candidate(request, carry);
 	if (carry->candidate == NULL)
 		return "its signer does not hold the role now";
 	if (!carry->candidate->eligible)
@@ -168,24 +171,46 @@ is_carried(const VouchRequest *request, const VouchBefore *before, const VouchSi
 	return false;
 }
 
-/* Is it wanted now: its stage is open, and its rule, or group, not satisfied? */
+/*
+ * Is it wanted now: its stage is open, and its rule, or group, not satisfied, also when
+ * those before it are carried that are?
+ */
 static bool
-is_wanted(const VouchRequest *request, const VouchCarry *carry)
+is_wanted(const VouchBefore *before, const bool *given, int n)
 {
-	const VouchCase *input = &request->input;
+	const VouchCarry *carry = &before->carries[n];
+	int			have;
 
-	return carry->candidate->why == VOUCH_WHY_CAN &&
-		vouch_count_approvals(input, carry->stage, carry->rule, carry->from->group) < carry->rule->quorum;
+	if (carry->candidate->why != VOUCH_WHY_CAN)
+		return false;
+	have = vouch_count_approvals(carry->result, carry->from->group);
+	for (int i = 0; i < n; i++)
+	{
+		const VouchCarry *other = &before->carries[i];
+
+		if (!given[i])
+			continue;
+		if (other->rule == carry->rule && same(other->from->group, carry->from->group))
+			have++;
+		if ((other->rule == carry->rule || vouch_rules_exclusive(other->rule, carry->rule)) &&
+			vouch_share_person(carry->from->signer, carry->from->acting_for,
+							   other->from->signer, other->from->acting_for))
+			return false;
+	}
+	return have < carry->rule->quorum;
 }
 
 bool
-vouch_carry_one(VouchRequest *request, const char *actor, TimestampTz now)
+vouch_carry_now(VouchRequest *request, const char *actor, TimestampTz now)
 {
 	VouchBefore before;
+	bool	   *given;
+	bool		any = false;
 
 	if (!vouch_policy_carries(request->rights->policy))
 		return false;
 	vouch_carry_find(request, &before);
+	given = palloc0(sizeof(bool) * Max(before.ncarries, 1));
 	for (int i = 0; i < before.ncarries; i++)
 	{
 		const VouchCarry *carry = &before.carries[i];
@@ -203,7 +228,8 @@ vouch_carry_one(VouchRequest *request, const char *actor, TimestampTz now)
 			.carried = &from
 		};
 
-		if (carry->why_not != NULL || is_carried(request, &before, &from) || !is_wanted(request, carry))
+		CHECK_FOR_INTERRUPTS();
+		if (carry->why_not != NULL || is_carried(request, &before, &from) || !is_wanted(&before, given, i))
 			continue;
 		vouch_request_check_items(request, carry->rule, from.group, &problem);
 		if (problem.code != 0)
@@ -211,8 +237,10 @@ vouch_carry_one(VouchRequest *request, const char *actor, TimestampTz now)
 		signing.delegation = carry->candidate->delegation;
 		from.from_version = before.version_no;
 		from.from_round = before.round;
-		vouch_request_sign(request, &signing, actor, now);
-		return true;
+		vouch_request_write_signature(request, &signing, actor, now);
+		given[i] = any = true;
 	}
-	return false;
+	if (any)
+		vouch_request_refresh(request, now);
+	return any;
 }

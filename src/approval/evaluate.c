@@ -153,23 +153,22 @@ mark_signatures(VouchCase *input)
 	}
 }
 
-/* How many approvals of a rule count, all or for one group. */
-int
-vouch_count_approvals(const VouchCase *input, const VouchStage *stage, const VouchRule *rule,
-				const char *group)
+/* -1: none of the rule's. */
+static int
+group_index(const VouchAsked *asked, const char *group)
 {
-	int			n = 0;
+	for (int g = 0; g < asked->ngroups; g++)
+		if (same(asked->groups[g], group))
+			return g;
+	return asked->ngroups == 0 ? 0 : -1;
+}
 
-	for (int i = 0; i < input->nsigned; i++)
-	{
-		const VouchSigned *s = &input->signatures[i];
+int
+vouch_count_approvals(const VouchRuleResult *rule, const char *group)
+{
+	int			g = group_index(rule->asked, group);
 
-		if (s->counts && s->verdict == VOUCH_SIGN_APPROVE &&
-			s->stage_no == stage->stage_no && s->rule_no == rule->rule_no &&
-			(group == NULL || same(s->group, group)))
-			n++;
-	}
-	return n;
+	return g < 0 ? 0 : rule->approvals[g];
 }
 
 /*
@@ -181,24 +180,29 @@ sum_up(const VouchCase *input, const VouchStage *stage, VouchRuleResult *result)
 	const VouchRule *rule = result->rule;
 	const VouchAsked *asked = result->asked;
 	VouchSignVerdict last = VOUCH_SIGN_APPROVE;
+	int			ngroups = Max(asked->ngroups, 1);
 
+	result->approvals = palloc0(sizeof(int) * ngroups);
 	if (!asked->applies)
 	{
 		result->satisfied = true;
 		return VOUCH_OUTCOME_OPEN;
 	}
-	result->needed = rule->quorum * Max(asked->ngroups, 1);
-	if (asked->ngroups == 0)
-		result->have = Min(vouch_count_approvals(input, stage, rule, NULL), rule->quorum);
-	for (int g = 0; g < asked->ngroups; g++)
-		result->have += Min(vouch_count_approvals(input, stage, rule, asked->groups[g]), rule->quorum);
+	result->needed = rule->quorum * ngroups;
 	for (int i = 0; i < input->nsigned; i++)
 	{
 		const VouchSigned *s = &input->signatures[i];
 
-		if (!s->counts || s->verdict == VOUCH_SIGN_APPROVE ||
-			s->stage_no != stage->stage_no || s->rule_no != rule->rule_no)
+		if (!s->counts || s->stage_no != stage->stage_no || s->rule_no != rule->rule_no)
 			continue;
+		if (s->verdict == VOUCH_SIGN_APPROVE)
+		{
+			int			g = group_index(asked, s->group);
+
+			if (g >= 0 && result->approvals[g]++ < rule->quorum)
+				result->have++;
+			continue;
+		}
 		result->rejections++;
 		last = s->verdict;
 	}
@@ -223,25 +227,51 @@ completed_at(const VouchCase *input, const VouchStage *stage)
 
 /* ---- who may sign ------------------------------------------------------------ */
 
+int
+vouch_compare_holders(const void *a, const void *b)
+{
+	const VouchHolder *x = a;
+	const VouchHolder *y = b;
+	int			c = strcmp(x->actor, y->actor);
+
+	return c != 0 ? c : strcmp(x->role, y->role);
+}
+
+/* The first that somebody holds a role by; the others follow.  NULL: none. */
+static const VouchHolder *
+first_holder(const VouchCase *input, const char *actor, const char *role)
+{
+	VouchHolder key = {actor, role};
+	int			low = 0,
+				high = input->nholders;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (vouch_compare_holders(&input->holders[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < input->nholders && vouch_compare_holders(&input->holders[low], &key) == 0 ?
+		&input->holders[low] : NULL;
+}
+
+static const VouchHolder *
+next_holder(const VouchCase *input, const VouchHolder *h)
+{
+	const VouchHolder *next = h + 1;
+
+	return next < input->holders + input->nholders && vouch_compare_holders(next, h) == 0 ? next : NULL;
+}
+
 /* Does somebody hold a role where it is needed, and for a delegation, where that reaches? */
 static bool
 holds(const VouchCase *input, const char *actor, const char *role, const char *scope)
 {
-	for (int i = 0; i < input->nholders; i++)
-	{
-		const VouchHolder *h = &input->holders[i];
-
-		if (same(h->actor, actor) && same(h->role, role) && vouch_scope_covers(h->scope, scope))
-			return true;
-	}
-	return false;
-}
-
-static bool
-holds_anywhere(const VouchCase *input, const char *actor, const char *role)
-{
-	for (int i = 0; i < input->nholders; i++)
-		if (same(input->holders[i].actor, actor) && same(input->holders[i].role, role))
+	for (const VouchHolder *h = first_holder(input, actor, role); h != NULL; h = next_holder(input, h))
+		if (vouch_scope_covers(h->scope, scope))
 			return true;
 	return false;
 }
@@ -266,9 +296,8 @@ scopes_held(const VouchCase *input, const VouchCandidate *c)
 	if (c->delegation != NULL && c->delegation->scope[0] != '\0')
 		appendStringInfoString(&buf, c->delegation->scope);
 	else
-		for (int i = 0; i < input->nholders; i++)
-			if (same(input->holders[i].actor, holder) && same(input->holders[i].role, c->role))
-				appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "", input->holders[i].scope);
+		for (const VouchHolder *h = first_holder(input, holder, c->role); h != NULL; h = next_holder(input, h))
+			appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "", h->scope);
 	return buf.data;
 }
 
@@ -298,7 +327,7 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 		c->text = psprintf("no delegation by \"%s\" is valid now", c->acting_for);
 		return;
 	}
-	if (!holds_anywhere(input, c->acting_for != NULL ? c->acting_for : c->actor, c->role))
+	if (first_holder(input, c->acting_for != NULL ? c->acting_for : c->actor, c->role) == NULL)
 	{
 		c->why = c->acting_for != NULL ? VOUCH_WHY_PRINCIPAL : VOUCH_WHY_ROLE;
 		c->text = c->acting_for != NULL ?
@@ -334,15 +363,14 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 
 /* The group that a signature of an eligible candidate is needed for. */
 static bool
-choose_group(const VouchCase *input, const VouchStage *stage, const VouchRule *rule,
-			 VouchCandidate *c)
+choose_group(const VouchCase *input, const VouchRuleResult *result, VouchCandidate *c)
 {
-	const VouchAsked *asked = &input->asked[rule->index];
+	const VouchAsked *asked = result->asked;
 
 	if (asked->ngroups == 0)
-		return vouch_count_approvals(input, stage, rule, NULL) < rule->quorum;
+		return result->approvals[0] < result->rule->quorum;
 	for (int g = 0; g < asked->ngroups; g++)
-		if (vouch_count_approvals(input, stage, rule, asked->groups[g]) < rule->quorum &&
+		if (result->approvals[g] < result->rule->quorum &&
 			vouch_candidate_covers(input, c, asked->groups[g]))
 		{
 			c->group = asked->groups[g];
@@ -425,7 +453,7 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 		c->why = VOUCH_WHY_STAGE;
 		c->text = waits_for(input, evaluation, stage->stage);
 	}
-	else if (result->satisfied || !choose_group(input, stage->stage, rule, c))
+	else if (result->satisfied || !choose_group(input, result, c))
 	{
 		c->why = VOUCH_WHY_SATISFIED;
 		c->text = "others have signed";

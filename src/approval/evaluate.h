@@ -161,7 +161,7 @@ typedef struct VouchCase
 	int			nparts;			/* the whole version, and the parts that rules are for */
 	VouchDigest *digests;		/* of content and verdicts of each part, now */
 	int			nholders;
-	const VouchHolder *holders;
+	const VouchHolder *holders; /* by actor and role, as strcmp() has them */
 	int			ndelegates;
 	const VouchDelegate *delegates;
 	bool		open;			/* is the request open? */
@@ -211,6 +211,7 @@ typedef struct VouchRuleResult
 	int			needed;			/* quorum times groups; 0 when it does not apply */
 	int			have;
 	int			rejections;
+	int		   *approvals;		/* that count, of each group; or at 0, of all */
 	bool		satisfied;
 	int			ncandidates;
 	VouchCandidate *candidates; /* sorted by actor, own right before delegations */
@@ -274,9 +275,11 @@ extern bool vouch_scope_covers(const char *held, const char *needed);
 /* Is a candidate's role, or what was delegated of it, good for a scope? */
 extern bool vouch_candidate_covers(const VouchCase *input, const VouchCandidate *c, const char *scope);
 
-/* How many approvals of a rule count, all or for one group. */
-extern int	vouch_count_approvals(const VouchCase *input, const VouchStage *stage,
-								  const VouchRule *rule, const char *group);
+/* How many approvals of a rule count, all or for one of its groups. */
+extern int	vouch_count_approvals(const VouchRuleResult *rule, const char *group);
+
+/* The order of VouchCase.holders. */
+extern int	vouch_compare_holders(const void *a, const void *b);
 
 /* The part of the version that a signature under a rule is for: index into digests. */
 extern int	vouch_asked_part(const VouchAsked *asked, const char *group);

@@ -146,7 +146,7 @@ explain_groups(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchSt
 		int			could = 0;
 		Said		said = {.reason = "nobody"};
 
-		if (vouch_count_approvals(&request->input, stage->stage, rule->rule, group) >= rule->rule->quorum)
+		if (vouch_count_approvals(rule, group) >= rule->rule->quorum)
 			continue;
 		for (int i = 0; i < rule->ncandidates; i++)
 			if (rule->candidates[i].eligible && vouch_candidate_covers(&request->input, &rule->candidates[i], group))

@@ -107,6 +107,7 @@ vouch_rights_load(const char *policy, int revision, TimestampTz now)
 		rights->holders[i].role = vouch_stmt_get_text(i, 2);
 		rights->holders[i].scope = vouch_stmt_get_text(i, 3);
 	}
+	qsort(rights->holders, rights->nholders, sizeof(VouchHolder), vouch_compare_holders);
 	rights->ndelegates = (int) vouch_stmt_run(&load_delegates, args, NULL);
 	rights->delegates = palloc(sizeof(VouchDelegate) * Max(rights->ndelegates, 1));
 	for (int i = 0; i < rights->ndelegates; i++)
@@ -581,7 +582,7 @@ int_or_null(int value, char *null)
 }
 
 void
-vouch_request_sign(VouchRequest *request, const VouchSigning *signing, const char *actor, TimestampTz now)
+vouch_request_write_signature(VouchRequest *request, const VouchSigning *signing, const char *actor, TimestampTz now)
 {
 	VouchCase  *input = &request->input;
 	int			part = vouch_request_part(request, signing->rule, signing->group);
@@ -622,6 +623,12 @@ vouch_request_sign(VouchRequest *request, const VouchSigning *signing, const cha
 	nulls[23] = signing->logged_in_at == 0 ? 'n' : ' ';
 	(void) vouch_stmt_run(&insert_signature, args, nulls);
 	log_signature(request, signing, actor, part, now);
+}
+
+void
+vouch_request_sign(VouchRequest *request, const VouchSigning *signing, const char *actor, TimestampTz now)
+{
+	vouch_request_write_signature(request, signing, actor, now);
 	vouch_request_refresh(request, now);
 }
 
@@ -705,7 +712,7 @@ vouch_request_settle(VouchRequest *request, const char *actor, const char *actin
 					 const char *reason, TimestampTz now)
 {
 	while (request->evaluation->outcome == VOUCH_OUTCOME_OPEN &&
-		   (sign_by_rule(request, now) || vouch_carry_one(request, actor, now)))
+		   (sign_by_rule(request, now) || vouch_carry_now(request, actor, now)))
 		;
 	switch (request->evaluation->outcome)
 	{

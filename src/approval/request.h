@@ -100,6 +100,10 @@ typedef struct VouchSigning
 extern void vouch_request_sign(VouchRequest *request, const VouchSigning *signing,
 							   const char *actor, TimestampTz now);
 
+/* The same, but the evaluation stays as it was: vouch_request_refresh() brings it up to date. */
+extern void vouch_request_write_signature(VouchRequest *request, const VouchSigning *signing,
+										  const char *actor, TimestampTz now);
+
 /*
  * Ends an open request, and its version with it, as event says: satisfy,
  * reject, return or expire.  Needs the artifact's lock.
@@ -148,6 +152,7 @@ typedef struct VouchCarry
 	const VouchStage *stage;	/* of the policy now; NULL: it has no such rule */
 	const VouchRule *rule;
 	const VouchCandidate *candidate;	/* who would be carried; NULL when why_not */
+	const VouchRuleResult *result;	/* of rule, as things stand; likewise */
 	const char *why_not;		/* why it must be given anew; NULL: it is carried */
 } VouchCarry;
 
@@ -163,8 +168,8 @@ typedef struct VouchBefore
 /* Looks at the round before; of a draft, as if it were submitted now.  Needs SPI_connect(). */
 extern void vouch_carry_find(VouchRequest *request, VouchBefore *before);
 
-/* Gives one signature that can be carried now; false if there is none. */
-extern bool vouch_carry_one(VouchRequest *request, const char *actor, TimestampTz now);
+/* Gives the signatures that can be carried now; false if there are none. */
+extern bool vouch_carry_now(VouchRequest *request, const char *actor, TimestampTz now);
 
 /* deadline.c: notes when time has something to do with an open request. */
 extern void vouch_request_schedule(VouchRequest *request);

@@ -226,7 +226,7 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 			{
 				const char *group = rule->asked->ngroups > 0 ? rule->asked->groups[g] : NULL;
 				int			missing = rule->rule->quorum -
-					vouch_count_approvals(input, stage->stage, rule->rule, group);
+					vouch_count_approvals(rule, group);
 				const VouchCandidate **choices = palloc(sizeof(void *) * Max(rule->ncandidates, 1));
 				int			nchoices = 0;
 

@@ -41,17 +41,20 @@ vouch_part_is_whole(const VouchPart *part)
 	return part->filter == NULL && part->field == NULL;
 }
 
+static bool
+contains(Jsonb *payload, Jsonb *filter)
+{
+	JsonbIterator *have = JsonbIteratorInit(&payload->root);
+	JsonbIterator *want = JsonbIteratorInit(&filter->root);
+
+	return JsonbDeepContains(&have, &want);
+}
+
 bool
 vouch_part_has(const VouchPart *part, Jsonb *payload)
 {
-	if (part->filter != NULL)
-	{
-		JsonbIterator *have = JsonbIteratorInit(&payload->root);
-		JsonbIterator *want = JsonbIteratorInit(&part->filter->root);
-
-		if (!JsonbDeepContains(&have, &want))
-			return false;
-	}
+	if (part->filter != NULL && !contains(payload, part->filter))
+		return false;
 	if (part->field != NULL)
 	{
 		char	   *value = vouch_json_get_text(payload, part->field);
@@ -79,11 +82,23 @@ typedef struct Leaves
 	size_t		allocated;
 } Leaves;
 
+/* Parts that a rule has for its groups look at the same: it is looked up once a row. */
+typedef struct Look
+{
+	Jsonb	   *filter;
+	const char *field;
+	bool		met;			/* by the row at hand: does its payload contain filter, */
+	char	   *value;			/* and what does field have? */
+} Look;
+
 typedef struct Measuring
 {
 	VouchPart  *parts;
 	int			n;
 	Leaves	   *leaves;			/* of each part */
+	Look	   *looks;
+	int			nlooks;
+	int		   *look_of;		/* each part's */
 	int64		outside;
 	StringInfoData buf;
 	MemoryContext scratch;
@@ -130,11 +145,20 @@ measure_row(const VouchContentRow *row, void *arg)
 	old = MemoryContextSwitchTo(m->scratch);
 	status = TextDatumGetCString(row->values[VOUCH_CONTENT_STATUS]);
 	payload = row->payload == (Datum) 0 ? NULL : DatumGetJsonbP(row->payload);
+	for (int l = 0; l < m->nlooks; l++)
+	{
+		Look	   *look = &m->looks[l];
+
+		look->met = look->filter == NULL || (payload != NULL && contains(payload, look->filter));
+		look->value = look->field != NULL && look->met && payload != NULL ?
+			vouch_json_get_text(payload, look->field) : NULL;
+	}
 	for (int i = 0; i < m->n; i++)
 	{
 		const VouchPart *part = &m->parts[i];
+		const Look *look = &m->looks[m->look_of[i]];
 
-		if (!vouch_part_is_whole(part) && (payload == NULL || !vouch_part_has(part, payload)))
+		if (!look->met || (part->field != NULL && (look->value == NULL || strcmp(look->value, part->value) != 0)))
 			continue;
 		inside = true;
 		if (part->stages != 0 && (part->stages & VOUCH_STAGE_BIT(row->stage)) == 0)
@@ -150,6 +174,24 @@ measure_row(const VouchContentRow *row, void *arg)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+find_looks(Measuring *m)
+{
+	m->looks = palloc(sizeof(Look) * Max(m->n, 1));
+	m->look_of = palloc(sizeof(int) * Max(m->n, 1));
+	for (int i = 0; i < m->n; i++)
+	{
+		const VouchPart *part = &m->parts[i];
+		int			l = 0;
+
+		while (l < m->nlooks && (m->looks[l].filter != part->filter || m->looks[l].field != part->field))
+			l++;
+		if (l == m->nlooks)
+			m->looks[m->nlooks++] = (Look) {part->filter, part->field};
+		m->look_of[i] = l;
+	}
+}
+
 int64
 vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n)
 {
@@ -157,6 +199,7 @@ vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n)
 	bool		payloads = false;
 
 	initStringInfo(&m.buf);
+	find_looks(&m);
 	m.leaves = palloc(sizeof(Leaves) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -184,6 +227,8 @@ vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n)
 		pfree(m.leaves[i].leaves);
 	}
 	pfree(m.leaves);
+	pfree(m.looks);
+	pfree(m.look_of);
 	pfree(m.buf.data);
 	return m.outside;
 }
