@@ -106,6 +106,7 @@ DECLARE
 	t text;
 	finding record;
 BEGIN
+	ALTER EVENT TRIGGER vouch_guard DISABLE;
 	FOREACH t IN ARRAY ARRAY['operation', 'version', 'item_body', 'decision', 'signature', 'approval_request', 'block'] LOOP
 		EXECUTE format('ALTER TABLE vouch_data.%I DISABLE TRIGGER USER', t);
 	END LOOP;

@@ -79,11 +79,15 @@ FROM vouch.test_execution_audit WHERE cycle_id = 62;
 -- A delay is told from the times: 30 hours are minor, four days major.
 RESET SESSION AUTHORIZATION;
 SELECT audit_id AS id FROM vouch.test_execution_audit WHERE cycle_id = 62 \gset old_
+SET vouch.restoring = on;
 UPDATE vouch_data.test_action SET response_status = NULL, responded_at = NULL, requested_at = now() - interval '30 hours' WHERE cycle_id = 62;
+RESET vouch.restoring;
 SET SESSION AUTHORIZATION regress_vouch_62_oli;
 SELECT round((r ->> 'turnaround_hours')::numeric) AS hours, r ->> 'impact' AS impact FROM vouch.update_test_response(:'old_id', NULL, 'partial') AS r;
 RESET SESSION AUTHORIZATION;
+SET vouch.restoring = on;
 UPDATE vouch_data.test_action SET requested_at = now() - interval '4 days' WHERE cycle_id = 62;
+RESET vouch.restoring;
 SET SESSION AUTHORIZATION regress_vouch_62_oli;
 SELECT round((r ->> 'turnaround_hours')::numeric) AS hours, r ->> 'impact' AS impact FROM vouch.update_test_response(:'old_id', NULL, 'rejected', 'cannot') AS r;
 

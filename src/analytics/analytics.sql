@@ -45,7 +45,8 @@ CREATE VIEW vouch_data.logged AS
 SELECT o.bucket, o.artifact_no, o.op_no, o.version_no, a.phase, a.scope, o.operation, vouch_data.operation_kind(o.operation) AS kind,
 	o.actor, o.at, (o.at AT TIME ZONE 'UTC')::date AS day, o.xid, o.workflow_id, o.items, o.error IS NOT NULL AS failed
 FROM vouch_data.operation o
-JOIN vouch_data.artifact a ON a.bucket = o.bucket AND a.artifact_no = o.artifact_no;
+JOIN vouch_data.artifact a ON a.bucket = o.bucket AND a.artifact_no = o.artifact_no
+WHERE a.phase <> '@configuration';
 COMMENT ON VIEW vouch_data.logged IS 'The log as the metrics read it: one row per operation, with its phase, kind and day (UTC)';
 
 -- A version that was approved or rejected; that it was superseded later changes nothing of it.

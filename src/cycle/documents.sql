@@ -73,8 +73,6 @@ COMMENT ON COLUMN vouch_data.document_revision.revised_at IS 'When';
 COMMENT ON COLUMN vouch_data.document_revision.op_no IS 'Its operation in the log of the artifact (subject, request_info, line of business)';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.document_submission', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.document_revision', '');
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON vouch_data.document_revision
-	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.refuse_change();
 
 -- Names of what differs between two versions of a document's metadata.
 CREATE FUNCTION vouch_data.changed_fields(before jsonb, after jsonb) RETURNS text[]
@@ -103,6 +101,8 @@ DECLARE
 	meta jsonb := coalesce(document_metadata, '{}');
 	old vouch_data.document_submission;
 	new vouch_data.document_submission;
+	revision vouch_data.document_revision;
+	written jsonb := '{}';
 	op int;
 	kind text := meta ->> 'submission_type';
 	changed text[];
@@ -124,8 +124,7 @@ BEGIN
 		PERFORM vouch_data.require_role(who, 'data_owner', lob_id, format('hand in documents for %s', lob_id));
 	END IF;
 	-- locks the artifact, so that what is read below stands until the end
-	op := vouch_data.log_phase(cycle_id, report_id, 'request_info', lob_id, 'submit_document',
-		jsonb_build_object('document_id', document_id, 'digest', encode(vouch.digest(meta), 'hex')), 1, who);
+	op := vouch_data.lock_phase(cycle_id, report_id, 'request_info', lob_id);
 	SELECT * INTO old FROM vouch_data.document_submission d
 	WHERE d.bucket = b AND d.subject = subject AND d.lob_id = lob_id AND d.document_id = document_id AND d.is_current;
 	IF old.submission_id IS NOT NULL AND old.metadata = meta THEN
@@ -133,21 +132,30 @@ BEGIN
 			USING ERRCODE = 'VO502', DETAIL = format('It was handed in by %s, and is %s.', old.submitted_by, old.status),
 				HINT = 'A new version must differ from the one before.';
 	END IF;
-	UPDATE vouch_data.document_submission d SET is_current = false
-	WHERE d.bucket = b AND d.submission_id = old.submission_id;
+	IF old.submission_id IS NOT NULL THEN
+		UPDATE vouch_data.document_submission d SET is_current = false
+		WHERE d.bucket = b AND d.submission_id = old.submission_id
+		RETURNING * INTO old;
+		written := vouch_data.recorded('document_submission', old.submission_id, old);
+	END IF;
 	INSERT INTO vouch_data.document_submission
 	VALUES (b, vouch_data.event_id(b), subject, cycle_id, report_id, lob_id, document_id, coalesce(old.document_version, 0) + 1,
 		coalesce(kind, CASE WHEN old.submission_id IS NULL THEN 'initial' ELSE 'revision' END), 'pending_review', true,
 		old.submission_id, meta, vouch.digest(meta), who, clock_timestamp())
 	RETURNING * INTO new;
+	written := written || vouch_data.recorded('document_submission', new.submission_id, new);
 	IF old.submission_id IS NOT NULL THEN
 		changed := vouch_data.changed_fields(old.metadata, meta);
 		INSERT INTO vouch_data.document_revision
 		VALUES (b, vouch_data.event_id(b), new.submission_id, old.submission_id,
 			CASE WHEN old.status = 'rejected' THEN 'resubmission'
 				WHEN EXISTS (SELECT FROM unnest(changed) AS c WHERE c LIKE 'samples.%') THEN 'content_update' ELSE 'metadata_change' END,
-			meta ->> 'revision_reason', changed, who, clock_timestamp(), op);
+			meta ->> 'revision_reason', changed, who, clock_timestamp(), op)
+		RETURNING * INTO revision;
+		written := written || vouch_data.recorded('document_revision', revision.revision_id, revision);
 	END IF;
+	PERFORM vouch_data.log_phase(cycle_id, report_id, 'request_info', lob_id, 'submit_document',
+		jsonb_build_object('document_id', document_id, 'digest', encode(vouch.digest(meta), 'hex'), 'rows', written), 1, who);
 	PERFORM vouch_data.tell_cycle(subject || '/lob-' || lob_id, 'document_submitted',
 		jsonb_build_object('submission_id', new.submission_id, 'document_id', document_id, 'document_version', new.document_version))
 	WHERE vouch_data.acting_workflow() IS NULL;

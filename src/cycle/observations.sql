@@ -27,8 +27,6 @@ COMMENT ON COLUMN vouch_data.lob_clearance.recorded_by IS 'Who recorded it';
 COMMENT ON COLUMN vouch_data.lob_clearance.recorded_at IS 'When';
 COMMENT ON COLUMN vouch_data.lob_clearance.op_no IS 'Its operation in the log of the artifact (subject, observation_management, line of business)';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.lob_clearance', '');
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON vouch_data.lob_clearance
-	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.refuse_change();
 
 -- What failed, one row a failure: a sample's value that is not its document's, or a rule that it breaks.
 CREATE FUNCTION vouch_data.lob_failures(subject text, lob_id text,
@@ -173,12 +171,12 @@ DECLARE
 	total int;
 	tested int;
 	failed int;
+	clearance vouch_data.lob_clearance;
 	op int;
 BEGIN
 	PERFORM vouch_data.require_role(who, 'tester', lob_id, 'record that nothing was observed');
 	PERFORM vouch_data.require_lob(subject, lob_id, true);
-	op := vouch_data.log_phase(cycle_id, report_id, 'observation_management', lob_id, 'no_observations',
-		jsonb_build_object('lob_id', lob_id), 0, who);
+	op := vouch_data.lock_phase(cycle_id, report_id, 'observation_management', lob_id);
 	SELECT count(*), count(t.passed), count(*) FILTER (WHERE NOT t.passed) INTO total, tested, failed
 	FROM vouch_data.approved_items(subject, 'sample_selection') AS s
 	LEFT JOIN vouch_data.test_action t ON t.bucket = b AND t.subject = subject AND t.lob_id = lob_id AND t.sample_id = s.item_key
@@ -190,7 +188,10 @@ BEGIN
 				HINT = 'Test every sample, and make an observation version of what failed.';
 	END IF;
 	INSERT INTO vouch_data.lob_clearance
-	VALUES (b, vouch_data.event_id(b), subject, cycle_id, report_id, lob_id, tested, who, clock_timestamp(), op);
+	VALUES (b, vouch_data.event_id(b), subject, cycle_id, report_id, lob_id, tested, who, clock_timestamp(), op)
+	RETURNING * INTO clearance;
+	PERFORM vouch_data.log_phase(cycle_id, report_id, 'observation_management', lob_id, 'no_observations',
+		jsonb_build_object('lob_id', lob_id, 'rows', vouch_data.recorded('lob_clearance', clearance.clearance_id, clearance)), 0, who);
 	RETURN jsonb_build_object('phase', 'observation_management', 'state', 'no_observations', 'version_id', NULL, 'version_number', NULL,
 		'scope', lob_id, 'item_count', 0, 'samples_tested', tested, 'recorded_by', who);
 END

@@ -69,19 +69,22 @@ COMMENT ON COLUMN vouch_data.data_owner_change.op_no IS 'Its operation in the lo
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.data_owner_assignment', '');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.data_owner_change', '');
 
-CREATE FUNCTION vouch_data.refuse_change() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Locks a phase that has no versions until the transaction ends, and makes its artifact when it is the first; the
+-- number that the next operation will have.  What is written under it is told to vouch_data.log_phase() at the end.
+CREATE FUNCTION vouch_data.lock_phase(cycle_id bigint, report_id bigint, phase text, scope text) RETURNS int
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	b int := vouch.bucket(vouch_data.cycle_subject(cycle_id, report_id));
+	n int := vouch_data.ensure_artifact(vouch_data.cycle_subject(cycle_id, report_id), phase, scope, cycle_id, report_id);
 BEGIN
-	RAISE EXCEPTION 'rows of %.% are never changed', TG_TABLE_SCHEMA, TG_TABLE_NAME
-		USING ERRCODE = 'VO301', DETAIL = format('%s was tried.', TG_OP),
-			HINT = 'Record what is new with the function that wrote the row; the old row stays as evidence.';
+	PERFORM FROM vouch_data.artifact a WHERE a.bucket = b AND a.artifact_no = n FOR NO KEY UPDATE;
+	RETURN coalesce((SELECT max(o.op_no) FROM vouch_data.operation o WHERE o.bucket = b AND o.artifact_no = n), 0) + 1;
 END
 $$;
-COMMENT ON FUNCTION vouch_data.refuse_change() IS 'Trigger: refuses to change or delete rows of a record that is only ever added to, with VO301';
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON vouch_data.data_owner_change
-	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.refuse_change();
+COMMENT ON FUNCTION vouch_data.lock_phase(bigint, bigint, text, text) IS
+'Locks the artifact of a phase that has no versions until the transaction ends, makes it when it is the first, and returns the number that its next operation will have. For Vouch''s own functions: nobody else may call it';
 
--- Appends to the log of an audit-only phase, and makes its artifact when it is the first.
+-- Appends to the log of a phase that has no versions; rows in the detail are what vouch.verify() holds the tables against.
 CREATE FUNCTION vouch_data.log_phase(cycle_id bigint, report_id bigint, phase text, scope text, operation text, detail jsonb, items bigint, actor text) RETURNS int
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT vouch_data.log_operation(vouch.bucket(vouch_data.cycle_subject(cycle_id, report_id)),
@@ -116,6 +119,8 @@ DECLARE
 	who text := vouch_data.check_actor(assigned_by, 'assigned_by');
 	old vouch_data.data_owner_assignment;
 	new vouch_data.data_owner_assignment;
+	change vouch_data.data_owner_change;
+	written jsonb := '{}';
 	op int;
 	kind text := coalesce(assignment_type, 'primary');
 BEGIN
@@ -129,12 +134,13 @@ BEGIN
 	PERFORM vouch_data.require_role(who, 'data_executive', lob_id, format('assign data owners for %s', lob_id));
 	PERFORM vouch_data.require_lob(subject, lob_id, false);
 	-- locks the artifact, so that what is read below stands until the end
-	op := vouch_data.log_phase(cycle_id, report_id, 'data_owner_id', lob_id, 'assign_data_owner',
-		jsonb_build_object('lob_id', lob_id, 'owner_id', owner_id, 'assignment_type', kind), 1, who);
+	op := vouch_data.lock_phase(cycle_id, report_id, 'data_owner_id', lob_id);
 	SELECT * INTO old FROM vouch_data.data_owner_assignment a
 	WHERE a.bucket = b AND a.subject = subject AND a.lob_id = lob_id AND a.assignment_type = kind AND a.status = 'active';
 	-- said again while the cycle waits for it, as after a redrive, it is an answer
 	IF old.owner_id = owner_id AND vouch_data.cycle_runs(subject) THEN
+		PERFORM vouch_data.log_phase(cycle_id, report_id, 'data_owner_id', lob_id, 'assign_data_owner',
+			jsonb_build_object('lob_id', lob_id, 'owner_id', owner_id, 'assignment_type', kind), 1, who);
 		PERFORM vouch_data.tell_cycle(subject, 'data_owner_assignment_' || lob_id,
 			jsonb_build_object('assignment_id', old.assignment_id, 'owner_id', owner_id, 'lob_id', lob_id))
 		WHERE vouch_data.acting_workflow() IS NULL;
@@ -152,7 +158,9 @@ BEGIN
 		WHERE a.bucket = b AND a.assignment_id = old.assignment_id
 		RETURNING * INTO new;
 		INSERT INTO vouch_data.data_owner_change
-		VALUES (b, vouch_data.event_id(b), old.assignment_id, 'transferred', to_jsonb(old) - 'bucket', to_jsonb(new) - 'bucket', new.reason, who, clock_timestamp(), op);
+		VALUES (b, vouch_data.event_id(b), old.assignment_id, 'transferred', to_jsonb(old) - 'bucket', to_jsonb(new) - 'bucket', new.reason, who, clock_timestamp(), op)
+		RETURNING * INTO change;
+		written := vouch_data.recorded('data_owner_assignment', new.assignment_id, new) || vouch_data.recorded('data_owner_change', change.change_id, change);
 	END IF;
 	INSERT INTO vouch_data.data_owner_assignment
 	VALUES (b, vouch_data.event_id(b), subject, cycle_id, report_id, lob_id, owner_id, kind, 'active',
@@ -160,7 +168,11 @@ BEGIN
 		(SELECT e.workflow_id FROM vouch_data.execution e WHERE e.bucket = b AND e.workflow_id = subject AND e.status = 'running'))
 	RETURNING * INTO new;
 	INSERT INTO vouch_data.data_owner_change
-	VALUES (b, vouch_data.event_id(b), new.assignment_id, 'created', NULL, to_jsonb(new) - 'bucket', NULL, who, clock_timestamp(), op);
+	VALUES (b, vouch_data.event_id(b), new.assignment_id, 'created', NULL, to_jsonb(new) - 'bucket', NULL, who, clock_timestamp(), op)
+	RETURNING * INTO change;
+	written := written || vouch_data.recorded('data_owner_assignment', new.assignment_id, new) || vouch_data.recorded('data_owner_change', change.change_id, change);
+	PERFORM vouch_data.log_phase(cycle_id, report_id, 'data_owner_id', lob_id, 'assign_data_owner',
+		jsonb_build_object('lob_id', lob_id, 'owner_id', owner_id, 'assignment_type', kind, 'rows', written), 1, who);
 	PERFORM vouch_data.tell_cycle(subject, 'data_owner_assignment_' || lob_id,
 		jsonb_build_object('assignment_id', new.assignment_id, 'owner_id', owner_id, 'lob_id', lob_id))
 	WHERE vouch_data.acting_workflow() IS NULL;
@@ -181,11 +193,11 @@ DECLARE
 	who text := vouch.actor();
 	old vouch_data.data_owner_assignment;
 	new vouch_data.data_owner_assignment;
+	change vouch_data.data_owner_change;
 	op int;
 BEGIN
 	PERFORM vouch_data.require_role(who, 'data_executive', lob_id, format('end the assignment of %s', lob_id));
-	op := vouch_data.log_phase(cycle_id, report_id, 'data_owner_id', lob_id, 'end_data_owner',
-		jsonb_build_object('lob_id', lob_id, 'assignment_type', assignment_type, 'reason', reason), 1, who);
+	op := vouch_data.lock_phase(cycle_id, report_id, 'data_owner_id', lob_id);
 	SELECT * INTO old FROM vouch_data.data_owner_assignment a
 	WHERE a.bucket = b AND a.subject = subject AND a.lob_id = lob_id AND a.assignment_type = assignment_type AND a.status = 'active';
 	IF old.assignment_id IS NULL THEN
@@ -197,7 +209,11 @@ BEGIN
 	WHERE a.bucket = b AND a.assignment_id = old.assignment_id
 	RETURNING * INTO new;
 	INSERT INTO vouch_data.data_owner_change
-	VALUES (b, vouch_data.event_id(b), old.assignment_id, 'deactivated', to_jsonb(old) - 'bucket', to_jsonb(new) - 'bucket', reason, who, clock_timestamp(), op);
+	VALUES (b, vouch_data.event_id(b), old.assignment_id, 'deactivated', to_jsonb(old) - 'bucket', to_jsonb(new) - 'bucket', reason, who, clock_timestamp(), op)
+	RETURNING * INTO change;
+	PERFORM vouch_data.log_phase(cycle_id, report_id, 'data_owner_id', lob_id, 'end_data_owner',
+		jsonb_build_object('lob_id', lob_id, 'assignment_type', assignment_type, 'reason', reason, 'rows',
+			vouch_data.recorded('data_owner_assignment', new.assignment_id, new) || vouch_data.recorded('data_owner_change', change.change_id, change)), 1, who);
 	RETURN jsonb_build_object('phase', 'data_owner_id', 'state', 'recorded', 'assignment_id', new.assignment_id, 'lob_id', lob_id,
 		'owner_id', new.owner_id, 'status', 'inactive');
 END

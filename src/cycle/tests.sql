@@ -66,6 +66,8 @@ DECLARE
 	details jsonb := coalesce(action_details, '{}');
 	lob text := coalesce(details ->> 'lob_id', '');
 	id uuid := vouch_data.event_id(b);
+	act vouch_data.test_action;
+	written jsonb := '{}';
 	op int;
 BEGIN
 	IF coalesce(test_execution_id, '') = '' THEN
@@ -84,18 +86,23 @@ BEGIN
 			USING ERRCODE = 'VO002', DETAIL = 'Its test cycle runs; results come from the tests that the cycle itself runs on the documents that were handed in.',
 				HINT = 'Hand in a document with vouch.submit_document(): the cycle tests it.';
 	END IF;
-	op := vouch_data.log_phase(cycle_id, report_id, 'test_execution', lob, 'record_test_action',
-		jsonb_build_object('audit_id', id, 'test_execution_id', test_execution_id, 'action_type', action_type, 'digest', encode(vouch.digest(details), 'hex')), 1, who);
+	op := vouch_data.lock_phase(cycle_id, report_id, 'test_execution', lob);
 	IF action_type = 'test_result' THEN
 		-- a later result of the same test takes the place of the one before
-		UPDATE vouch_data.test_action t SET is_current = false
-		WHERE t.bucket = b AND t.subject = subject AND t.lob_id = lob AND t.sample_id = details ->> 'sample_id'
-		AND t.action_type = 'test_result' AND t.is_current;
+		WITH u AS (UPDATE vouch_data.test_action t SET is_current = false
+			WHERE t.bucket = b AND t.subject = subject AND t.lob_id = lob AND t.sample_id = details ->> 'sample_id'
+			AND t.action_type = 'test_result' AND t.is_current
+			RETURNING *)
+		SELECT coalesce(jsonb_object_agg('test_action ' || u.audit_id, vouch_data.record_digest(u)), '{}') INTO written FROM u;
 	END IF;
 	INSERT INTO vouch_data.test_action (bucket, audit_id, subject, cycle_id, report_id, lob_id, test_execution_id, action_type, action_details,
 		request_reason, requested_by, requested_at, sample_id, submission_id, passed, op_no)
 	VALUES (b, id, subject, cycle_id, report_id, lob, test_execution_id, action_type, details,
-		details ->> 'reason', who, clock_timestamp(), details ->> 'sample_id', (details ->> 'submission_id')::uuid, (details ->> 'passed')::boolean, op);
+		details ->> 'reason', who, clock_timestamp(), details ->> 'sample_id', (details ->> 'submission_id')::uuid, (details ->> 'passed')::boolean, op)
+	RETURNING * INTO act;
+	PERFORM vouch_data.log_phase(cycle_id, report_id, 'test_execution', lob, 'record_test_action',
+		jsonb_build_object('audit_id', id, 'test_execution_id', test_execution_id, 'action_type', action_type,
+			'digest', encode(vouch.digest(details), 'hex'), 'rows', written || vouch_data.recorded('test_action', id, act)), 1, who);
 	RETURN jsonb_build_object('phase', 'test_execution', 'state', 'recorded', 'version_id', NULL, 'version_number', NULL,
 		'audit_id', id, 'test_execution_id', test_execution_id, 'action_type', action_type, 'lob_id', lob, 'requested_by', who);
 END
@@ -109,7 +116,6 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	who text := vouch_data.check_actor(responded_by, 'responded_by');
 	act vouch_data.test_action;
-	op int;
 	hours numeric;
 BEGIN
 	IF response_status IS NULL OR response_status NOT IN ('fulfilled', 'rejected', 'partial') THEN
@@ -129,8 +135,7 @@ BEGIN
 	THEN
 		PERFORM vouch_data.require_role(who, 'data_owner', act.lob_id, 'answer this test action');
 	END IF;
-	op := vouch_data.log_phase(act.cycle_id, act.report_id, 'test_execution', act.lob_id, 'update_test_response',
-		jsonb_build_object('audit_id', audit_id, 'response_status', response_status, 'response_notes', response_notes), 1, who);
+	PERFORM vouch_data.lock_phase(act.cycle_id, act.report_id, 'test_execution', act.lob_id);
 	SELECT * INTO act FROM vouch_data.test_action t WHERE t.bucket = act.bucket AND t.audit_id = audit_id;
 	IF act.response_status IN ('fulfilled', 'rejected') THEN
 		RAISE EXCEPTION 'this % of test % is answered already', replace(act.action_type, '_', ' '), act.test_execution_id
@@ -144,6 +149,9 @@ BEGIN
 		impact = CASE WHEN hours <= 24 THEN 'none' WHEN hours <= 72 THEN 'minor_delay' ELSE 'major_delay' END
 	WHERE t.bucket = act.bucket AND t.audit_id = audit_id
 	RETURNING * INTO act;
+	PERFORM vouch_data.log_phase(act.cycle_id, act.report_id, 'test_execution', act.lob_id, 'update_test_response',
+		jsonb_build_object('audit_id', audit_id, 'response_status', response_status, 'response_notes', response_notes,
+			'rows', vouch_data.recorded('test_action', audit_id, act)), 1, who);
 	RETURN jsonb_build_object('phase', 'test_execution', 'state', 'recorded', 'version_id', NULL, 'version_number', NULL,
 		'audit_id', audit_id, 'test_execution_id', act.test_execution_id, 'response_status', act.response_status,
 		'responded_by', who, 'turnaround_hours', act.turnaround_hours, 'impact', act.impact);
@@ -195,25 +203,34 @@ DECLARE
 	subject text := vouch_data.cycle_subject(cycle_id, report_id);
 	b int := vouch.bucket(subject);
 	who text := vouch_data.check_actor(user_id, 'user_id');
+	written jsonb;
 	op int;
 BEGIN
 	PERFORM vouch_data.require_role(who, 'tester', lob_id, 'record test results');
 	PERFORM vouch_data.require_tested(subject, lob_id);
-	op := vouch_data.log_phase(cycle_id, report_id, 'test_execution', lob_id, 'test_result',
-		jsonb_build_object('by_hand', vouch_data.acting_workflow() IS NULL, 'results', jsonb_array_length(results), 'digest', encode(vouch.digest(results), 'hex')), jsonb_array_length(results), who);
-	UPDATE vouch_data.test_action t SET is_current = false
-	FROM jsonb_array_elements(results) AS r
-	WHERE t.bucket = b AND t.subject = subject AND t.lob_id = lob_id AND t.sample_id = r ->> 'sample_id'
-	AND t.action_type = 'test_result' AND t.is_current;
-	INSERT INTO vouch_data.test_action (bucket, audit_id, subject, cycle_id, report_id, lob_id, test_execution_id, action_type, action_details,
-		requested_by, requested_at, sample_id, submission_id, passed, op_no)
-	SELECT b, vouch_data.event_id(b), subject, cycle_id, report_id, lob_id, 'test-' || (r ->> 'sample_id'), 'test_result', r,
-		who, clock_timestamp(), r ->> 'sample_id', (r ->> 'submission_id')::uuid, (r ->> 'passed')::boolean, op
-	FROM jsonb_array_elements(results) AS r;
-	UPDATE vouch_data.document_submission d
-	SET status = x ->> 'status', reviewed_by = who, reviewed_at = clock_timestamp(), review_notes = x ->> 'notes'
-	FROM jsonb_array_elements(documents) AS x
-	WHERE d.bucket = b AND d.submission_id = (x ->> 'submission_id')::uuid AND d.subject = subject AND d.lob_id = lob_id;
+	op := vouch_data.lock_phase(cycle_id, report_id, 'test_execution', lob_id);
+	WITH u AS (UPDATE vouch_data.test_action t SET is_current = false
+		FROM jsonb_array_elements(results) AS r
+		WHERE t.bucket = b AND t.subject = subject AND t.lob_id = lob_id AND t.sample_id = r ->> 'sample_id'
+		AND t.action_type = 'test_result' AND t.is_current
+		RETURNING t.*)
+	SELECT coalesce(jsonb_object_agg('test_action ' || u.audit_id, vouch_data.record_digest(u)), '{}') INTO written FROM u;
+	WITH n AS (INSERT INTO vouch_data.test_action (bucket, audit_id, subject, cycle_id, report_id, lob_id, test_execution_id, action_type, action_details,
+			requested_by, requested_at, sample_id, submission_id, passed, op_no)
+		SELECT b, vouch_data.event_id(b), subject, cycle_id, report_id, lob_id, 'test-' || (r ->> 'sample_id'), 'test_result', r,
+			who, clock_timestamp(), r ->> 'sample_id', (r ->> 'submission_id')::uuid, (r ->> 'passed')::boolean, op
+		FROM jsonb_array_elements(results) AS r
+		RETURNING *)
+	SELECT written || coalesce(jsonb_object_agg('test_action ' || n.audit_id, vouch_data.record_digest(n)), '{}') INTO written FROM n;
+	WITH d AS (UPDATE vouch_data.document_submission d
+		SET status = x ->> 'status', reviewed_by = who, reviewed_at = clock_timestamp(), review_notes = x ->> 'notes'
+		FROM jsonb_array_elements(documents) AS x
+		WHERE d.bucket = b AND d.submission_id = (x ->> 'submission_id')::uuid AND d.subject = subject AND d.lob_id = lob_id
+		RETURNING d.*)
+	SELECT written || coalesce(jsonb_object_agg('document_submission ' || d.submission_id, vouch_data.record_digest(d)), '{}') INTO written FROM d;
+	PERFORM vouch_data.log_phase(cycle_id, report_id, 'test_execution', lob_id, 'test_result',
+		jsonb_build_object('by_hand', vouch_data.acting_workflow() IS NULL, 'results', jsonb_array_length(results),
+			'digest', encode(vouch.digest(results), 'hex'), 'rows', written), jsonb_array_length(results), who);
 END
 $$;
 COMMENT ON FUNCTION vouch_data.record_test_results(bigint, bigint, text, text, jsonb, jsonb) IS

@@ -9,18 +9,21 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/rls.h"
 #include "utils/rel.h"
 
 VOUCH_FUNCTION(vouch_sql_guard);
 VOUCH_FUNCTION(vouch_sql_in_guarded);
+VOUCH_FUNCTION(vouch_sql_in_restore);
 
 /*
  * Is a dump being restored?  vouch.restoring says so; and the rows of a plain
@@ -37,17 +40,44 @@ vouch_in_restore(bool insert)
 		 namespace_search_path != NULL && namespace_search_path[0] == '\0');
 }
 
-/* vouch_data.guard(), a statement trigger, with the optional argument 'append-only' */
+/*
+ * Does one of our functions in PL/pgSQL write?  They run as the extension's
+ * owner because they are SECURITY DEFINER; who is the owner, but calls no
+ * such function, has no business here.
+ */
+static bool
+in_own_function(void)
+{
+	return InLocalUserIdChange() && GetUserId() == vouch_owner_id();
+}
+
+/*
+ * vouch_data.guard(), a statement trigger.  Its argument: none: what our C
+ * writes; append-only: what it only adds to; recorded: what our functions in
+ * PL/pgSQL add and update; added: what they only add to; configured: what they
+ * may also delete.
+ */
 Datum
 vouch_sql_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	const char *table,
-			   *verb;
+			   *verb,
+			   *kind;
+	bool		may;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "vouch_data.guard() was not called as a trigger");
-	if (vouch_stmt_in_guarded() || vouch_in_restore(TRIGGER_FIRED_BY_INSERT(data->tg_event)))
+	if (vouch_stmt_in_guarded() || creating_extension ||
+		vouch_in_restore(TRIGGER_FIRED_BY_INSERT(data->tg_event)))
+		return PointerGetDatum(NULL);
+	kind = data->tg_trigger->tgnargs > 0 ? data->tg_trigger->tgargs[0] : "";
+	may = TRIGGER_FIRED_BY_INSERT(data->tg_event) ?
+		strcmp(kind, "recorded") == 0 || strcmp(kind, "added") == 0 || strcmp(kind, "configured") == 0 :
+		TRIGGER_FIRED_BY_UPDATE(data->tg_event) ?
+		strcmp(kind, "recorded") == 0 || strcmp(kind, "configured") == 0 :
+		TRIGGER_FIRED_BY_DELETE(data->tg_event) && strcmp(kind, "configured") == 0;
+	if (may && in_own_function())
 		return PointerGetDatum(NULL);
 
 	table = RelationGetRelationName(data->tg_relation);
@@ -60,12 +90,18 @@ vouch_sql_guard(PG_FUNCTION_ARGS)
 	else
 		verb = "truncate";
 
-	if (data->tg_trigger->tgnargs > 0)
+	if (strcmp(kind, "append-only") == 0 || strcmp(kind, "added") == 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_APPEND_ONLY),
 				 errmsg("cannot %s table \"%s\"", verb, table),
 				 errdetail("It is append-only, for every role: Vouch adds to it what is done through its functions."),
 				 errhint("A correction is an operation of its own; a dump is restored with vouch.restoring = on.")));
+	if (kind[0] != '\0')
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_FROZEN),
+				 errmsg("cannot %s table \"%s\"", verb, table),
+				 errdetail("Only Vouch's own functions write it, and the log tells of each row, whichever role calls."),
+				 errhint("Its comment names the functions; a dump is restored with vouch.restoring = on.")));
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_FROZEN),
 			 errmsg("cannot %s table \"%s\"", verb, table),
@@ -79,4 +115,11 @@ Datum
 vouch_sql_in_guarded(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(vouch_stmt_in_guarded());
+}
+
+/* vouch_data.in_restore(): do rows come in that were logged where they come from? */
+Datum
+vouch_sql_in_restore(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(creating_extension || vouch_in_restore(true));
 }

@@ -36,7 +36,7 @@ static VouchStmt find_records = {
 
 static VouchStmt find_artifact = {
 	"SELECT bucket, artifact_no FROM vouch_data.artifact"
-	" WHERE bucket = vouch.bucket($1) AND subject = $1 AND phase = vouch_data.phase_key($2) AND scope = $3",
+	" WHERE bucket = vouch.bucket($1) AND subject = $1 AND phase = CASE WHEN $2 LIKE '@%' THEN $2 ELSE vouch_data.phase_key($2) END AND scope = $3",
 	SPI_OK_SELECT, 3, {TEXTOID, TEXTOID, TEXTOID}, .indexed = true
 };
 

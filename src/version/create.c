@@ -341,7 +341,10 @@ vouch_sql_create_version_from(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(make_version(&making, phase, state.items));
 }
 
-/* vouch_data.ensure_artifact(subject, phase, scope, cycle_id, report_id): for the audit-only phases */
+/*
+ * vouch_data.ensure_artifact(subject, phase, scope, cycle_id, report_id): for
+ * the audit-only phases, and for what is in no phase: no key begins with @
+ */
 Datum
 vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 {
@@ -362,7 +365,7 @@ vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 	check_scope(scope);
 	SPI_connect();
 	artifact_no = vouch_store_artifact(vouch_id_bucket(subject, strlen(subject)), subject,
-									   vouch_phase_key(phase), scope, cycle, report);
+									   phase[0] == '@' ? phase : vouch_phase_key(phase), scope, cycle, report);
 	SPI_finish();
 	PG_RETURN_INT32(artifact_no);
 }

@@ -83,7 +83,7 @@ CREATE TABLE vouch_data.artifact (
 	bucket int NOT NULL,
 	artifact_no int NOT NULL,
 	subject text NOT NULL,
-	phase text NOT NULL REFERENCES vouch_data.phase,
+	phase text NOT NULL,				-- vouch_data.phase, or @configuration: src/evidence
 	scope text NOT NULL DEFAULT '',
 	cycle_id bigint,
 	report_id bigint,
@@ -100,7 +100,7 @@ COMMENT ON TABLE vouch_data.artifact IS
 COMMENT ON COLUMN vouch_data.artifact.bucket IS 'Bucket of the subject: vouch.bucket(subject)';
 COMMENT ON COLUMN vouch_data.artifact.artifact_no IS 'Number in the bucket: a hash, not dense';
 COMMENT ON COLUMN vouch_data.artifact.subject IS 'What the cycle is about, such as cycle-7-report-3';
-COMMENT ON COLUMN vouch_data.artifact.phase IS 'Key of the phase';
+COMMENT ON COLUMN vouch_data.artifact.phase IS 'Key of the phase; @configuration for the log of roles, delegations and policies';
 COMMENT ON COLUMN vouch_data.artifact.scope IS 'Empty, or a line of business';
 COMMENT ON COLUMN vouch_data.artifact.cycle_id IS 'Cycle, when the subject is one cycle of a report';
 COMMENT ON COLUMN vouch_data.artifact.report_id IS 'Report, when the subject is one cycle of a report';
@@ -561,10 +561,10 @@ CREATE TYPE vouch.verification AS (check_name text, subject text, phase text, sc
 	checked bigint, first_bad text, detail text);
 COMMENT ON TYPE vouch.verification IS 'A row of vouch.verify()';
 
-CREATE FUNCTION vouch.verify(subject text DEFAULT NULL, level text DEFAULT 'everything')
+CREATE FUNCTION vouch_data.verify_artifacts(subject text, level text)
 RETURNS SETOF vouch.verification
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_verify';
-COMMENT ON FUNCTION vouch.verify(text, text) IS
-'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check. Levels, each with the checks of those before: blocks, log (to operations), content (to payloads), everything. First, when there is no subject or the level is blocks, one row for the blocks (of everything, or those with the subject''s operations: each gives its hash, they are a chain and cover all transactions, the stored leaves give their roots); then one for all: artifacts (no row belongs to an artifact that is gone; checked with the bucket of the subject). operations (the log''s content gives its hashes, and these a chain), states (each version is there, in the state that the log led it to, and its row says what its operations say), payloads (each gives its hash, unless an operation redacted it: detail then says so), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another, and the log says who put them there), verdicts (they are those that the log''s decisions gave), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
+COMMENT ON FUNCTION vouch_data.verify_artifacts(text, text) IS
+'The part of vouch.verify() that is about blocks and artifacts';
 
-GRANT EXECUTE ON FUNCTION vouch.verify(text, text) TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch_data.verify_artifacts(text, text) TO vouch_reader;
