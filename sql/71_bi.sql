@@ -66,15 +66,16 @@ SELECT phase, phase_no, phase_label, lob_id, current_version_no, current_state, 
 
 -- The counts are those of the tables.
 SELECT (SELECT count(*) FROM vouch_bi.dim_phase) = (SELECT count(*) FROM vouch_data.phase) AS phases,
-	(SELECT count(*) FROM vouch_bi.dim_artifact) = (SELECT count(*) FROM vouch_data.artifact) AS artifacts,
+	(SELECT count(*) FROM vouch_bi.dim_artifact) = (SELECT count(*) FROM vouch_data.artifact WHERE phase <> '@configuration') AS artifacts,
 	(SELECT count(*) FROM vouch_bi.fact_version) = (SELECT count(*) FROM vouch_data.version) AS versions,
 	(SELECT count(*) FROM vouch_bi.fact_decision) = (SELECT count(*) FROM vouch_data.decision) AS decisions,
 	(SELECT count(*) FROM vouch_bi.fact_signature) = (SELECT count(*) FROM vouch_data.signature) AS signatures,
-	(SELECT count(*) FROM vouch_bi.fact_operation) = (SELECT count(*) FROM vouch_data.operation) AS operations,
+	(SELECT count(*) FROM vouch_bi.fact_operation) = (SELECT count(*) FROM vouch_data.operation)
+		- (SELECT count(*) FROM vouch_data.artifact a JOIN vouch_data.operation o USING (bucket, artifact_no) WHERE a.phase = '@configuration') AS operations,
 	(SELECT count(*) FROM vouch_bi.fact_execution) = (SELECT count(*) FROM vouch_data.execution) AS executions;
 SELECT (SELECT count(DISTINCT version_id) FROM vouch_bi.fact_version) = (SELECT count(*) FROM vouch_data.version) AS version_keys,
 	(SELECT count(DISTINCT decision_id) FROM vouch_bi.fact_decision) = (SELECT count(*) FROM vouch_data.decision) AS decision_keys,
-	(SELECT count(DISTINCT artifact_id) FROM vouch_bi.dim_artifact) = (SELECT count(*) FROM vouch_data.artifact) AS artifact_keys,
+	(SELECT count(DISTINCT artifact_id) FROM vouch_bi.dim_artifact) = (SELECT count(*) FROM vouch_data.artifact WHERE phase <> '@configuration') AS artifact_keys,
 	(SELECT count(DISTINCT day_on) = count(*) AND min(day_on) = '2020-01-01' FROM vouch_bi.dim_date) AS days;
 -- Decisions that are shown by a version are its items; the current ones of an artifact are its newest version's.
 SELECT count(*) AS wrong FROM vouch_bi.fact_version v

@@ -371,10 +371,10 @@ BEGIN
 			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard(''append-only'')', t);
 		EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER guard', t);
 	END LOOP;
-	-- These are ended, never deleted.
+	-- These are ended, never deleted, by the functions below.
 	FOREACH t IN ARRAY ARRAY['role_grant', 'delegation'] LOOP
-		EXECUTE format('CREATE TRIGGER guard BEFORE DELETE OR TRUNCATE ON vouch_data.%I
-			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard(''append-only'')', t);
+		EXECUTE format('CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.%I
+			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard(''recorded'')', t);
 		EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER guard', t);
 	END LOOP;
 END

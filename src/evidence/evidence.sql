@@ -29,12 +29,17 @@ COMMENT ON FUNCTION vouch_data.recorded_tables() IS
 'Tables whose rows the log tells of: their key, the kind of their guard, the phase whose operations tell, and, for those that a trigger logs, the operations of an insert, an update and a delete. belongs: which rows are of bucket $1, subject $2 and scope $3';
 
 -- A row as it is compared: without nulls, so that a column that is added later changes nothing.
--- The settings are those that a value's text depends on.
+-- The settings are those that a value's text depends on.  When and by whom the extension was installed is
+-- not told: what it brings is not dumped, and a copy has been installed at another time.
 CREATE FUNCTION vouch_data.record_of(row_of_table anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET intervalstyle = 'iso_8601' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+DECLARE
+	r jsonb;
 BEGIN
-	RETURN (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(row_of_table)) AS e WHERE e.value <> 'null');
+	r := to_jsonb(row_of_table);
+	RETURN (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(r) AS e WHERE e.value <> 'null'
+		AND NOT (coalesce(r ->> 'shipped', '') = 'true' AND e.key IN ('created_by', 'created_at', 'set_by', 'set_at')));
 END
 $$;
 COMMENT ON FUNCTION vouch_data.record_of(anyelement) IS 'A row of a table as an object without nulls, the same whatever the session has set';
@@ -212,12 +217,12 @@ BEGIN
 			CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(o.detail -> 'rows') WHEN 'object' THEN o.detail -> 'rows' END) AS e
 			JOIN vouch_data.recorded_tables() r ON r.phase = a.phase AND r.table_name = split_part(e.key, ' ', 1)
 			WHERE f.bucket = a.bucket AND f.subject = a.subject AND f.scope = a.scope
-			ORDER BY e.key, o.at DESC, o.op_no DESC),
+			ORDER BY e.key, CASE WHEN a.phase <> 'request_info' THEN o.op_no END DESC, o.at DESC, o.op_no DESC),
 		stored AS (SELECT x.key, x.record FROM vouch_data.recorded_tables() r,
 			vouch_data.records(r.table_name, r.keys,
 				CASE WHEN r.belongs = 'true' THEN 'true' ELSE 't.bucket = $1 AND ' || r.belongs END, a.bucket, a.subject, a.scope) x
 			WHERE r.phase = a.phase)
-		SELECT count(*) OVER () AS n, coalesce(s.key, t.key) AS what,
+		SELECT count(*) OVER () AS n, x.* INTO bad FROM (SELECT coalesce(s.key, t.key) AS what,
 			CASE WHEN t.key IS NULL THEN 'The log does not know it.'
 				WHEN t.value = 'null' AND s.key IS NOT NULL THEN format('Operation %s deleted it, but it is there.', t.op_no)
 				WHEN t.value = 'null' THEN NULL
@@ -227,8 +232,8 @@ BEGIN
 				WHEN jsonb_typeof(t.value) = 'object' AND t.value <> s.record
 					THEN format('It is not as operation %s left it: %s.', t.op_no, (SELECT string_agg(k, ', ' ORDER BY k)
 						FROM jsonb_object_keys(t.value || s.record) AS k WHERE t.value -> k IS DISTINCT FROM s.record -> k)) END AS why
-		INTO bad FROM stored s FULL JOIN told t ON t.key = s.key
-		ORDER BY 3 IS NULL, 2 LIMIT 1;
+			FROM stored s FULL JOIN told t ON t.key = s.key) AS x
+		ORDER BY x.why IS NULL, x.what LIMIT 1;
 		IF bad.n > 0 THEN
 			RETURN NEXT ROW('records', a.subject, a.phase, a.scope, bad.why IS NULL, bad.n, CASE WHEN bad.why IS NOT NULL THEN bad.what END, bad.why)::vouch.verification;
 		END IF;

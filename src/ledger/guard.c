@@ -90,7 +90,8 @@ vouch_sql_guard(PG_FUNCTION_ARGS)
 	else
 		verb = "truncate";
 
-	if (strcmp(kind, "append-only") == 0 || strcmp(kind, "added") == 0)
+	if (strcmp(kind, "append-only") == 0 || strcmp(kind, "added") == 0 ||
+		(strcmp(kind, "recorded") == 0 && !TRIGGER_FIRED_BY_INSERT(data->tg_event) && !TRIGGER_FIRED_BY_UPDATE(data->tg_event)))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_APPEND_ONLY),
 				 errmsg("cannot %s table \"%s\"", verb, table),
