@@ -231,8 +231,8 @@ VouchMakerHook vouch_maker_hook = NULL;
  * Who changes a draft has part in it, so it takes a part in it already, or
  * the phase's role: else anybody could have others submit what is not theirs.
  */
-static void
-check_editor(const VouchVersion *version, const char *actor)
+void
+vouch_revise_check_editor(const VouchVersion *version, const char *actor)
 {
 	const char **names;
 	int			n = vouch_version_contributors(version, &names);
@@ -505,7 +505,7 @@ vouch_sql_edit_items(PG_FUNCTION_ARGS)
 							  PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1), actor, "items");
 	version = vouch_version_lock(id);
 	(void) vouch_version_rule(version, "edit");
-	check_editor(version, actor);
+	vouch_revise_check_editor(version, actor);
 	n = items->n;
 	if (n > 0)
 	{
@@ -541,7 +541,7 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 	SPI_connect();
 	version = vouch_version_lock(id);
 	(void) vouch_version_rule(version, "edit");
-	check_editor(version, actor);
+	vouch_revise_check_editor(version, actor);
 	seen = vouch_keyset_create(n);
 	for (int i = 0; i < n; i++)
 	{

@@ -280,6 +280,8 @@ vouch_row_begin(VouchRowSection *section, Relation table)
 	static const char *const settings[][2] = {
 		{"search_path", "pg_catalog, pg_temp"}, {"timezone", "UTC"}, {"datestyle", "ISO, YMD"},
 		{"intervalstyle", "postgres"}, {"extra_float_digits", "1"}, {"bytea_output", "hex"},
+		/* all rows, or an error where policies are forced on the owner */
+		{"row_security", "off"},
 	};
 
 	GetUserIdAndSecContext(&section->userid, &section->sec_context);

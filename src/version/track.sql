@@ -203,7 +203,7 @@ COMMENT ON COLUMN vouch.tracked_tables.version_id IS 'Id of the newest version';
 CREATE FUNCTION vouch.restore_table(version_id uuid, reason text DEFAULT NULL,
 	OUT inserted bigint, OUT updated bigint, OUT deleted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
-SET intervalstyle = 'postgres' SET bytea_output = 'hex' AS $$
+SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET row_security = off AS $$
 #variable_conflict use_variable
 DECLARE
 	t record;
@@ -268,10 +268,17 @@ BEGIN
 	LOOP
 		PERFORM vouch_data.track_install(root);
 	END LOOP;
+	SELECT h.inhparent INTO root FROM pg_inherits h JOIN vouch_data.tracked_table t ON t.relation IN (h.inhparent, h.inhrelid)
+		JOIN pg_class c ON c.oid = h.inhparent WHERE c.relkind <> 'p' LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'a tracked table can neither inherit nor be inherited from' USING ERRCODE = 'VO605',
+			DETAIL = format('Writes to the tables that inherit from %s would not be seen.', root),
+			HINT = 'Use partitions, or end the tracking with vouch.untrack_table().';
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION vouch_data.track_ddl() IS
-'Event trigger: a new partition of a tracked table gets the triggers, so that writes to it are recorded, too';
+'Event trigger: a new partition of a tracked table gets the triggers, so that writes to it are recorded, too; VO605 when a tracked table comes to inherit';
 CREATE EVENT TRIGGER vouch_track_ddl ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
 	EXECUTE FUNCTION vouch_data.track_ddl();
 ALTER EVENT TRIGGER vouch_track_ddl ENABLE ALWAYS;

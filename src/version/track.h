@@ -1,0 +1,64 @@
+/*
+ * track.h
+ *	  Tables that version themselves: how they are configured, and in what order
+ *	  their statements end.
+ */
+#ifndef VOUCH_VERSION_TRACK_H
+#define VOUCH_VERSION_TRACK_H
+
+#include "utils/rel.h"
+#include "version/items.h"
+
+/* A tracked table, as it is configured. */
+typedef struct VouchTracked
+{
+	Oid			relation;		/* of partitions the topmost */
+	char	   *name;
+	int			bucket;
+	int			artifact_no;
+	char	  **keys;
+	int			nkeys;
+	bool		unique;			/* an index keeps two rows from having one key */
+	bool		refuse;			/* a change of what is closed */
+	char	   *phase;
+} VouchTracked;
+
+/*
+ * The configuration of a table, or, for a partition, of what it is a part of;
+ * NULL if there is none.  Kept for the session until the table's definition or
+ * its configuration changes; a copy in CurrentMemoryContext.  Needs SPI_connect().
+ */
+extern VouchTracked *vouch_tracked_find(Oid relation, bool is_partition);
+
+/* The tracked table that a caller names, or VO605. */
+extern VouchTracked *vouch_tracked_require(Oid relation);
+
+/* Raises VO605 when two rows may have one key by now. */
+extern void vouch_tracked_check_unique(const VouchTracked *tracked);
+
+/* Raises unless the caller owns the table. */
+extern void vouch_tracked_check_owner(Oid relation);
+
+/*
+ * A statement on a tracked table, from its triggers before to those after.
+ * Triggers and functions may run others on the same table in between, whose
+ * changes are recorded first, though they are newer.
+ */
+typedef struct VouchTrackedQuery VouchTrackedQuery;
+
+/* Notes that a statement begins; context is the executor's, and goes with it. */
+extern void vouch_tracked_query_begin(MemoryContext context, Oid relation, int event);
+
+/* The statement whose trigger after event this is. */
+extern VouchTrackedQuery *vouch_tracked_query_end(MemoryContext context, Oid relation, int event);
+
+/* Did another statement record a change of the table while this one ran? */
+extern bool vouch_tracked_query_disturbed(const VouchTrackedQuery *query);
+
+/* Notes that a change is recorded; keys are the rows that it put. */
+extern void vouch_tracked_query_recorded(VouchTrackedQuery *query, Oid relation, const VouchItems *items);
+
+/* Did the statement put the row itself, in another of its parts? */
+extern bool vouch_tracked_query_put(VouchTrackedQuery *query, const text *key);
+
+#endif							/* VOUCH_VERSION_TRACK_H */

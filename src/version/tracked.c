@@ -1,0 +1,388 @@
+/*
+ * tracked.c
+ *	  Which tables are tracked, and how.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_type.h"
+#include "core/actor.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/stmt.h"
+#include "ledger/ledger.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "version/revise.h"
+#include "version/track.h"
+
+VOUCH_FUNCTION(vouch_sql_track_register);
+VOUCH_FUNCTION(vouch_sql_track_forget);
+VOUCH_FUNCTION(vouch_sql_track_sweep);
+
+static VouchStmt find_tracked = {
+	"SELECT t.bucket, t.artifact_no, t.key_columns, t.on_closed, a.phase"
+	" FROM vouch_data.tracked_table t, vouch_data.artifact a"
+	" WHERE t.relation = $1 AND a.bucket = t.bucket AND a.artifact_no = t.artifact_no",
+	SPI_OK_SELECT, 1, {OIDOID}, .indexed = true
+};
+
+static VouchStmt put_tracked = {
+	"INSERT INTO vouch_data.tracked_table AS t (relation, bucket, artifact_no, key_columns, on_closed, tracked_by, tracked_at)"
+	" VALUES ($1::oid, $2, $3, $4, $5, $6, now())"
+	" ON CONFLICT (relation) DO UPDATE SET key_columns = excluded.key_columns, on_closed = excluded.on_closed,"
+	"  bucket = excluded.bucket, artifact_no = excluded.artifact_no, tracked_by = excluded.tracked_by,"
+	"  tracked_at = excluded.tracked_at",
+	SPI_OK_INSERT, 6, {OIDOID, INT4OID, INT4OID, TEXTARRAYOID, TEXTOID, TEXTOID}, .guarded = true
+};
+
+static VouchStmt other_table = {
+	"SELECT t.relation::oid FROM vouch_data.tracked_table t, pg_catalog.pg_class c"
+	" WHERE t.bucket = $2 AND t.artifact_no = $3 AND t.relation <> $1 AND c.oid = t.relation",
+	SPI_OK_SELECT, 3, {OIDOID, INT4OID, INT4OID}
+};
+
+/* Where a table was dropped, its place is free. */
+static VouchStmt drop_tracked = {
+	"DELETE FROM vouch_data.tracked_table t WHERE t.relation = $1"
+	" OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.relation)",
+	SPI_OK_DELETE, 1, {OIDOID}, .guarded = true
+};
+
+static VouchStmt find_unique = {
+	"SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate"
+	" AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = pg_catalog.cardinality($2)"
+	" AND NOT EXISTS (SELECT FROM pg_catalog.unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS k(n)"
+	"  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n WHERE NOT a.attname::text = ANY ($2))",
+	SPI_OK_SELECT, 2, {OIDOID, TEXTARRAYOID}
+};
+
+static VouchStmt primary_key = {
+	"SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.o) FROM pg_catalog.pg_index i,"
+	" pg_catalog.unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY AS k(n, o), pg_catalog.pg_attribute a"
+	" WHERE i.indrelid = $1 AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.n",
+	SPI_OK_SELECT, 1, {OIDOID}
+};
+
+static VouchStmt inherits = {
+	"SELECT 1 FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhparent"
+	" WHERE $1 IN (h.inhparent, h.inhrelid) AND c.relkind <> 'p' LIMIT 1",
+	SPI_OK_SELECT, 1, {OIDOID}
+};
+
+static VouchStmt foreign_part = {
+	"SELECT 1 FROM pg_catalog.pg_partition_tree($1) t JOIN pg_catalog.pg_class c ON c.oid = t.relid"
+	" WHERE c.relkind = 'f' LIMIT 1",
+	SPI_OK_SELECT, 1, {OIDOID}
+};
+
+/* What was read of the configuration, in a hash table. */
+typedef struct Kept
+{
+	Oid			relation;		/* key */
+	VouchTracked tracked;
+	MemoryContext context;
+} Kept;
+
+static HTAB *kept = NULL;
+
+static char *
+full_name(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+
+	if (name == NULL)
+		return psprintf("%u", relation);
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name);
+}
+
+/* The definition of a table changed, or its configuration. */
+static void
+forget_kept(Datum arg, Oid relation)
+{
+	HASH_SEQ_STATUS scan;
+	Kept	   *entry;
+
+	hash_seq_init(&scan, kept);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (!OidIsValid(relation) || entry->relation == relation)
+		{
+			MemoryContextDelete(entry->context);
+			hash_search(kept, &entry->relation, HASH_REMOVE, NULL);
+		}
+}
+
+static VouchTracked *
+copy_tracked(const VouchTracked *tracked)
+{
+	VouchTracked *copy = palloc(sizeof(VouchTracked));
+
+	*copy = *tracked;
+	copy->name = pstrdup(tracked->name);
+	copy->phase = pstrdup(tracked->phase);
+	copy->keys = palloc(sizeof(char *) * tracked->nkeys);
+	for (int i = 0; i < tracked->nkeys; i++)
+		copy->keys[i] = pstrdup(tracked->keys[i]);
+	return copy;
+}
+
+/*
+ * Whatever the transaction's snapshot shows: the triggers that ask are there,
+ * so the configuration is, too.
+ */
+static VouchTracked *
+read_tracked(Oid relation)
+{
+	Datum		args[2] = {ObjectIdGetDatum(relation)};
+	VouchTracked *tracked;
+	Datum	   *keys;
+
+	if (vouch_stmt_run_latest(&find_tracked, args, NULL) == 0)
+		return NULL;
+	tracked = palloc0(sizeof(VouchTracked));
+	tracked->relation = relation;
+	tracked->name = full_name(relation);
+	tracked->bucket = vouch_stmt_get_int32(0, 1, 0);
+	tracked->artifact_no = vouch_stmt_get_int32(0, 2, 0);
+	args[1] = PointerGetDatum(DatumGetArrayTypePCopy(vouch_stmt_get(0, 3, NULL)));
+	deconstruct_array(DatumGetArrayTypeP(args[1]), TEXTOID, -1, false, TYPALIGN_INT, &keys, NULL, &tracked->nkeys);
+	tracked->keys = palloc(sizeof(char *) * tracked->nkeys);
+	for (int i = 0; i < tracked->nkeys; i++)
+		tracked->keys[i] = TextDatumGetCString(keys[i]);
+	tracked->refuse = strcmp(vouch_stmt_get_text(0, 4), "refuse") == 0;
+	tracked->phase = vouch_stmt_get_text(0, 5);
+	tracked->unique = vouch_stmt_run(&find_unique, args, NULL) > 0;
+	return tracked;
+}
+
+static VouchTracked *
+find_one(Oid relation)
+{
+	Kept	   *entry;
+	VouchTracked *tracked;
+	MemoryContext context,
+				old;
+
+	if (kept == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(Kept)};
+
+		kept = hash_create("vouch tracked tables", 16, &control, HASH_ELEM | HASH_BLOBS);
+		CacheRegisterRelcacheCallback(forget_kept, (Datum) 0);
+	}
+	entry = hash_search(kept, &relation, HASH_FIND, NULL);
+	if (entry != NULL)
+		return copy_tracked(&entry->tracked);
+	tracked = read_tracked(relation);
+	if (tracked == NULL)
+		return NULL;
+	context = AllocSetContextCreate(CacheMemoryContext, "vouch tracked table", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	entry = hash_search(kept, &relation, HASH_ENTER, NULL);
+	entry->tracked = *copy_tracked(tracked);
+	entry->context = context;
+	MemoryContextSwitchTo(old);
+	return tracked;
+}
+
+VouchTracked *
+vouch_tracked_find(Oid relation, bool is_partition)
+{
+	List	   *candidates = list_make1_oid(relation);
+	ListCell   *cell;
+
+	if (is_partition)
+		candidates = list_concat(candidates, get_partition_ancestors(relation));
+	foreach(cell, candidates)
+	{
+		VouchTracked *tracked = find_one(lfirst_oid(cell));
+
+		if (tracked != NULL)
+			return tracked;
+	}
+	return NULL;
+}
+
+void
+vouch_tracked_check_unique(const VouchTracked *tracked)
+{
+	if (!tracked->unique)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_SOURCE),
+				 errmsg("tracked table \"%s\" has no unique index on its key any more", tracked->name),
+				 errdetail("Rows are recognized as items by a key that no two rows have."),
+				 errhint("Make the index again, name another key with vouch.track_table(), or end the tracking with vouch.untrack_table().")));
+}
+
+void
+vouch_tracked_check_owner(Oid relation)
+{
+	if (!vouch_owns_table(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of table \"%s\"", full_name(relation)),
+				 errdetail("Tracking puts triggers on the table."),
+				 errhint("Have its owner call this.")));
+}
+
+VouchTracked *
+vouch_tracked_require(Oid relation)
+{
+	VouchTracked *tracked = vouch_tracked_find(relation, false);
+
+	if (tracked == NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_SOURCE),
+				 errmsg("table \"%s\" is not tracked", full_name(relation)),
+				 errhint("Tracked tables are listed by vouch.tracked_tables; vouch.track_table() adds one.")));
+	return tracked;
+}
+
+static void
+check_table(Oid relation, ArrayType *keys)
+{
+	Datum		args[2] = {ObjectIdGetDatum(relation), PointerGetDatum(keys)};
+	char		kind = get_rel_relkind(relation);
+	const char *why = NULL;
+
+	vouch_tracked_check_owner(relation);
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		why = "It is not a table.";
+	else if (get_rel_persistence(relation) == RELPERSISTENCE_TEMP)
+		why = "It is a temporary table.";
+	else if (get_rel_persistence(relation) == RELPERSISTENCE_UNLOGGED)
+		why = "It is an unlogged table, which a crash empties.";
+	else if (get_rel_namespace(relation) == get_namespace_oid("vouch_data", false))
+		why = "It is one of Vouch's own.";
+	else if (get_rel_relispartition(relation))
+		why = "It is a partition; the table that it is a part of can be tracked.";
+	else if (vouch_stmt_run(&inherits, args, NULL) > 0)
+		why = "It inherits from a table or is inherited from.";
+	else if (vouch_stmt_run(&foreign_part, args, NULL) > 0)
+		why = "It has a partition that is a foreign table.";
+	if (why != NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_SOURCE),
+				 errmsg("\"%s\" cannot be tracked", full_name(relation)),
+				 errdetail("%s", why),
+				 errhint("Track an ordinary or a partitioned table that you own.")));
+	if (keys == NULL || vouch_stmt_run(&find_unique, args, NULL) == 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_SOURCE),
+				 errmsg("table \"%s\" has no unique index on its key", full_name(relation)),
+				 errdetail("Rows are recognized as items by a key that no two rows have, at any moment: a primary key, or a unique index that is neither partial nor deferrable."),
+				 errhint("Name such columns in key, as in key => 'id' or key => 'region, no'.")));
+}
+
+static void
+log_tracking(const char *operation, int bucket, int artifact_no, const char *table, const char *on_closed)
+{
+	VouchOperation op = {bucket, artifact_no, .operation = operation};
+	VouchJsonBuild build;
+
+	vouch_json_begin(&build);
+	vouch_json_put_text(&build, "table", table);
+	if (on_closed != NULL)
+		vouch_json_put_text(&build, "on_closed", on_closed);
+	op.detail = vouch_json_end(&build);
+	vouch_ledger_append(&op);
+}
+
+/*
+ * vouch_data.track_register(source, bucket, artifact_no, key_columns,
+ * on_closed): the columns that are the key
+ */
+Datum
+vouch_sql_track_register(PG_FUNCTION_ARGS)
+{
+	Oid			relation = PG_GETARG_OID(0);
+	MemoryContext context = CurrentMemoryContext;
+	Datum		args[6] = {ObjectIdGetDatum(relation), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+	ArrayType  *keys = PG_ARGISNULL(3) ? NULL : PG_GETARG_ARRAYTYPE_P(3);
+	VouchTracked *tracked;
+	int			head_no;
+
+	SPI_connect();
+	vouch_tracked_check_owner(relation);
+	if (keys == NULL)
+	{
+		bool		isnull;
+		Datum		value;
+
+		vouch_stmt_run_one(&primary_key, args, NULL);
+		value = vouch_stmt_get(0, 1, &isnull);
+		if (!isnull)
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			keys = DatumGetArrayTypePCopy(value);
+			MemoryContextSwitchTo(old);
+		}
+	}
+	check_table(relation, keys);
+	if (vouch_stmt_run(&other_table, args, NULL) > 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_SOURCE),
+				 errmsg("another table is tracked under this phase, subject and scope"),
+				 errdetail("It is \"%s\".", full_name(DatumGetObjectId(vouch_stmt_get(0, 1, NULL)))),
+				 errhint("Give each table a subject or a scope of its own.")));
+	head_no = vouch_store_lock(DatumGetInt32(args[1]), DatumGetInt32(args[2]));
+	tracked = read_tracked(relation);
+	if (head_no > 0 && (tracked == NULL || tracked->bucket != DatumGetInt32(args[1]) ||
+						tracked->artifact_no != DatumGetInt32(args[2])))
+	{
+		/* its rows become the items of a version that others may have made */
+		pg_uuid_t	id;
+
+		vouch_id_pack_version(&id, DatumGetInt32(args[1]), DatumGetInt32(args[2]), head_no);
+		vouch_revise_check_editor(vouch_version_read(&id), vouch_actor_current());
+	}
+	args[3] = PointerGetDatum(keys);
+	args[4] = PG_GETARG_DATUM(4);
+	args[5] = CStringGetTextDatum(vouch_actor_current());
+	vouch_stmt_run_one(&put_tracked, args, NULL);
+	CacheInvalidateRelcacheByRelid(relation);
+
+	log_tracking("track_table", DatumGetInt32(args[1]), DatumGetInt32(args[2]), full_name(relation),
+				 TextDatumGetCString(args[4]));
+	SPI_finish();
+	PG_RETURN_ARRAYTYPE_P(keys);
+}
+
+/* vouch_data.track_forget(source) */
+Datum
+vouch_sql_track_forget(PG_FUNCTION_ARGS)
+{
+	Oid			relation = PG_GETARG_OID(0);
+	Datum		args[1] = {ObjectIdGetDatum(relation)};
+	VouchTracked *tracked;
+
+	SPI_connect();
+	vouch_tracked_check_owner(relation);
+	tracked = vouch_tracked_require(relation);
+	(void) vouch_store_lock(tracked->bucket, tracked->artifact_no);
+	vouch_stmt_run(&drop_tracked, args, NULL);
+	CacheInvalidateRelcacheByRelid(relation);
+	log_tracking("untrack_table", tracked->bucket, tracked->artifact_no, tracked->name, NULL);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* vouch_data.track_sweep() */
+Datum
+vouch_sql_track_sweep(PG_FUNCTION_ARGS)
+{
+	Datum		none = ObjectIdGetDatum(InvalidOid);
+
+	SPI_connect();
+	(void) vouch_stmt_run(&drop_tracked, &none, NULL);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
