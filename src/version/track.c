@@ -411,7 +411,7 @@ static void
 statement_ended(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *query, MemoryContext context)
 {
 	const char *actor = vouch_actor_current();
-	VouchPhase *phase = vouch_phase_read_versioned(tracked->phase);
+	const VouchPhase *phase = tracked->phase;
 	Changes		changes = {0};
 	MemoryContext old;
 
@@ -479,7 +479,7 @@ vouch_sql_track_sync(PG_FUNCTION_ARGS)
 	SPI_connect();
 	vouch_tracked_check_owner(PG_GETARG_OID(0));
 	tracked = vouch_tracked_require(PG_GETARG_OID(0));
-	n = record(tracked, context, vouch_phase_read_versioned(tracked->phase), vouch_actor_current(), reason, NULL);
+	n = record(tracked, context, tracked->phase, vouch_actor_current(), reason, NULL);
 	SPI_finish();
 	PG_RETURN_INT64(n);
 }
@@ -501,7 +501,7 @@ vouch_sql_track_open(PG_FUNCTION_ARGS)
 	check_open(tracked, head);
 	if (head == NULL || strcmp(head->state, "draft") != 0)
 	{
-		(void) open_draft(tracked, head, vouch_phase_read_versioned(tracked->phase), actor, reason, &change);
+		(void) open_draft(tracked, head, tracked->phase, actor, reason, &change);
 		vouch_revise_end(&change, actor);
 	}
 	SPI_finish();

@@ -20,13 +20,13 @@ typedef struct VouchTracked
 	int			nkeys;
 	bool		unique;			/* an index keeps two rows from having one key */
 	bool		refuse;			/* a change of what is closed */
-	char	   *phase;
+	const VouchPhase *phase;
 } VouchTracked;
 
 /*
  * The configuration of a table, or, for a partition, of what it is a part of;
  * NULL if there is none.  Kept for the session until the table's definition or
- * its configuration changes; a copy in CurrentMemoryContext.  Needs SPI_connect().
+ * its configuration changes; valid to the end of the transaction.  Needs SPI_connect().
  */
 extern VouchTracked *vouch_tracked_find(Oid relation, bool is_partition);
 

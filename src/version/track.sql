@@ -29,6 +29,14 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_track_change';
 COMMENT ON FUNCTION vouch_data.track_change() IS
 'Trigger of tracked tables and their partitions: brings what a statement changed into the open draft. Does nothing on a table that is not tracked';
 
+CREATE FUNCTION vouch_data.phase_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_phase_changed';
+COMMENT ON FUNCTION vouch_data.phase_changed() IS
+'Trigger of vouch_data.phase: sessions that keep what a phase asks of items read it anew';
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.phase
+	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.phase_changed();
+ALTER TABLE vouch_data.phase ENABLE ALWAYS TRIGGER changed;
+
 CREATE FUNCTION vouch_data.track_register(source regclass, bucket int, artifact_no int, key_columns text[], on_closed text)
 RETURNS text[]
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_track_register';

@@ -4,9 +4,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "core/actor.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -26,6 +28,7 @@
 VOUCH_FUNCTION(vouch_sql_track_register);
 VOUCH_FUNCTION(vouch_sql_track_forget);
 VOUCH_FUNCTION(vouch_sql_track_sweep);
+VOUCH_FUNCTION(vouch_sql_phase_changed);
 
 static VouchStmt find_tracked = {
 	"SELECT t.bucket, t.artifact_no, t.key_columns, t.on_closed, a.phase"
@@ -92,6 +95,8 @@ typedef struct Kept
 } Kept;
 
 static HTAB *kept = NULL;
+static Oid	phase_table = InvalidOid;
+static uint64 invalidations = 0;
 
 static char *
 full_name(Oid relation)
@@ -103,34 +108,26 @@ full_name(Oid relation)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name);
 }
 
-/* The definition of a table changed, or its configuration. */
+/* The definition of a table changed, or its configuration, or that of its phase. */
 static void
 forget_kept(Datum arg, Oid relation)
 {
 	HASH_SEQ_STATUS scan;
 	Kept	   *entry;
 
+	invalidations++;
 	hash_seq_init(&scan, kept);
 	while ((entry = hash_seq_search(&scan)) != NULL)
-		if (!OidIsValid(relation) || entry->relation == relation)
-		{
+	{
+		if (OidIsValid(relation) && relation != phase_table && entry->relation != relation)
+			continue;
+		/* somebody may be using it now */
+		if (TopTransactionContext != NULL)
+			MemoryContextSetParent(entry->context, TopTransactionContext);
+		else
 			MemoryContextDelete(entry->context);
-			hash_search(kept, &entry->relation, HASH_REMOVE, NULL);
-		}
-}
-
-static VouchTracked *
-copy_tracked(const VouchTracked *tracked)
-{
-	VouchTracked *copy = palloc(sizeof(VouchTracked));
-
-	*copy = *tracked;
-	copy->name = pstrdup(tracked->name);
-	copy->phase = pstrdup(tracked->phase);
-	copy->keys = palloc(sizeof(char *) * tracked->nkeys);
-	for (int i = 0; i < tracked->nkeys; i++)
-		copy->keys[i] = pstrdup(tracked->keys[i]);
-	return copy;
+		hash_search(kept, &entry->relation, HASH_REMOVE, NULL);
+	}
 }
 
 /*
@@ -138,17 +135,20 @@ copy_tracked(const VouchTracked *tracked)
  * so the configuration is, too.
  */
 static VouchTracked *
-read_tracked(Oid relation)
+read_tracked(Oid relation, MemoryContext context)
 {
 	Datum		args[2] = {ObjectIdGetDatum(relation)};
 	VouchTracked *tracked;
 	Datum	   *keys;
+	bool		unique;
+	MemoryContext old;
 
 	if (vouch_stmt_run_latest(&find_tracked, args, NULL) == 0)
 		return NULL;
+	/* what SPI runs leaves us in SPI's memory */
+	old = MemoryContextSwitchTo(context);
 	tracked = palloc0(sizeof(VouchTracked));
 	tracked->relation = relation;
-	tracked->name = full_name(relation);
 	tracked->bucket = vouch_stmt_get_int32(0, 1, 0);
 	tracked->artifact_no = vouch_stmt_get_int32(0, 2, 0);
 	args[1] = PointerGetDatum(DatumGetArrayTypePCopy(vouch_stmt_get(0, 3, NULL)));
@@ -157,8 +157,10 @@ read_tracked(Oid relation)
 	for (int i = 0; i < tracked->nkeys; i++)
 		tracked->keys[i] = TextDatumGetCString(keys[i]);
 	tracked->refuse = strcmp(vouch_stmt_get_text(0, 4), "refuse") == 0;
-	tracked->phase = vouch_stmt_get_text(0, 5);
-	tracked->unique = vouch_stmt_run(&find_unique, args, NULL) > 0;
+	tracked->phase = vouch_phase_read_versioned(vouch_stmt_get_text(0, 5));
+	MemoryContextSwitchTo(old);
+	unique = vouch_stmt_run(&find_unique, args, NULL) > 0;
+	tracked->unique = unique;
 	return tracked;
 }
 
@@ -166,9 +168,10 @@ static VouchTracked *
 find_one(Oid relation)
 {
 	Kept	   *entry;
-	VouchTracked *tracked;
-	MemoryContext context,
-				old;
+	VouchTracked *tracked = palloc(sizeof(VouchTracked));
+	VouchTracked *found;
+	MemoryContext context;
+	uint64		before;
 
 	if (kept == NULL)
 	{
@@ -179,16 +182,31 @@ find_one(Oid relation)
 	}
 	entry = hash_search(kept, &relation, HASH_FIND, NULL);
 	if (entry != NULL)
-		return copy_tracked(&entry->tracked);
-	tracked = read_tracked(relation);
-	if (tracked == NULL)
+	{
+		*tracked = entry->tracked;
+		tracked->name = full_name(relation);
+		return tracked;
+	}
+
+	context = AllocSetContextCreate(TopTransactionContext, "vouch tracked table", ALLOCSET_SMALL_SIZES);
+	before = invalidations;
+	phase_table = get_relname_relid("phase", get_namespace_oid("vouch_data", false));
+	found = read_tracked(relation, context);
+	if (found == NULL)
+	{
+		MemoryContextDelete(context);
 		return NULL;
-	context = AllocSetContextCreate(CacheMemoryContext, "vouch tracked table", ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	entry = hash_search(kept, &relation, HASH_ENTER, NULL);
-	entry->tracked = *copy_tracked(tracked);
-	entry->context = context;
-	MemoryContextSwitchTo(old);
+	}
+	*tracked = *found;
+	tracked->name = full_name(relation);
+	/* what an old snapshot shows is not for later transactions, nor what changed meanwhile */
+	if (!IsolationUsesXactSnapshot() && invalidations == before)
+	{
+		entry = hash_search(kept, &relation, HASH_ENTER, NULL);
+		entry->tracked = *found;
+		entry->context = context;
+		MemoryContextSetParent(context, CacheMemoryContext);
+	}
 	return tracked;
 }
 
@@ -334,7 +352,7 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 				 errdetail("It is \"%s\".", full_name(DatumGetObjectId(vouch_stmt_get(0, 1, NULL)))),
 				 errhint("Give each table a subject or a scope of its own.")));
 	head_no = vouch_store_lock(DatumGetInt32(args[1]), DatumGetInt32(args[2]));
-	tracked = read_tracked(relation);
+	tracked = read_tracked(relation, context);
 	if (head_no > 0 && (tracked == NULL || tracked->bucket != DatumGetInt32(args[1]) ||
 						tracked->artifact_no != DatumGetInt32(args[2])))
 	{
@@ -385,4 +403,14 @@ vouch_sql_track_sweep(PG_FUNCTION_ARGS)
 	(void) vouch_stmt_run(&drop_tracked, &none, NULL);
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/* vouch_data.phase_changed(): the trigger of vouch_data.phase, for those who keep what a phase asks of items */
+Datum
+vouch_sql_phase_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		elog(ERROR, "vouch_data.phase_changed() was not called as a trigger");
+	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
+	return PointerGetDatum(NULL);
 }
