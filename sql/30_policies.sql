@@ -77,6 +77,7 @@ SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "scope": {}}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "scope": "CARDS"}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "groups": ["CARDS"], "group_by": "lob_id"}]}]}');
+SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "several_groups": true}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "applies_if": {"items": 3}}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "report_owner", "applies_if": {"min_items": 0}}]}]}');
 SELECT vouch.define_policy('bad', '{"stages": [{"rules": [{"role": "@auto", "carry": true}]}]}');
@@ -119,6 +120,10 @@ DELETE FROM vouch_data.policy;
 DELETE FROM vouch_data.role_grant;
 \echo :LAST_ERROR_SQLSTATE
 TRUNCATE vouch_data.delegation;
+UPDATE vouch_data.role_grant SET role = 'test_executive' WHERE actor = 'regress_vouch_p_user';
+\echo :LAST_ERROR_SQLSTATE
+UPDATE vouch_data.role_grant SET revoked_at = NULL, revoked_by = NULL WHERE actor = 'regress_vouch_p_user' AND scope = '';
+DELETE FROM vouch_data.phase_policy;
 
 SELECT vouch.revoke_role('regress_vouch_p_user', 'report_owner', 'CARDS');
 DROP ROLE regress_vouch_p_admin, regress_vouch_p_user;

@@ -109,6 +109,32 @@ SELECT r->>'state' AS state, r->'signed' AS signed FROM vouch.approve_version(:'
 RESET SESSION AUTHORIZATION;
 SELECT ok, first_bad, detail FROM vouch.verify('cycle-36-report-2') WHERE check_name = 'approvals';
 
+-- One person who owns both lines of business: for each a different one is asked for, unless the policy lets one sign for several.
+CREATE ROLE regress_vouch_sc_otto LOGIN IN ROLE vouch_user;
+SELECT vouch.revoke_role('regress_vouch_sc_greg', 'report_owner', 'GBM'), vouch.revoke_role('regress_vouch_sc_cara', 'report_owner', 'CARDS'),
+	vouch.grant_role('regress_vouch_sc_otto', 'report_owner', 'GBM'), vouch.grant_role('regress_vouch_sc_otto', 'report_owner', 'CARDS');
+SELECT vouch.define_policy('by_lob', '{"stages": [{"name": "lobs", "rules": [{"role": "report_owner", "group_by": "lob_id"}]}]}');
+SET SESSION AUTHORIZATION regress_vouch_sc_tess;
+SELECT vouch.create_version('scoping', 36, 4, '[
+	{"attribute_id": "g1", "lob_id": "GBM", "in_scope": true, "rationale": "material", "risk_rating": "high"},
+	{"attribute_id": "c1", "lob_id": "CARDS", "in_scope": true, "rationale": "material", "risk_rating": "high"}]', scope => 'lobs') AS v \gset
+SELECT vouch.submit_version(:'v');
+\echo :LAST_ERROR_SQLSTATE
+RESET SESSION AUTHORIZATION;
+SELECT vouch.define_policy('by_lob', '{"stages": [{"name": "lobs", "rules": [{"role": "report_owner", "group_by": "lob_id", "several_groups": true}]}]}');
+SET SESSION AUTHORIZATION regress_vouch_sc_tess;
+SELECT r->'waiting_for'->0->'needed' AS needed FROM vouch.submit_version(:'v') r;
+SET SESSION AUTHORIZATION regress_vouch_sc_otto;
+SELECT vouch.decide(:'v', '{"c1": "approved"}');
+SELECT r->'waiting_for'->0->'have' AS have FROM vouch.sign_off(:'v', 'report_owner', true) r;
+SELECT actor, can_sign, why, for_items FROM vouch.explain_approval(:'v');
+SELECT what FROM vouch.my_tasks() WHERE version_id = :'v';
+SELECT vouch.decide(:'v', '{"g1": "approved"}');
+SELECT r->>'state' AS state FROM vouch.approve_version(:'v') r;
+SELECT signer, for_group, stale FROM vouch.signatures WHERE version_id = :'v' ORDER BY signature_no;
+SELECT vouch_data.recheck_request(:'v') AS problem;
+RESET SESSION AUTHORIZATION;
+
 -- When none of the rules applies, nobody's signature is no approval.
 SELECT vouch.define_policy('by_lob', '{"stages": [{"name": "models", "rules": [{"role": "test_lead", "applies_if": {"metadata": {"model": true}}}]}]}');
 SET SESSION AUTHORIZATION regress_vouch_sc_tess;
@@ -118,4 +144,4 @@ SELECT vouch.submit_version(:'v');
 RESET SESSION AUTHORIZATION;
 SELECT vouch.set_policy('scoping', NULL, scope => 'lobs');
 SELECT count(vouch.revoke_role(actor, role, scope)) FROM vouch_data.role_grant WHERE actor LIKE 'regress\_vouch\_sc\_%' AND revoked_at IS NULL;
-DROP ROLE regress_vouch_sc_tess, regress_vouch_sc_greg, regress_vouch_sc_cara, regress_vouch_sc_lea, regress_vouch_sc_eva;
+DROP ROLE regress_vouch_sc_otto, regress_vouch_sc_tess, regress_vouch_sc_greg, regress_vouch_sc_cara, regress_vouch_sc_lea, regress_vouch_sc_eva;

@@ -57,6 +57,27 @@ CALL vouch.run_worker(max_steps => 1);
 CALL vouch.run_worker(max_seconds => 0.05, stop_when_idle => false);
 SELECT vouch.describe_workflow('run-again') ->> 'status' AS status;
 
+-- What time asks of requests for approval is done, too: one that nobody signed ends.
+RESET SESSION AUTHORIZATION;
+SELECT vouch.grant_role('regress_vouch_runner', 'tester'), vouch.grant_role('regress_vouch_other', 'report_owner');
+SELECT vouch.define_policy('run_timed', '{"stages": [{"expire_after": "1 day", "rules": [{"role": "report_owner"}]}]}');
+SELECT vouch.set_policy('scoping', 'run_timed', scope => 'run');
+SET SESSION AUTHORIZATION regress_vouch_runner;
+SELECT vouch.create_version('scoping', 50, 1, '[{"attribute_id": "a", "in_scope": true, "rationale": "material", "risk_rating": "high"}]', scope => 'run') AS v \gset
+SELECT r ->> 'state' AS state FROM vouch.submit_version(:'v') r;
+RESET SESSION AUTHORIZATION;
+BEGIN;
+SET LOCAL vouch.restoring = on;
+UPDATE vouch_data.approval_request SET opened_at = opened_at - interval '1 day', next_at = next_at - interval '1 day' WHERE policy = 'run_timed';
+COMMIT;
+SET SESSION AUTHORIZATION regress_vouch_runner;
+CALL vouch.run_worker();
+SELECT vouch.get_version(:'v') ->> 'state' AS state;
+RESET SESSION AUTHORIZATION;
+SELECT vouch.set_policy('scoping', NULL, scope => 'run');
+SELECT vouch.revoke_role('regress_vouch_runner', 'tester'), vouch.revoke_role('regress_vouch_other', 'report_owner');
+SET SESSION AUTHORIZATION regress_vouch_runner;
+
 -- It commits, so it is not for a transaction block.
 BEGIN;
 CALL vouch.run_worker();

@@ -168,6 +168,7 @@ CREATE TABLE vouch_data.policy_rule (
 	applies_if jsonb,
 	carry boolean NOT NULL,
 	ttl interval,
+	several_groups boolean NOT NULL,
 	PRIMARY KEY (policy, revision, stage_no, rule_no),
 	FOREIGN KEY (policy, revision, stage_no) REFERENCES vouch_data.policy_stage
 );
@@ -191,6 +192,7 @@ COMMENT ON COLUMN vouch_data.policy_rule.scope IS 'What the payloads of the item
 COMMENT ON COLUMN vouch_data.policy_rule.applies_if IS 'When the rule applies, judged at submission: {"metadata": what the version''s metadata contains, "item": what payloads contain that are counted, "min_items": how many there must be}; null: always';
 COMMENT ON COLUMN vouch_data.policy_rule.carry IS 'True when an approval stays good in a later round in which nothing changed of what it is for';
 COMMENT ON COLUMN vouch_data.policy_rule.ttl IS 'How long an approval counts; null: for ever';
+COMMENT ON COLUMN vouch_data.policy_rule.several_groups IS 'True when one person may sign for several of the groups; false: a different one for each';
 COMMENT ON COLUMN vouch_data.policy_rule.veto IS 'True when one rejection ends the request; false: it takes as many as the quorum';
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.policy_rule',
 	'WHERE (policy, revision) IN (SELECT p.policy, p.revision FROM vouch_data.policy p WHERE NOT p.shipped)');
@@ -531,7 +533,7 @@ COMMENT ON FUNCTION vouch.revoke_delegation(uuid) IS
 CREATE FUNCTION vouch.define_policy(name text, definition jsonb) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_define_policy';
 COMMENT ON FUNCTION vouch.define_policy(text, jsonb) IS
-'Defines an approval policy and returns its revision: a new one only when it differs from the current one. definition: {"description", "items": none | decided | all_approved, "allow_empty", "stages": [{"name", "after": [names], "on_reject": reject | return, "due", "escalate_after", "escalate_to", "remind_every", "expire_after", "rules": [{"role", "quorum", "groups", "group_by", "scope", "applies_if": {"metadata", "item", "min_items"}, "meaning", "exclude": [creator, contributors, submitter, other_signers], "reauth_max_age", "delegable", "veto", "carry", "ttl"}]}]}; docs/approval.md has the defaults. Requests that are open keep their revision. VO205 with the place of what is wrong, VO503 for what is not supported';
+'Defines an approval policy and returns its revision: a new one only when it differs from the current one. definition: {"description", "items": none | decided | all_approved, "allow_empty", "stages": [{"name", "after": [names], "on_reject": reject | return, "due", "escalate_after", "escalate_to", "remind_every", "expire_after", "rules": [{"role", "quorum", "groups", "group_by", "several_groups", "scope", "applies_if": {"metadata", "item", "min_items"}, "meaning", "exclude": [creator, contributors, submitter, other_signers], "reauth_max_age", "delegable", "veto", "carry", "ttl"}]}]}; docs/approval.md has the defaults. Requests that are open keep their revision. VO205 with the place of what is wrong, VO503 for what is not supported';
 
 CREATE FUNCTION vouch.set_policy(phase text, policy text, scope text DEFAULT '', maker_role text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -192,7 +192,7 @@ is_wanted(const VouchBefore *before, const bool *given, int n)
 			continue;
 		if (other->rule == carry->rule && same(other->from->group, carry->from->group))
 			have++;
-		if ((other->rule == carry->rule || vouch_rules_exclusive(other->rule, carry->rule)) &&
+		if (vouch_signings_exclusive(other->rule, other->from->group, carry->rule, carry->from->group) &&
 			vouch_share_person(carry->from->signer, carry->from->acting_for,
 							   other->from->signer, other->from->acting_for))
 			return false;

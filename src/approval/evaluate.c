@@ -88,12 +88,15 @@ vouch_share_person(const char *signer1, const char *for1, const char *signer2, c
 }
 
 /*
- * Must two signatures on different rules come from different people?  When
- * either rule says so.  What was signed by rule is no person's review.
+ * Must two signatures come from different people?  On one rule always, unless it lets one
+ * person sign for several groups; on two when either rule says so.  What was
+ * signed by rule is no person's review.
  */
 bool
-vouch_rules_exclusive(const VouchRule *a, const VouchRule *b)
+vouch_signings_exclusive(const VouchRule *a, const char *group_a, const VouchRule *b, const char *group_b)
 {
+	if (a == b)
+		return !a->several_groups || group_a == NULL || group_b == NULL || same(group_a, group_b);
 	return !vouch_rule_is_auto(a) && !vouch_rule_is_auto(b) && (a->not_other_signers || b->not_other_signers);
 }
 
@@ -147,7 +150,7 @@ mark_signatures(VouchCase *input)
 				!vouch_share_person(s->signer, s->acting_for, earlier->signer, earlier->acting_for))
 				continue;
 			other = find_rule(input->policy, earlier->stage_no, earlier->rule_no);
-			if (other == rule || vouch_rules_exclusive(rule, other))
+			if (vouch_signings_exclusive(rule, s->group, other, earlier->group))
 				s->counts = false;
 		}
 	}
@@ -361,6 +364,21 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 	c->eligible = true;
 }
 
+/* Has one of a candidate's people signed for a group of the rule already? */
+static bool
+has_signed_for(const VouchCase *input, const VouchRule *rule, const VouchCandidate *c, const char *group)
+{
+	for (int i = 0; i < input->nsigned; i++)
+	{
+		const VouchSigned *s = &input->signatures[i];
+
+		if (s->counts && same(s->group, group) && find_rule(input->policy, s->stage_no, s->rule_no) == rule &&
+			vouch_share_person(c->actor, c->acting_for, s->signer, s->acting_for))
+			return true;
+	}
+	return false;
+}
+
 /* The group that a signature of an eligible candidate is needed for. */
 static bool
 choose_group(const VouchCase *input, const VouchRuleResult *result, VouchCandidate *c)
@@ -371,7 +389,8 @@ choose_group(const VouchCase *input, const VouchRuleResult *result, VouchCandida
 		return result->approvals[0] < result->rule->quorum;
 	for (int g = 0; g < asked->ngroups; g++)
 		if (result->approvals[g] < result->rule->quorum &&
-			vouch_candidate_covers(input, c, asked->groups[g]))
+			vouch_candidate_covers(input, c, asked->groups[g]) &&
+			!(result->rule->several_groups && has_signed_for(input, result->rule, c, asked->groups[g])))
 		{
 			c->group = asked->groups[g];
 			return true;
@@ -410,6 +429,9 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 		if (!s->counts || !vouch_share_person(c->actor, c->acting_for, s->signer, s->acting_for))
 			continue;
 		other = find_rule(input->policy, s->stage_no, s->rule_no);
+		/* There may be another group that they can sign for. */
+		if (other == rule && rule->several_groups && input->open && stage->open && choose_group(input, result, c))
+			continue;
 		if (other == rule)
 		{
 			if (same(s->signer, c->actor) && (s->acting_for == c->acting_for ||
@@ -428,7 +450,7 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 			}
 			return;
 		}
-		if (vouch_rules_exclusive(rule, other))
+		if (vouch_signings_exclusive(rule, NULL, other, NULL))
 		{
 			c->why = VOUCH_WHY_OTHER_SIGNER;
 			c->text = same(s->signer, c->actor) ?

@@ -41,6 +41,7 @@ typedef struct VouchRule
 	int			ngroups;
 	const char **groups;		/* scopes of the role; none: the version's own scope */
 	const char *group_by;		/* payload field whose values are the groups; or NULL */
+	bool		several_groups; /* may one person sign for more than one of them? */
 	Jsonb	   *scope;			/* what payloads of the items that it is for contain; NULL: all items */
 	VouchCondition *applies_if; /* or NULL: always */
 	bool		carry;			/* a signature stays good in a later round that changed nothing of it */
@@ -288,8 +289,9 @@ extern int	vouch_asked_part(const VouchAsked *asked, const char *group);
 extern bool vouch_share_person(const char *signer1, const char *for1,
 							   const char *signer2, const char *for2);
 
-/* Must signatures on two rules come from different people? */
-extern bool vouch_rules_exclusive(const VouchRule *a, const VouchRule *b);
+/* Must signatures on two rules, or on one for two groups, come from different people? */
+extern bool vouch_signings_exclusive(const VouchRule *a, const char *group_a,
+									 const VouchRule *b, const char *group_b);
 
 extern bool vouch_rule_is_auto(const VouchRule *rule);
 

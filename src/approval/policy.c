@@ -65,7 +65,7 @@ static VouchStmt load_stages = {
 static VouchStmt load_rules = {
 	"SELECT stage_no, rule_no, role, quorum, groups, meaning, exclude_creator, exclude_contributors,"
 	" exclude_submitter, exclude_other_signers, " MICROSECONDS("reauth_max_age") ", delegable, veto,"
-	" group_by, scope, applies_if, carry, " MICROSECONDS("ttl")
+	" group_by, scope, applies_if, carry, " MICROSECONDS("ttl") ", several_groups"
 	" FROM vouch_data.policy_rule WHERE policy = $1 AND revision = $2 ORDER BY stage_no, rule_no",
 	SPI_OK_SELECT, 2, {TEXTOID, INT4OID}
 };
@@ -183,6 +183,7 @@ vouch_policy_load(const char *name, int revision)
 			rule->applies_if = condition != NULL ? vouch_condition_read(condition) : NULL;
 			rule->carry = vouch_stmt_get_bool(r, 17, false);
 			rule->ttl = vouch_stmt_get_int64(r, 18, -1);
+			rule->several_groups = vouch_stmt_get_bool(r, 19, false);
 		}
 	}
 	return policy;
@@ -262,12 +263,12 @@ static VouchStmt insert_stage = {
 static VouchStmt insert_rule = {
 	"INSERT INTO vouch_data.policy_rule (policy, revision, stage_no, rule_no, role, quorum, groups, meaning,"
 	" exclude_creator, exclude_contributors, exclude_submitter, exclude_other_signers, reauth_max_age, delegable, veto,"
-	"  group_by, scope, applies_if, carry, ttl)"
+	"  group_by, scope, applies_if, carry, ttl, several_groups)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, justify_hours($13 * interval '1 microsecond'), $14, $15,"
-	"  $16, $17, $18, $19, justify_hours($20 * interval '1 microsecond'))",
-	SPI_OK_INSERT, 20, {TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTOID,
+	"  $16, $17, $18, $19, justify_hours($20 * interval '1 microsecond'), $21)",
+	SPI_OK_INSERT, 21, {TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTOID,
 	BOOLOID, BOOLOID, BOOLOID, BOOLOID, INT8OID, BOOLOID, BOOLOID,
-	TEXTOID, JSONBOID, JSONBOID, BOOLOID, INT8OID},
+	TEXTOID, JSONBOID, JSONBOID, BOOLOID, INT8OID, BOOLOID},
 	.guarded = true
 };
 
@@ -291,8 +292,8 @@ check_roles(const VouchPolicy *policy)
 static void
 store_stage(const VouchPolicy *policy, const VouchStage *stage)
 {
-	Datum		args[20];
-	char		nulls[20];
+	Datum		args[21];
+	char		nulls[21];
 	Datum	   *after = palloc(sizeof(Datum) * Max(stage->nafter, 1));
 
 	for (int i = 0; i < stage->nafter; i++)
@@ -342,6 +343,7 @@ store_stage(const VouchPolicy *policy, const VouchStage *stage)
 		args[17] = rule->applies_if ? JsonbPGetDatum(vouch_condition_to_json(rule->applies_if)) : (Datum) 0;
 		nulls[17] = rule->applies_if ? ' ' : 'n';
 		args[18] = BoolGetDatum(rule->carry);
+		args[20] = BoolGetDatum(rule->several_groups);
 		args[19] = Int64GetDatum(rule->ttl);
 		nulls[19] = rule->ttl < 0 ? 'n' : ' ';
 		(void) vouch_stmt_run(&insert_rule, args, nulls);

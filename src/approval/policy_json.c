@@ -343,7 +343,7 @@ static void
 parse_rule(const Place *at, Jsonb *object, VouchRule *rule)
 {
 	static const char *const keys[] = {
-		"role", "quorum", "groups", "group_by", "scope", "applies_if", "meaning", "exclude",
+		"role", "quorum", "groups", "group_by", "several_groups", "scope", "applies_if", "meaning", "exclude",
 		"reauth_max_age", "delegable", "veto", "carry", "ttl"
 	};
 	Place		place;
@@ -381,6 +381,9 @@ parse_rule(const Place *at, Jsonb *object, VouchRule *rule)
 	rule->group_by = get_string(at, object, "group_by", NULL);
 	if (rule->ngroups > 0 && rule->group_by != NULL)
 		bad(at, "has both groups and group_by", "groups lists the scopes that must sign; group_by finds them in the items.");
+	rule->several_groups = get_bool(at, object, "several_groups", false);
+	if (rule->several_groups && rule->ngroups == 0 && rule->group_by == NULL)
+		bad(at, "has several_groups and no groups", "It says that one person may sign for several groups: give groups or group_by.");
 	rule->carry = get_bool(at, object, "carry", false);
 	rule->ttl = get_time(at, object, "ttl");
 	place = inside(at, "ttl");
@@ -672,6 +675,8 @@ rule_to_json(const VouchRule *rule)
 		vouch_json_put(&build, "groups", vouch_json_strings(rule->groups, rule->ngroups));
 	if (rule->group_by != NULL)
 		vouch_json_put_text(&build, "group_by", rule->group_by);
+	if (rule->several_groups)
+		vouch_json_put_bool(&build, "several_groups", true);
 	if (rule->carry)
 		vouch_json_put_bool(&build, "carry", true);
 	put_time(&build, "ttl", rule->ttl);

@@ -74,7 +74,7 @@ is_free(Search *search, int n, const VouchCandidate *c)
 		const Slot *other = &search->slots[j];
 
 		search->comparisons++;
-		if ((other->rule == slot->rule || vouch_rules_exclusive(other->rule->rule, slot->rule->rule)) &&
+		if (vouch_signings_exclusive(other->rule->rule, other->group, slot->rule->rule, slot->group) &&
 			vouch_share_person(c->actor, c->acting_for, other->chosen->actor, other->chosen->acting_for))
 			return false;
 	}

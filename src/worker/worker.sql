@@ -136,6 +136,8 @@ BEGIN
 		RAISE EXCEPTION 'workflows are not advanced in this database: %', obstacle
 			USING ERRCODE = 'VO405', HINT = 'See vouch.status().';
 	END IF;
+	PERFORM vouch.process_deadlines();
+	COMMIT;
 	LOOP
 		SELECT pg_catalog.array_agg(w.bucket), pg_catalog.array_agg(w.execution_id)
 		INTO buckets, executions
@@ -180,6 +182,10 @@ BEGIN
 		EXIT WHEN total OPERATOR(pg_catalog.>=) max_steps
 			OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) deadline;
 		IF NOT progress THEN
+			-- What time ends may be what an execution waits for.
+			progress := vouch.process_deadlines() OPERATOR(pg_catalog.>) 0;
+			COMMIT;
+			CONTINUE WHEN progress;
 			EXIT WHEN stop_when_idle;
 			PERFORM pg_catalog.pg_sleep(0.1);
 		END IF;
@@ -187,7 +193,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE vouch.run_worker(double precision, bigint, boolean) IS
-'Advances workflows in this session, with commits between, for servers without Vouch''s background workers: those that run as the session''s login role. Ends after max_seconds, or when max_steps states were left, or when nothing is left to do, unless stop_when_idle is false. VO405 in a restored copy. CALL it outside of a transaction block';
+'Advances workflows in this session, with commits between, for servers without Vouch''s background workers: those that run as the session''s login role; and does what time asks of requests for approval (vouch.process_deadlines). Ends after max_seconds, or when max_steps states were left, or when nothing is left to do, unless stop_when_idle is false. VO405 in a restored copy. CALL it outside of a transaction block';
 
 GRANT EXECUTE ON FUNCTION vouch_data.processes(), vouch_data.obstacle(), vouch.status() TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch_data.my_work(int), vouch_data.advance_mine(int, uuid, boolean) TO vouch_user;
