@@ -97,14 +97,8 @@ static VouchStmt replace_makers = {
 /* Where later stages decided, all rows of an item: theirs may lie anywhere. */
 static VouchStmt close_items = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
-	" FROM unnest($4::int4[]) AS i(item_no),"
-	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = i.item_no"
-	"   AND x.to_no + 0 = 2147483647 AND x.from_no + 0 < $3 OFFSET 0) AS r"
-	" WHERE d.ctid = r.tid"
-	" RETURNING d.stage, d.status, d.source, d.recommended_by)"
-	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)"
-	" FROM closed c GROUP BY 1, c.status, 3, 4",
+	" FROM unnest($4::int4[]) AS i(item_no)," VOUCH_STANDING("i.item_no", "< $3")
+	" WHERE d.ctid = r.tid" VOUCH_COUNT_ENDED,
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4ARRAYOID},
 	.indexed = true, .guarded = true
 };

@@ -93,10 +93,7 @@ static VouchStmt reopen_earlier = {
 	" dropped AS (SELECT b.item_no, b.stage, b.status, b.source, b.recommended_by FROM before b"
 	"  WHERE $6 OR (b.undone AND NOT $7)),"
 	" closed AS (UPDATE vouch_data.decision o SET to_no = $3"
-	"  FROM (SELECT DISTINCT x.item_no FROM dropped x) AS d,"
-	"   LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x"
-	"    WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no"
-	"     AND x.to_no + 0 = 2147483647 AND x.from_no + 0 <= $4 OFFSET 0) AS r"
+	"  FROM (SELECT DISTINCT x.item_no FROM dropped x) AS d," VOUCH_STANDING("d.item_no", "<= $4")
 	"  WHERE o.ctid = r.tid"
 	"  RETURNING o.item_no, o.stage, o.status, o.source, o.recommended_by)"
 	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*)"

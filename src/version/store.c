@@ -100,22 +100,9 @@ static VouchStmt insert_decisions = {
 	.indexed = true, .guarded = true
 };
 
-/*
- * An UPDATE cannot have its own table in a LATERAL, so it takes the rows by
- * their place: nobody else moves them, for we hold the artifact's lock.
- */
-#define CARRIED_ROWS(i) \
-	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x" \
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = " i ".item_no" \
-	"   AND x.to_no + 0 = 2147483647 AND x.from_no + 0 < $3 OFFSET 0) AS r"
-#define CLOSED \
-	" RETURNING d.stage, d.status, d.source, d.recommended_by)" \
-	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)" \
-	" FROM closed c GROUP BY 1, c.status, 3, 4"
-
 static VouchStmt close_all = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" CLOSED,
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" VOUCH_COUNT_ENDED,
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID},
 	.indexed = true, .guarded = true
 };
@@ -129,8 +116,8 @@ static VouchStmt close_undone = {
 	"WITH undone AS MATERIALIZED (SELECT DISTINCT o.item_no FROM vouch_data.decision o"
 	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.to_no = 2147483647 AND o.status <> 'approved'"
 	"   AND ($4 OR o.status <> 'pending')),"
-	" closed AS (UPDATE vouch_data.decision d SET to_no = $3 FROM undone u," CARRIED_ROWS("u")
-	" WHERE d.ctid = r.tid" CLOSED,
+	" closed AS (UPDATE vouch_data.decision d SET to_no = $3 FROM undone u," VOUCH_STANDING("u.item_no", "< $3")
+	" WHERE d.ctid = r.tid" VOUCH_COUNT_ENDED,
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, BOOLOID},
 	.indexed = true, .guarded = true
 };
@@ -139,7 +126,7 @@ static VouchStmt close_undone = {
 static VouchStmt close_undone_of_one_stage = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no = 2147483647 AND d.status <> 'approved'"
-	"  AND ($4 OR d.status <> 'pending') AND d.from_no + 0 < $3" CLOSED,
+	"  AND ($4 OR d.status <> 'pending') AND d.from_no + 0 < $3" VOUCH_COUNT_ENDED,
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, BOOLOID},
 	.indexed = true, .guarded = true
 };

@@ -13,6 +13,22 @@
 #include "version/items.h"
 #include "version/version.h"
 
+/*
+ * Texts of the statements that end rows.  The place of the rows that stand of
+ * an item: an UPDATE cannot have its own table in a LATERAL, so it takes them
+ * by their place, and nobody else moves them, for we hold the artifact's lock.
+ * since: a condition on from_no, such as "< $3".
+ */
+#define VOUCH_STANDING(item_no, since) \
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x" \
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = " item_no \
+	"   AND x.to_no + 0 = 2147483647 AND x.from_no + 0 " since " OFFSET 0) AS r"
+/* What the UPDATE of d, in a WITH as closed, ended, counted for vouch_store_count_closed(). */
+#define VOUCH_COUNT_ENDED \
+	" RETURNING d.stage, d.status, d.source, d.recommended_by)" \
+	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)" \
+	" FROM closed c GROUP BY 1, c.status, 3, 4"
+
 /* What is done to version version_no in one operation. */
 typedef struct VouchChange
 {
