@@ -84,6 +84,20 @@ SELECT vouch.sign_off(:'q', 'report_owner', true);
 SELECT vouch.sign_off(:'q', 'report_owner', true, on_behalf_of => 'regress_vouch_d_ed');
 \echo :LAST_ERROR_SQLSTATE
 
+-- What a delegate signed, whom it was signed for takes back as well; nobody else does.
+SET SESSION AUTHORIZATION regress_vouch_d_ed;
+\set VERBOSITY terse
+SELECT vouch.revoke_signature(:'q', NULL, 'not mine');
+\set VERBOSITY default
+\echo :LAST_ERROR_SQLSTATE
+SET SESSION AUTHORIZATION regress_vouch_d_olga;
+SELECT r->'waiting_for'->0->'have' AS have FROM vouch.revoke_signature(:'q', 'report_owner', 'I had not seen it') r;
+SELECT signature_no, verdict, signer, acting_for, revoked FROM vouch.signatures WHERE version_id = :'q' ORDER BY 1;
+RESET SESSION AUTHORIZATION;
+SELECT check_name, first_bad, detail FROM vouch.verify('cycle-33-report-2') WHERE NOT ok;
+SET SESSION AUTHORIZATION regress_vouch_d_dan;
+SELECT r->'waiting_for'->0->'have' AS have FROM vouch.sign_off(:'q', 'report_owner', true, on_behalf_of => 'regress_vouch_d_olga') r;
+
 -- It ends when it is revoked, by who gave it, who has it, or an administrator.
 SET SESSION AUTHORIZATION regress_vouch_d_tess;
 SELECT vouch.revoke_delegation(:'d2');

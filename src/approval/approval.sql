@@ -622,7 +622,7 @@ COMMENT ON FUNCTION vouch.decide_where(uuid, text, jsonb, text, text, boolean) I
 CREATE FUNCTION vouch.revoke_signature(version_id uuid, role text DEFAULT NULL, reason text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_revoke_signature';
 COMMENT ON FUNCTION vouch.revoke_signature(uuid, text, text, text) IS
-'Takes back the last signature that you gave on a pending version, in a role (NULL: in any); a reason is required (VO502, also when you have none). It stays on record, with a row of its own that revokes it, and you may sign again. Returns what vouch.sign_off() returns. VO106 when the version is not pending: what is approved is superseded by a revision, never unsigned';
+'Takes back the last signature that you gave, or that a delegate gave for you, on a pending version, in a role (NULL: in any); a reason is required (VO502, also when you have none). It stays on record, with a row of its own that revokes it, and you may sign again. Returns what vouch.sign_off() returns. VO106 when the version is not pending: what is approved is superseded by a revision, never unsigned';
 
 CREATE FUNCTION vouch.process_deadlines(max int DEFAULT 1000) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_process_deadlines';

@@ -71,9 +71,9 @@ static VouchStmt lock_delegations = {
 };
 
 static VouchStmt lock_grants = {
-	"SELECT FROM vouch_data.role_grant WHERE revoked_at IS NULL AND (actor = $1 OR actor IN"
-	" (SELECT d.from_actor FROM vouch_data.delegation d WHERE d.to_actor = $1 AND d.revoked_at IS NULL)) FOR SHARE",
-	SPI_OK_SELECT, 1, {TEXTOID}
+	"SELECT FROM vouch_data.role_grant WHERE revoked_at IS NULL AND actor = ANY (ARRAY(SELECT $1 UNION ALL"
+	" SELECT d.from_actor FROM vouch_data.delegation d WHERE d.to_actor = $1 AND d.revoked_at IS NULL)) FOR SHARE",
+	SPI_OK_SELECT, 1, {TEXTOID}, .indexed = true
 };
 
 void

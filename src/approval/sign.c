@@ -463,7 +463,7 @@ vouch_sql_return_version(PG_FUNCTION_ARGS)
 
 /* ---- taking back ------------------------------------------------------------------ */
 
-/* The last signature that the actor gave in a role, or in any, and has not taken back. */
+/* The last signature that the actor gave, or that was given for them, in a role or in any, and that was not taken back. */
 static const VouchSigned *
 find_own(const VouchRequest *request, const char *actor, const char *role)
 {
@@ -473,7 +473,7 @@ find_own(const VouchRequest *request, const char *actor, const char *role)
 	{
 		const VouchSigned *s = &input->signatures[i];
 
-		if (s->revokes == 0 && !s->revoked && same(s->signer, actor) &&
+		if (s->revokes == 0 && !s->revoked && (same(s->signer, actor) || same(s->acting_for, actor)) &&
 			!same(s->role, VOUCH_ROLE_AUTO) && (role == NULL || same(s->role, role)))
 			return s;
 	}
@@ -519,7 +519,7 @@ vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("\"%s\" has no signature%s%s on %s to revoke", actor, role ? " as " : "", role ? role : "",
 						vouch_version_label(version)),
-				 errdetail("Only who gave a signature can take it back, once, while the request is open."),
+				 errdetail("Who gave a signature can take it back, and for whom it was given, once, while the request is open."),
 				 errhint("SELECT * FROM vouch.signatures WHERE version_id = '%s' shows who signed.",
 						 vouch_id_text(&version->id))));
 	for (int i = 0; i < request->rights->policy->nstages; i++)

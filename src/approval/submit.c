@@ -327,8 +327,10 @@ vouch_sql_what_if_submit(PG_FUNCTION_ARGS)
 		problems[0].code = VOUCH_ERR_VERSION_STATE;
 		problems[0].name = "state";
 		problems[0].message = psprintf("%s is %s, no draft", vouch_version_label(version), version->state);
-		problems[0].detail = NULL;
-		problems[0].hint = NULL;
+		problems[0].detail = pstrdup("Only a draft is submitted.");
+		problems[0].hint = strcmp(version->state, "pending_approval") == 0 ?
+			pstrdup("vouch.explain_approval() says who signs it.") :
+			pstrdup("Make a revision of it with vouch.create_revision(), and submit that.");
 		n = 1;
 	}
 	MemoryContextSwitchTo(caller);

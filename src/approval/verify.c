@@ -75,7 +75,8 @@ static VouchStmt find_miscarried = {
 	" LEFT JOIN vouch_data.signature f ON f.bucket = $1 AND f.artifact_no = $2 AND f.version_no = s.version_no"
 	"  AND f.round = s.round AND f.signature_no = s.revokes"
 	" WHERE s.bucket = $1 AND s.artifact_no = $2 AND s.revokes IS NOT NULL"
-	" AND (f.signer IS DISTINCT FROM s.signer OR f.signature_no >= s.signature_no)"
+	" AND (f.signer IS NULL OR s.signer NOT IN (f.signer, coalesce(f.acting_for, f.signer))"
+	"  OR f.signature_no >= s.signature_no)"
 	" ORDER BY 1, 2 LIMIT 1",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
 };
