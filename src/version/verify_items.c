@@ -1,0 +1,388 @@
+/*
+ * verify_items.c
+ *	  Computes again what an artifact is made of, and compares: payloads, the
+ *	  rows of items and their verdicts with the log, and counters with the rows.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/compat.h"
+#include "core/stmt.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "version/content.h"
+#include "version/items.h"
+#include "version/verify.h"
+#include "version/version.h"
+
+/*
+ * Verdicts with the operation that decided them: $3 are the rules that decide,
+ * $4 those after which fewer rows may be as an operation left them.  A verdict
+ * that stands again is held against the one that it repeats by list_repeated.
+ */
+static VouchStmt list_verdicts = {
+	"WITH o AS MATERIALIZED (SELECT *, op_no < max(op_no) OVER (PARTITION BY version_no) AS followed"
+	"  FROM vouch_data.operation"
+	"  WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL AND rule = ANY ($3 || $4)),"
+	" t AS (SELECT o.*, COALESCE(o.detail->>'stage', '1') AS stage, COALESCE(o.detail->>'pending', '0') AS undecided"
+	"  FROM o WHERE o.rule = ANY ($3)),"
+	" r AS (SELECT d.*, i.item_key FROM vouch_data.decision d"
+	"  LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.origin_no IS NULL"
+	"   AND (d.status <> 'pending' OR d.decided_at IS NOT NULL))"
+	" SELECT t.op_no, t.items, t.items_root, t.followed, t.undecided, r.item_no, r.item_key, r.stage, r.status::text, r.notes,"
+	"  CASE WHEN t.op_no IS NULL OR r.item_no IS NULL THEN true ELSE COALESCE(t.detail->'decisions'->r.item_key IN"
+	"   (to_jsonb(r.status::text), jsonb_build_object('decision', r.status::text, 'notes', r.notes)),"
+	"   NOT COALESCE(t.detail ? 'decisions', false)) END, r.from_no, t.version_no"
+	" FROM r FULL JOIN t ON t.version_no = r.from_no AND t.at = r.decided_at AND t.actor = r.decided_by"
+	"  AND t.stage = r.stage::text AND (t.on_behalf_of = r.on_behalf_of OR COALESCE(t.on_behalf_of, r.on_behalf_of) IS NULL)"
+	" ORDER BY t.op_no NULLS FIRST, r.item_no",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, TEXTARRAYOID}, .hashed = true
+};
+
+/* Verdicts that stand again, but not as they were; and rows that no operation put there ($3: rules that do). */
+static VouchStmt list_repeated = {
+	"SELECT i.item_key, d.item_no, 'It does not repeat the row of version ' || d.origin_no || ' that it stems from.'"
+	" FROM vouch_data.decision d"
+	" LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	" LEFT JOIN vouch_data.decision o ON o.bucket = $1 AND o.artifact_no = $2 AND o.item_no = d.item_no"
+	"  AND o.stage = d.stage AND o.from_no = d.origin_no"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.origin_no IS NOT NULL"
+	"  AND (d.body_no, d.status, d.source, d.recommended_by, d.recommended_at, d.decided_by, d.on_behalf_of, d.decided_at, d.notes)"
+	"   IS DISTINCT FROM (o.body_no, o.status, o.source, o.recommended_by, o.recommended_at, o.decided_by, o.on_behalf_of,"
+	"    o.decided_at, o.notes)"
+	" UNION ALL"
+	" SELECT i.item_key, d.item_no, 'The log does not say that \"' || d.recommended_by || '\" put it there at that time.'"
+	" FROM vouch_data.decision d"
+	" LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	" LEFT JOIN (SELECT DISTINCT o.at, o.actor FROM vouch_data.operation o"
+	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.error IS NULL AND o.rule = ANY ($3)) p"
+	"  ON p.at = d.recommended_at AND p.actor = d.recommended_by"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND p.at IS NULL"
+	" ORDER BY 2",
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, TEXTARRAYOID}, .hashed = true
+};
+
+static VouchStmt list_bodies = {
+	"SELECT b.body_no, b.payload, b.body_hash, b.salt, r.op_no,"
+	" r.hash = encode(b.body_hash, 'hex') AND b.salt IS NULL AND b.payload = r.mark"
+	" FROM vouch_data.item_body b"
+	" LEFT JOIN (SELECT o.detail->>'body' AS body, max(o.op_no) AS op_no, max(o.detail->>'body_hash') AS hash,"
+	"   max((o.detail->'mark' || jsonb_build_object('redacted', o.op_no))::text)::jsonb AS mark"
+	"  FROM vouch_data.operation o WHERE o.bucket = $1 AND o.artifact_no = $2"
+	"  AND o.operation = 'redact_item' AND o.error IS NULL GROUP BY 1) r ON r.body = b.body_no::text"
+	" WHERE b.bucket = $1 AND b.artifact_no = $2 ORDER BY b.body_no",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .hashed = true
+};
+
+static VouchStmt list_ranges = {
+	"SELECT d.item_no, d.stage, d.from_no, d.to_no, i.item_key, b.body_no IS NOT NULL, v.version_no IS NOT NULL,"
+	" d.to_no = 2147483647 OR e.version_no IS NOT NULL"
+	" FROM vouch_data.decision d"
+	" LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	" LEFT JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
+	" LEFT JOIN vouch_data.version v ON v.bucket = $1 AND v.artifact_no = $2 AND v.version_no = d.from_no"
+	" LEFT JOIN vouch_data.version e ON e.bucket = $1 AND e.artifact_no = $2 AND e.version_no = d.to_no"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 ORDER BY d.item_no, d.stage, d.from_no",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .hashed = true
+};
+
+static VouchStmt compare_counts = {
+	"WITH real AS (SELECT d.stage, d.status, d.source, COALESCE(d.origin_no, d.from_no) < $3 AS carried,"
+	"   d.recommended_by, count(*) AS n"
+	"  FROM vouch_data.decision d"
+	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no <= $3 AND d.to_no > $3 GROUP BY 1, 2, 3, 4, 5),"
+	" kept AS (SELECT s.stage, s.status, s.source, s.carried, s.items FROM vouch_data.version_stat s"
+	"  WHERE s.bucket = $1 AND s.artifact_no = $2 AND s.version_no = $3),"
+	" makers AS (SELECT c.actor, c.items FROM vouch_data.version_contributor c"
+	"  WHERE c.bucket = $1 AND c.artifact_no = $2 AND c.version_no = $3)"
+	" SELECT concat_ws(' ', status::text, source, CASE WHEN carried THEN 'carried' END), COALESCE(r.n, 0), COALESCE(k.items, 0)"
+	" FROM (SELECT x.stage, x.status, x.source, x.carried, sum(x.n)::int8 AS n FROM real x GROUP BY 1, 2, 3, 4) r"
+	" FULL JOIN kept k USING (stage, status, source, carried) WHERE COALESCE(r.n, 0) <> COALESCE(k.items, 0)"
+	" UNION ALL"
+	" SELECT concat('by ', actor), COALESCE(r.n, 0), COALESCE(m.items, 0)"
+	" FROM (SELECT x.recommended_by AS actor, sum(x.n)::int8 AS n FROM real x WHERE x.stage = 1 GROUP BY 1) r"
+	" FULL JOIN makers m USING (actor) WHERE COALESCE(r.n, 0) <> COALESCE(m.items, 0)"
+	" ORDER BY 1",
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .hashed = true
+};
+
+static VouchStmt list_numbers = {
+	"SELECT version_no FROM vouch_data.version WHERE bucket = $1 AND artifact_no = $2 ORDER BY version_no",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+};
+
+/* payloads */
+
+static void
+check_body(TupleTableSlot *slot, void *arg)
+{
+	VouchVerify *state = arg;
+	MemoryContext old = MemoryContextSwitchTo(state->scratch);
+	Jsonb	   *payload = DatumGetJsonbP(vouch_verify_column(slot, 2));
+	Datum		salt = vouch_verify_column(slot, 4);
+	StringInfoData text;
+	VouchDigest digest;
+	bool		good;
+	int			redacted = DatumGetInt32(vouch_verify_column(slot, 5));
+
+	initStringInfo(&text);
+	vouch_items_hash(&digest, &text, salt == (Datum) 0 ? NULL : DatumGetByteaPP(salt), payload);
+	good = vouch_verify_same(vouch_verify_column(slot, 3), &digest);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->scratch);
+	state->check.checked++;
+	if (redacted != 0)
+	{
+		state->redactions++;
+		state->redacted = redacted;
+		state->redacted_body = DatumGetInt32(vouch_verify_column(slot, 1));
+		if (!DatumGetBool(vouch_verify_column(slot, 6)))
+			vouch_check_fail(&state->check, psprintf("payload %d", DatumGetInt32(vouch_verify_column(slot, 1))),
+							 psprintf("Operation %d redacted it, and it is not as that left it.", redacted));
+	}
+	else if (!good)
+		vouch_check_fail(&state->check, psprintf("payload %d", DatumGetInt32(vouch_verify_column(slot, 1))),
+						 pstrdup("It does not give its hash."));
+}
+
+void
+vouch_verify_payloads(VouchVerify *state)
+{
+	VouchVerifyArtifact *artifact = state->artifact;
+	Datum		args[2] = {Int32GetDatum(artifact->bucket), Int32GetDatum(artifact->artifact_no)};
+
+	state->redactions = 0;
+	vouch_stmt_scan(&list_bodies, args, NULL, false, check_body, state);
+	if (state->extent.body_no != artifact->body_no)
+		vouch_check_fail(&state->check, pstrdup("artifact"),
+						 psprintf("Its last payload is number %d; it says %d.", state->extent.body_no, artifact->body_no));
+	/* nothing wrong, but something to know */
+	if (state->check.first_bad == NULL && state->redactions > 0)
+		state->check.detail = state->redactions == 1 ?
+			psprintf("Payload %d was redacted under operation %d.", state->redacted_body, state->redacted) :
+			psprintf("%lld payloads were redacted, payload %d under operation %d.", (long long) state->redactions,
+					 state->redacted_body, state->redacted);
+	vouch_verify_report(state, "payloads");
+}
+
+/* ranges */
+
+static void
+check_range(TupleTableSlot *slot, void *arg)
+{
+	VouchVerify *state = arg;
+	int			item_no = DatumGetInt32(vouch_verify_column(slot, 1));
+	int			stage = DatumGetInt16(vouch_verify_column(slot, 2));
+	int			from_no = DatumGetInt32(vouch_verify_column(slot, 3));
+	int			to_no = DatumGetInt32(vouch_verify_column(slot, 4));
+	char	   *what = NULL;
+
+	state->check.checked++;
+	if (vouch_verify_column(slot, 5) == (Datum) 0)
+		what = pstrdup("The item has no identity.");
+	else if (!DatumGetBool(vouch_verify_column(slot, 6)))
+		what = psprintf("Its row from version %d has no payload.", from_no);
+	else if (!DatumGetBool(vouch_verify_column(slot, 7)))
+		what = psprintf("Its row starts at version %d, which does not exist.", from_no);
+	else if (!DatumGetBool(vouch_verify_column(slot, 8)))
+		what = psprintf("Its row from version %d ends at version %d, which does not exist.", from_no, to_no);
+	else if (item_no == state->item_no && stage == state->stage && from_no < state->to_no)
+		what = psprintf("Its row from version %d begins before the one before ends.", from_no);
+	else if (item_no > state->artifact->item_no)
+		what = pstrdup("Its number was never given out.");
+	if (what != NULL)
+	{
+		char	   *key = vouch_verify_text(slot, 5);
+
+		vouch_check_fail(&state->check, key != NULL ? psprintf("item \"%s\"", key) : psprintf("item %d", item_no),
+						 what);
+	}
+	state->item_no = item_no;
+	state->stage = stage;
+	state->to_no = to_no;
+}
+
+static void
+bad_row(TupleTableSlot *slot, void *arg)
+{
+	VouchVerify *state = arg;
+	char	   *key = vouch_verify_text(slot, 1);
+
+	vouch_check_fail(&state->check,
+					 key != NULL ? psprintf("item \"%s\"", key) : psprintf("item %d", DatumGetInt32(vouch_verify_column(slot, 2))),
+					 vouch_verify_text(slot, 3));
+}
+
+void
+vouch_verify_ranges(VouchVerify *state)
+{
+	Datum		args[3] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no),
+	vouch_verify_rules("create", "edit", NULL)};
+
+	state->item_no = 0;
+	vouch_stmt_scan(&list_ranges, args, NULL, false, check_range, state);
+	vouch_stmt_scan(&list_repeated, args, NULL, false, bad_row, state);
+	if (state->extent.item_no != state->artifact->item_no)
+		vouch_check_fail(&state->check, pstrdup("artifact"),
+						 psprintf("Its last item is number %d; it says %d.", state->extent.item_no, state->artifact->item_no));
+	vouch_verify_report(state, "ranges");
+}
+
+/* verdicts: the rows that an operation decided give its root again */
+
+typedef struct VerdictState
+{
+	VouchVerify *state;
+	int			op_no;			/* 0: none */
+	int			version_no;
+	int64		items;
+	bool		followed;		/* later operations may have taken rows from it */
+	char	   *undecided;
+	bool		has_root;
+	VouchDigest root;
+	VouchDigest *leaves;
+	int64		n;
+	int64		allocated;
+	StringInfoData scratch;
+} VerdictState;
+
+/* All rows of an operation were seen. */
+static void
+end_decide(VerdictState *verdicts)
+{
+	VouchCheck *check = &verdicts->state->check;
+	int64		undecided;
+	VouchDigest root;
+
+	if (verdicts->op_no == 0)
+		return;
+	check->checked++;
+	undecided = strtoll(verdicts->undecided, NULL, 10);
+	if (verdicts->n + undecided > verdicts->items || (!verdicts->followed && verdicts->n + undecided < verdicts->items))
+		vouch_check_fail(check, psprintf("version %d", verdicts->version_no),
+						 psprintf("Operation %d decided %lld items; %lld are as it left them.", verdicts->op_no,
+								  (long long) (verdicts->items - undecided), (long long) verdicts->n));
+	else if (verdicts->n == verdicts->items)
+	{
+		vouch_digest_root(&root, verdicts->leaves, verdicts->n);
+		if (!verdicts->has_root || memcmp(&root, &verdicts->root, sizeof(root)) != 0)
+			vouch_check_fail(check, psprintf("version %d", verdicts->version_no),
+							 psprintf("Its verdicts are not those of operation %d.", verdicts->op_no));
+	}
+}
+
+static void
+check_verdict(TupleTableSlot *slot, void *arg)
+{
+	VerdictState *verdicts = arg;
+	VouchVerify *state = verdicts->state;
+	MemoryContext old;
+	char	   *what = NULL;
+	int			op_no = DatumGetInt32(vouch_verify_column(slot, 1));
+
+	if (op_no != verdicts->op_no)
+	{
+		end_decide(verdicts);
+		verdicts->op_no = op_no;
+		verdicts->version_no = DatumGetInt32(vouch_verify_column(slot, 13));
+		verdicts->items = DatumGetInt64(vouch_verify_column(slot, 2));
+		verdicts->has_root = vouch_verify_column(slot, 3) != (Datum) 0 &&
+			VARSIZE_ANY_EXHDR(DatumGetByteaPP(vouch_verify_column(slot, 3))) == VOUCH_DIGEST_LEN;
+		if (verdicts->has_root)
+			memcpy(verdicts->root.bytes, VARDATA_ANY(DatumGetByteaPP(vouch_verify_column(slot, 3))), VOUCH_DIGEST_LEN);
+		verdicts->followed = DatumGetBool(vouch_verify_column(slot, 4));
+		verdicts->undecided = vouch_verify_text(slot, 5);
+		verdicts->n = 0;
+	}
+	if (vouch_verify_column(slot, 6) == (Datum) 0)
+		return;
+	if (op_no == 0)
+		what = psprintf("No decision in the log gave it its verdict in version %d.", DatumGetInt32(vouch_verify_column(slot, 12)));
+	else if (!DatumGetBool(vouch_verify_column(slot, 11)))
+		what = psprintf("Operation %d decided something else in version %d.", op_no, verdicts->version_no);
+	if (what != NULL)
+	{
+		char	   *key = vouch_verify_text(slot, 7);
+
+		vouch_check_fail(&state->check,
+						 key != NULL ? psprintf("item \"%s\"", key) : psprintf("item %d", DatumGetInt32(vouch_verify_column(slot, 6))),
+						 what);
+		return;
+	}
+	if (vouch_verify_column(slot, 7) == (Datum) 0)
+		return;
+	if (verdicts->n == verdicts->allocated)
+	{
+		verdicts->allocated = Max(1024, verdicts->allocated * 2);
+		verdicts->leaves = verdicts->leaves == NULL ? palloc(sizeof(VouchDigest) * verdicts->allocated) :
+			repalloc_huge(verdicts->leaves, sizeof(VouchDigest) * verdicts->allocated);
+	}
+	old = MemoryContextSwitchTo(state->scratch);
+	vouch_decision_leaf(&verdicts->leaves[verdicts->n++], &verdicts->scratch, DatumGetTextPP(vouch_verify_column(slot, 7)),
+						DatumGetInt16(vouch_verify_column(slot, 8)), vouch_verify_text(slot, 9),
+						vouch_verify_column(slot, 10) == (Datum) 0 ? NULL : DatumGetTextPP(vouch_verify_column(slot, 10)));
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->scratch);
+}
+
+void
+vouch_verify_verdicts(VouchVerify *state)
+{
+	VerdictState verdicts = {state};
+	Datum		args[4] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no),
+	vouch_verify_rules("decide", NULL), vouch_verify_rules("edit", "discard", NULL)};
+
+	initStringInfo(&verdicts.scratch);
+	vouch_stmt_scan(&list_verdicts, args, NULL, false, check_verdict, &verdicts);
+	end_decide(&verdicts);
+	vouch_verify_report(state, "verdicts");
+}
+
+/* counts */
+
+typedef struct CountState
+{
+	VouchVerify *state;
+	int			version_no;
+} CountState;
+
+static void
+bad_count(TupleTableSlot *slot, void *arg)
+{
+	CountState *count = arg;
+
+	vouch_check_fail(&count->state->check, psprintf("version %d", count->version_no),
+					 psprintf("It has %lld items %s; the counter says %lld.",
+							  (long long) DatumGetInt64(vouch_verify_column(slot, 2)), vouch_verify_text(slot, 1),
+							  (long long) DatumGetInt64(vouch_verify_column(slot, 3))));
+}
+
+static void
+collect_number(TupleTableSlot *slot, void *arg)
+{
+	List	  **list = arg;
+
+	*list = lappend_int(*list, DatumGetInt32(vouch_verify_column(slot, 1)));
+}
+
+void
+vouch_verify_counts(VouchVerify *state)
+{
+	Datum		args[3] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no)};
+	List	   *versions = NIL;
+	ListCell   *cell;
+
+	vouch_stmt_scan(&list_numbers, args, NULL, false, collect_number, &versions);
+	foreach(cell, versions)
+	{
+		CountState	count = {state, lfirst_int(cell)};
+
+		CHECK_FOR_INTERRUPTS();
+		args[2] = Int32GetDatum(count.version_no);
+		vouch_stmt_scan(&compare_counts, args, NULL, false, bad_count, &count);
+		state->check.checked++;
+	}
+	vouch_verify_report(state, "counts");
+}
