@@ -140,6 +140,14 @@ CALL public.tamper(:'v', :before, $$UPDATE vouch_data.decision SET decided_by = 
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.signature SET verdict = 'reject' WHERE :of$$);
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.signature SET signer = 'somebody' WHERE :of$$);
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.signature SET signed_at = signed_at - interval '1 day' WHERE :of$$);
+-- Under which rule and stage it was given.
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.signature SET stage_no = 2 WHERE :of$$);
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.signature SET comment = 'gladly', meaning = 'seen', db_user = 'x' WHERE :of$$);
+-- Who submitted, what, by which policy, and who ended it.
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.approval_request SET opened_by = 'somebody' WHERE :of$$);
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.approval_request SET content_digest = sha256('x') WHERE :of$$);
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.approval_request SET policy = 'report_owner_all_approved' WHERE :of$$);
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.approval_request SET closed_by = 'somebody' WHERE :of$$);
 -- An operation: who, when, what.
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET actor = 'somebody' WHERE :of AND op_no = 1$$);
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET at = at - interval '1 day' WHERE :of AND op_no = 2$$);

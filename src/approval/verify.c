@@ -58,6 +58,28 @@ static VouchStmt find_unlogged = {
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
 };
 
+/* Requests that the log opens or ends in another way, or by another policy, than their rows say. */
+static VouchStmt find_misopened = {
+	"WITH o AS MATERIALIZED (SELECT * FROM vouch_data.operation WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL"
+	"   AND version_no IN (SELECT v.version_no FROM vouch_data.version v WHERE v.bucket = $1 AND v.artifact_no = $2)),"
+	" s AS (SELECT version_no, actor, items_root, row_number() OVER (PARTITION BY version_no ORDER BY op_no) AS round"
+	"  FROM o WHERE operation = 'submit'),"
+	" p AS (SELECT version_no, detail->>'round' AS round, detail->>'policy' AS policy, detail->>'revision' AS revision,"
+	"   CASE WHEN operation IN ('approve', 'reject') THEN actor END AS closed_by FROM o WHERE detail ? 'policy' AND detail ? 'round')"
+	" SELECT COALESCE(r.version_no, s.version_no), COALESCE(r.round, s.round)::int4,"
+	" CASE WHEN s.version_no IS NULL THEN 'The log does not know it.'"
+	"  WHEN r.version_no IS NULL THEN 'The log has it, but it is not there.'"
+	"  ELSE 'The log has another submitter, digest, policy or end for it.' END"
+	" FROM (SELECT * FROM vouch_data.approval_request WHERE bucket = $1 AND artifact_no = $2) r"
+	" FULL JOIN s ON s.version_no = r.version_no AND s.round = r.round"
+	" LEFT JOIN p ON p.version_no = r.version_no AND p.round = r.round::text"
+	" WHERE r.version_no IS NULL OR s.version_no IS NULL OR r.opened_by <> s.actor"
+	"  OR r.content_digest IS DISTINCT FROM s.items_root OR r.policy <> p.policy OR r.policy_revision::text <> p.revision"
+	"  OR (r.state IN ('satisfied', 'rejected') AND r.closed_by <> p.closed_by)"
+	" ORDER BY 1, 2 LIMIT 1",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+};
+
 /*
  * A signature that was carried says what the one that it was carried from
  * said, over the same digest; one that takes another back is its signer's.
@@ -183,6 +205,16 @@ vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
 		MemoryContext old = MemoryContextSwitchTo(caller);
 
 		vouch_check_fail(check, psprintf("signature %s of version %d", signature_no, version_no), pstrdup(what));
+		MemoryContextSwitchTo(old);
+	}
+	if (vouch_stmt_run(&find_misopened, args, NULL) > 0)
+	{
+		int			version_no = vouch_stmt_get_int32(0, 1, 0);
+		int			round = vouch_stmt_get_int32(0, 2, 0);
+		char	   *what = vouch_stmt_get_text(0, 3);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		vouch_check_fail(check, psprintf("request %d of version %d", round, version_no), pstrdup(what));
 		MemoryContextSwitchTo(old);
 	}
 	if (vouch_stmt_run(&find_miscarried, args, NULL) > 0)
