@@ -47,9 +47,8 @@ begin_next(VouchAdvance *adv, VouchBranch *parent)
 
 	if (n == 0)
 		return;
-	if (join->items == NULL &&
-		vouch_rows_load_children(adv, parent, VOUCH_BRANCH_PENDING, join->next, n, &found) != n)
-		elog(ERROR, "iterations of branch %d are missing", parent->no);
+	if (join->items == NULL)
+		found = vouch_rows_take_pending(adv, parent, join->next, n);
 	for (int i = 0; i < n; i++)
 	{
 		int			place = join->next++;
@@ -64,8 +63,6 @@ begin_next(VouchAdvance *adv, VouchBranch *parent)
 		else
 		{
 			child = found[i];
-			if (child->place != place)
-				elog(ERROR, "iteration %d of branch %d is missing", place, parent->no);
 			child->previous_event = parent->previous_event;
 			vouch_rows_add(adv, child);
 		}
@@ -299,9 +296,7 @@ vouch_join_finish(VouchAdvance *adv, VouchBranch *b)
 
 	if (join->stored)
 	{
-		VouchBranch **done;
-
-		(void) vouch_rows_load_children(adv, b, VOUCH_BRANCH_DONE, 0, 0, &done);
+		vouch_rows_load_done(adv, b);
 		b->join_gone = true;
 	}
 	for (VouchBranch *child = join->first; child != NULL; child = child->sibling)

@@ -84,11 +84,17 @@ static VouchStmt load_input = {
 	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
-static VouchStmt load_children = {
-	"SELECT branch_no, place, status::text, actor, data::text FROM vouch_data.branch"
-	" WHERE bucket = $1 AND execution_id = $2 AND parent_no = $3"
-	" AND place >= $4 AND status = $5::vouch_data.branch_status ORDER BY place",
-	SPI_OK_SELECT, 5, {INT4OID, UUIDOID, INT4OID, INT4OID, TEXTOID}, .indexed = true
+static VouchStmt load_done = {
+	"SELECT branch_no, place, actor, data::text FROM vouch_data.branch"
+	" WHERE bucket = $1 AND execution_id = $2 AND parent_no = $3 AND status = 'done' ORDER BY place",
+	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, INT4OID}, .indexed = true
+};
+
+/* They are written anew, most of them when they are done, and many at once. */
+static VouchStmt take_pending = {
+	"DELETE FROM vouch_data.branch WHERE bucket = $1 AND execution_id = $2 AND parent_no = $3"
+	" AND place >= $4 AND place < $5 AND status = 'pending' RETURNING branch_no, place, actor, data::text",
+	SPI_OK_DELETE_RETURNING, 5, {INT4OID, UUIDOID, INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 
 #define NWRITTEN 23
@@ -489,43 +495,65 @@ vouch_rows_load(VouchAdvance *adv)
 	}
 }
 
-/*
- * Children of an open join that load does not read: those held back from a
- * place on (at most max), or those that are done.
- */
-int
-vouch_rows_load_children(VouchAdvance *adv, VouchBranch *parent, VouchBranchStatus status,
-						  int place, int max, VouchBranch ***children)
+/* A child of an open join that load does not read: a row of load_done or take_pending. */
+static VouchBranch *
+read_child(VouchBranch *parent, uint64 row, VouchBranchStatus status, bool stored)
 {
-	Datum		args[5];
+	VouchBranch *b = palloc0(sizeof(VouchBranch));
+	char	   *text = vouch_stmt_get_text(row, 4);
+
+	b->no = vouch_stmt_get_int32(row, 1, 0);
+	b->place = vouch_stmt_get_int32(row, 2, 0);
+	b->machine = parent->state->branches[parent->state->type == ASL_MAP ? 0 : b->place];
+	b->status = status;
+	b->actor = vouch_stmt_get_text(row, 3);
+	b->stored = stored;
+	if (text != NULL)
+		read_data(b, text);
+	b->loaded = true;
+	vouch_rows_adopt(b, parent);
+	return b;
+}
+
+void
+vouch_rows_load_done(VouchAdvance *adv, VouchBranch *parent)
+{
+	Datum		args[3];
 	uint64		n;
 
 	args[0] = Int32GetDatum(adv->execution.bucket);
 	args[1] = UUIDPGetDatum(&adv->execution.id);
 	args[2] = Int32GetDatum(parent->no);
-	args[3] = Int32GetDatum(place);
-	args[4] = CStringGetTextDatum(status_names[status]);
-	n = vouch_stmt_run_max(&load_children, args, NULL, max);
-	*children = palloc(sizeof(VouchBranch *) * Max(n, 1));
+	n = vouch_stmt_run(&load_done, args, NULL);
 	for (uint64 row = 0; row < n; row++)
-	{
-		VouchBranch *b = palloc0(sizeof(VouchBranch));
-		char	   *text = vouch_stmt_get_text(row, 5);
+		(void) read_child(parent, row, VOUCH_BRANCH_DONE, true);
+	SPI_freetuptable(SPI_tuptable);
+}
 
-		b->no = vouch_stmt_get_int32(row, 1, 0);
-		b->place = vouch_stmt_get_int32(row, 2, 0);
-		b->machine = parent->state->branches[parent->state->type == ASL_MAP ? 0 : b->place];
-		b->status = status;
-		b->actor = vouch_stmt_get_text(row, 4);
-		b->stored = true;
-		if (text != NULL)
-			read_data(b, text);
-		b->loaded = true;
-		vouch_rows_adopt(b, parent);
-		(*children)[row] = b;
+VouchBranch **
+vouch_rows_take_pending(VouchAdvance *adv, VouchBranch *parent, int place, int n)
+{
+	VouchBranch **children = palloc0(sizeof(VouchBranch *) * n);
+	Datum		args[5];
+	uint64		found;
+
+	args[0] = Int32GetDatum(adv->execution.bucket);
+	args[1] = UUIDPGetDatum(&adv->execution.id);
+	args[2] = Int32GetDatum(parent->no);
+	args[3] = Int32GetDatum(place);
+	args[4] = Int32GetDatum(place + n);
+	found = vouch_stmt_run(&take_pending, args, NULL);
+	for (uint64 row = 0; row < found; row++)
+	{
+		VouchBranch *b = read_child(parent, row, VOUCH_BRANCH_PENDING, false);
+
+		children[b->place - place] = b;
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return (int) n;
+	for (int i = 0; i < n; i++)
+		if (children[i] == NULL)
+			elog(ERROR, "iteration %d of branch %d is missing", place + i, parent->no);
+	return children;
 }
 
 /* --------------------------------------------------------------- writing */

@@ -169,9 +169,13 @@ extern const AslValue *vouch_rows_input(struct VouchAdvance *adv);
 
 extern void vouch_rows_add(struct VouchAdvance *adv, VouchBranch *branch);
 extern void vouch_rows_adopt(VouchBranch *branch, VouchBranch *parent);
-extern int	vouch_rows_load_children(struct VouchAdvance *adv, VouchBranch *parent,
-									  VouchBranchStatus status, int place, int max,
-									  VouchBranch ***children);
+
+/* The children of a join that are done and have rows. */
+extern void vouch_rows_load_done(struct VouchAdvance *adv, VouchBranch *parent);
+
+/* Takes n iterations that were held back, from a place on, out of the table. */
+extern VouchBranch **vouch_rows_take_pending(struct VouchAdvance *adv, VouchBranch *parent,
+											  int place, int n);
 
 /* Writes branches, the execution's counters and the history back. */
 extern void vouch_rows_flush(struct VouchAdvance *adv);
