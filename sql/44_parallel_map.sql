@@ -82,6 +82,45 @@ SELECT vouch.advance();
 SELECT status, output, error FROM pg_temp.outcome('par44-d');
 SELECT status, output, error FROM pg_temp.outcome('par44-e');
 SELECT type FROM vouch.workflow_history('par44-e');
+-- Its iterations are executions of their own, children that show what happened.
+SELECT workflow_id, status, error, parent FROM vouch.executions WHERE parent IN ('par44-d', 'par44-e') ORDER BY 1;
+SELECT type, state FROM vouch.workflow_history('par44-d/M-1');
+SELECT vouch.describe_workflow('par44-d') -> 'children' AS children;
+
+-- They are paused, canceled (so that they can undo) and terminated with their parent, and moved to another revision by themselves.
+SELECT vouch.define_workflow('par44_items', '{"StartAt": "M", "States": {
+	"M": {"Type": "Map", "ItemsPath": "$.items", "ItemSelector": {"item.$": "$$.Map.Item.Value", "no.$": "$$.Map.Item.Index"}, "End": true,
+		"Catch": [{"ErrorEquals": ["Vouch.Canceled"], "Next": "Undone"}],
+		"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "W", "States": {
+			"W": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"Signal": "go"}, "ResultPath": "$.answer", "Next": "T",
+				"Catch": [{"ErrorEquals": ["Vouch.Canceled"], "Next": "U"}]},
+			"T": {"Type": "Pass", "Parameters": {"of.$": "$", "value.$": "$$.Map.Item.Value", "input.$": "$$.Execution.Input", "name.$": "$$.Execution.Name"}, "End": true},
+			"U": {"Type": "Pass", "End": true}}}},
+	"Undone": {"Type": "Pass", "Result": "undone", "End": true}}}');
+SELECT vouch.start_workflow('par44_items', '{"items": ["a", "b"]}', 'par44-i');
+SELECT vouch.start_workflow('par44_items', '{"items": ["a", "b"]}', 'par44-j');
+SELECT vouch.start_workflow('par44_items', '{"items": ["a"]}', 'par44-k');
+SELECT vouch.advance();
+SELECT waiting_for FROM vouch.executions WHERE workflow_id = 'par44-i';
+SELECT state, waits_for, how FROM vouch.explain_workflow('par44-i');
+SELECT vouch.pause_workflow('par44-i'), vouch.resume_workflow('par44-i');
+SELECT vouch.define_workflow('par44_items', replace((SELECT definition::text FROM vouch.workflows WHERE workflow = 'par44_items'), '"undone"', '"undone again"')::jsonb);
+SELECT workflow_id, from_revision, to_revision, problem FROM vouch.migrate_execution(ARRAY['par44-i/M-1']);
+SELECT vouch.signal_workflow('par44-i/M-1', 'go', '2');
+SELECT vouch.advance();
+SELECT waiting_for FROM vouch.executions WHERE workflow_id = 'par44-i';
+SELECT vouch.signal_workflow('par44-i/M-0', 'go', '1');
+SELECT vouch.advance();
+SELECT status, jsonb_pretty(output) AS output FROM pg_temp.outcome('par44-i');
+SELECT vouch.cancel_workflow('par44-j');
+SELECT vouch.terminate_workflow('par44-k');
+SELECT vouch.advance();
+SELECT workflow_id, status, (SELECT string_agg(h.state, ' ' ORDER BY event_id) FROM vouch.workflow_history(workflow_id) h WHERE h.type LIKE '%Entered') AS states
+FROM vouch.executions WHERE workflow_id LIKE 'par44-j%' OR workflow_id LIKE 'par44-k%' ORDER BY 1;
+-- What failed in an iteration can be taken up again there, in its machine.
+SELECT vouch.redrive_workflow('par44-d/M-1');
+SELECT vouch.advance();
+SELECT status, error FROM vouch.executions WHERE workflow_id = 'par44-d/M-1';
 
 -- Nested, with variables of the outer scopes.
 SELECT vouch.define_workflow('par44_nested', '{"StartAt": "V", "States": {

@@ -520,6 +520,11 @@ run_branch(VouchAdvance *adv, VouchBranch *b)
 				enter(adv, b);
 				break;
 			case VOUCH_RESUME_RESULT:
+				if (b->state == NULL)
+				{
+					machine_ended(adv, b, b->result);	/* an execution of its own */
+					break;
+				}
 				if (asl_print_size(b->result) > (size_t) vouch_guc_max_payload * 1024)
 				{
 					b->failure.error = "States.DataLimitExceeded";

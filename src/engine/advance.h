@@ -100,6 +100,8 @@ extern void vouch_wait_review(VouchAdvance *adv, VouchBranch *branch, const AslE
 /* child.c */
 extern void vouch_child_start(VouchAdvance *adv, VouchBranch *branch, const AslEntry *entry,
 							  bool sync);
+/* Starts the execution that an iteration of a DISTRIBUTED Map is; the branch waits for it. */
+extern void vouch_child_start_iteration(VouchAdvance *adv, VouchBranch *branch);
 extern void vouch_child_wake(VouchAdvance *adv);
 extern void vouch_child_close_all(VouchAdvance *adv, const int *branches, int nbranches);
 extern bool vouch_child_parent_closed(VouchAdvance *adv, const char **event);

@@ -32,7 +32,7 @@ static VouchStmt read_closed = {
 };
 
 static VouchStmt open_children = {
-	"SELECT execution_id, run_as, close_policy FROM vouch_data.execution"
+	"SELECT execution_id, run_as, close_policy, machine_no > 0 FROM vouch_data.execution"
 	" WHERE bucket = $1 AND parent_id = $2 AND status = 'running'"
 	" AND ($3 IS NULL OR parent_branch = ANY ($3))",
 	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, INT4ARRAYOID}, .indexed = true
@@ -68,7 +68,7 @@ default_name(VouchBranch *b)
 	StringInfoData name;
 
 	initStringInfo(&name);
-	appendStringInfoString(&name, b->state->name);
+	appendStringInfoString(&name, b->state ? b->state->name : b->parent->state->name);
 	for (VouchBranch *x = b; x->parent != NULL; x = x->parent)
 		appendStringInfo(&name, "-%d", x->place);
 	return name.data;
@@ -146,6 +146,44 @@ vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool
 					   ? GetCurrentTimestamp() + entry->timeout_seconds * USECS_PER_SEC : 0);
 }
 
+void
+vouch_child_start_iteration(VouchAdvance *adv, VouchBranch *b)
+{
+	VouchStart	start;
+	pg_uuid_t	id;
+	const char *problem = NULL;
+
+	memset(&start, 0, sizeof(start));
+	start.program = adv->program;
+	start.workflow_id = psprintf("%s/%s", adv->execution.workflow_id, default_name(b));
+	start.input = asl_to_jsonb(b->input);
+	start.starter = adv->execution.starter;
+	start.actor = b->actor;
+	start.parent_id = &adv->execution.id;
+	start.parent_branch = b->no;
+	start.close_policy = "cancel";
+	start.machine_no = b->machine->number;
+	start.place = b->place;
+	start.item_value = b->item_value;
+	if (strlen(start.workflow_id) > MAX_ID)
+		problem = psprintf("the id of an iteration would have more than %d bytes", MAX_ID);
+	else if (!vouch_start_execution(&start, &id))
+		problem = psprintf("workflow \"%s\" is running already", start.workflow_id);
+	b->input = NULL;			/* the child has it */
+	b->item_value = NULL;
+	if (problem != NULL)
+	{
+		b->failure.error = "Vouch.LimitExceeded";
+		b->failure.cause = problem;
+		vouch_advance_ready(adv, b, VOUCH_RESUME_FAILURE);
+		return;
+	}
+	b->wait_id = id;
+	b->has_wait_id = true;
+	b->entered_at = GetCurrentTimestamp();
+	vouch_advance_park(adv, b, VOUCH_WAIT_CHILD, 0);
+}
+
 /* What a closed child (a row of read_closed) means to the branch that waits for it. */
 static void
 take_result(VouchAdvance *adv, VouchBranch *b, uint64 row)
@@ -156,6 +194,17 @@ take_result(VouchAdvance *adv, VouchBranch *b, uint64 row)
 	bool		isnull;
 	Datum		output = vouch_stmt_get(row, 4, &isnull);
 
+	if (b->state == NULL)
+	{
+		/* an iteration ends as if it had run here */
+		b->result = isnull ? asl_null() : asl_from_jsonb(DatumGetJsonbPCopy(output));
+		b->failure.error = vouch_stmt_get_text(row, 5);
+		b->failure.cause = vouch_stmt_get_text(row, 6);
+		if (b->failure.error == NULL)
+			b->failure.error = strcmp(status, "timed_out") == 0 ? "States.Timeout" : "States.TaskFailed";
+		vouch_advance_ready(adv, b, strcmp(status, "succeeded") == 0 ? VOUCH_RESUME_RESULT : VOUCH_RESUME_FAILURE);
+		return;
+	}
 	v = asl_object_put(asl_object(), "WorkflowId", asl_string(workflow_id));
 	v = asl_object_put(v, "Status", asl_string(status));
 	if (strcmp(status, "succeeded") == 0)
@@ -252,6 +301,9 @@ vouch_child_close_all(VouchAdvance *adv, const int *branches, int nbranches)
 		ids[i] = *DatumGetUUIDP(vouch_stmt_get(i, 1, NULL));
 		roles[i] = vouch_stmt_get_text(i, 2);
 		policies[i] = vouch_stmt_get_text(i, 3);
+		/* iterations are asked no more than what they are iterations of */
+		if (vouch_stmt_get_bool(i, 4, false) && strcmp(adv->execution.status, "terminated") == 0)
+			policies[i] = "terminate";
 	}
 	SPI_freetuptable(SPI_tuptable);
 	for (uint64 i = 0; i < n; i++)

@@ -49,6 +49,7 @@ CREATE TABLE vouch_data.execution (
 	canceled_at timestamptz,
 	cancel_reason text,
 	redrives int NOT NULL DEFAULT 0,
+	machine_no int NOT NULL DEFAULT 0,
 	next_branch int NOT NULL DEFAULT 1,
 	next_event bigint NOT NULL DEFAULT 1,
 	PRIMARY KEY (bucket, execution_id)
@@ -62,6 +63,7 @@ COMMENT ON COLUMN vouch_data.execution.close_policy IS 'What becomes of it when 
 COMMENT ON COLUMN vouch_data.execution.deadline IS 'When the machine''s TimeoutSeconds are over';
 COMMENT ON COLUMN vouch_data.execution.canceled_at IS 'When it was canceled, while what caught that runs on';
 COMMENT ON COLUMN vouch_data.execution.redrives IS 'How often vouch.redrive_workflow() took it up again';
+COMMENT ON COLUMN vouch_data.execution.machine_no IS 'Machine of the definition that its main line runs in: for an iteration of a DISTRIBUTED Map, that of the iterations; else 0';
 COMMENT ON COLUMN vouch_data.execution.next_event IS 'Number that the next history event gets';
 CREATE UNIQUE INDEX execution_open ON vouch_data.execution (bucket, workflow_id) WHERE status = 'running';
 CREATE INDEX execution_workflow_id ON vouch_data.execution (bucket, workflow_id, execution_id);
@@ -324,7 +326,10 @@ CREATE FUNCTION vouch_data.waiting_for(bucket int, execution_id uuid)
 RETURNS TABLE (branch int, state text, kind text, name text, since timestamptz, deadline timestamptz,
 	version_id uuid, child text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT b.branch_no, b.state,
+	-- an iteration of a DISTRIBUTED Map stands in the Map, until its execution has closed
+	SELECT b.branch_no, coalesce(b.state, CASE WHEN b.wait_kind = 'child' THEN
+			(SELECT p.state FROM vouch_data.branch p
+			 WHERE p.bucket = b.bucket AND p.execution_id = b.execution_id AND p.branch_no = b.parent_no) END),
 		CASE WHEN b.status = 'ready' THEN 'worker' ELSE b.wait_kind END,
 		b.wait_name, b.entered_at, b.due_at,
 		CASE WHEN b.wait_kind = 'review' THEN b.wait_id END,

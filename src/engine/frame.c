@@ -44,8 +44,8 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 		adv->context_machine = asl_object_put(v, "Name", asl_string(e->workflow));
 	}
 	context = asl_object_put(context, "Execution", adv->context_execution);
-	for (VouchBranch *x = b; x->parent != NULL; x = x->parent)
-		if (x->parent->state->type == ASL_MAP)
+	for (VouchBranch *x = b; x != NULL; x = x->parent)
+		if (x->parent != NULL ? x->parent->state->type == ASL_MAP : e->machine_no > 0)
 		{
 			vouch_rows_load_data(adv, x);
 			v = asl_object_put(asl_object(), "Index", asl_int(x->place));

@@ -2,6 +2,9 @@
  * join.c
  *	  Parallel and Map: opens the branches, and joins them.
  *
+ * An iteration of a DISTRIBUTED Map is an execution of its own, which runs the
+ * same revision in the iterations' machine; its branch here only waits for it.
+ *
  * The branch that stands in the Parallel or Map waits; its row counts those
  * that are still open.  What has ended keeps its output in its own row until
  * the last one is there, so that the end of one costs the same however many
@@ -25,6 +28,9 @@ is_inline_map(const VouchBranch *b)
  * others cost nothing but their item, however many there are.
  */
 #define BATCH 500
+
+/* Those of a DISTRIBUTED Map are executions, which their parent goes through whenever some have closed. */
+#define MAX_CHILDREN 1000
 
 /* How many more iterations may begin now. */
 static int
@@ -67,7 +73,10 @@ begin_next(VouchAdvance *adv, VouchBranch *parent)
 			vouch_rows_add(adv, child);
 		}
 		join->running++;
-		vouch_advance_ready(adv, child, VOUCH_RESUME_ENTER);
+		if (parent->state->distributed)
+			vouch_child_start_iteration(adv, child);
+		else
+			vouch_advance_ready(adv, child, VOUCH_RESUME_ENTER);
 	}
 	parent->join_dirty = true;
 }
@@ -119,6 +128,8 @@ vouch_join_open(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 		if (b->state->distributed)
 			vouch_history_add(adv, b, VOUCH_EV_MAP_RUN_STARTED, NULL, NULL, NULL);
 		join->max_concurrency = (int) Min(entry->max_concurrency, PG_INT32_MAX);
+		if (b->state->distributed && (join->max_concurrency == 0 || join->max_concurrency > MAX_CHILDREN))
+			join->max_concurrency = MAX_CHILDREN;
 		join->items = entry->items;
 		join->item_values = entry->item_values;
 	}

@@ -31,9 +31,9 @@ static VouchStmt move_branches = {
 };
 
 static VouchStmt move_execution = {
-	"UPDATE vouch_data.execution SET revision = $3, run_as = $4, next_event = $5"
+	"UPDATE vouch_data.execution SET revision = $3, run_as = $4, next_event = $5, machine_no = $6"
 	" WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_UPDATE, 5, {INT4OID, UUIDOID, INT4OID, TEXTOID, INT8OID}, .indexed = true
+	SPI_OK_UPDATE, 6, {INT4OID, UUIDOID, INT4OID, TEXTOID, INT8OID, INT4OID}, .indexed = true
 };
 
 static VouchStmt move_nudges = {
@@ -116,7 +116,7 @@ move(VouchAdvance *adv, const VouchProgram *to)
 	Datum	   *new_no = palloc(sizeof(Datum) * from->nmachines);
 	int			n = 0;
 	const AslValue *detail;
-	Datum		args[5];
+	Datum		args[6];
 
 	detail = asl_object_put(asl_object(), "from", asl_int(e->revision));
 	detail = asl_object_put(detail, "to", asl_int(to->revision));
@@ -141,6 +141,7 @@ move(VouchAdvance *adv, const VouchProgram *to)
 	args[2] = Int32GetDatum(to->revision);
 	args[3] = CStringGetTextDatum(to->run_as);
 	args[4] = Int64GetDatum(e->next_event);
+	args[5] = Int32GetDatum(same_place(to->asl, from->machines[e->machine_no])->number);
 	vouch_stmt_run_one(&move_execution, args, NULL);
 	if (strcmp(e->run_as, to->run_as) != 0)
 	{

@@ -27,11 +27,11 @@ static VouchStmt find_newest = {
 static VouchStmt insert_main = {
 	"INSERT INTO vouch_data.branch (bucket, execution_id, branch_no, run_as, machine_no, state, status, actor,"
 	" previous_event, vars, data)"
-	" SELECT r.bucket, r.execution_id, 0, $3, 0, r.redrive ->> 'state', 'ready',"
+	" SELECT r.bucket, r.execution_id, 0, $3, $6, r.redrive ->> 'state', 'ready',"
 	"  coalesce(r.redrive ->> 'actor', $4), $5, r.redrive -> 'vars',"
 	"  CASE WHEN r.redrive IS NOT NULL THEN json_build_object('i', r.redrive -> 'input') END"
 	" FROM vouch_data.execution_result r WHERE r.bucket = $1 AND r.execution_id = $2",
-	SPI_OK_INSERT, 5, {INT4OID, UUIDOID, TEXTOID, TEXTOID, INT8OID}, .indexed = true
+	SPI_OK_INSERT, 6, {INT4OID, UUIDOID, TEXTOID, TEXTOID, INT8OID, INT4OID}, .indexed = true
 };
 
 static VouchStmt delete_result = {
@@ -49,8 +49,8 @@ static void
 reopen(VouchAdvance *adv, const char *status)
 {
 	VouchExecution *e = &adv->execution;
-	int64		timeout = adv->program->asl->machines[0]->timeout_seconds;
-	Datum		args[5];
+	int64		timeout = adv->program->asl->machines[e->machine_no]->timeout_seconds;
+	Datum		args[6];
 	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
 
 	vouch_history_begin(adv);
@@ -59,6 +59,7 @@ reopen(VouchAdvance *adv, const char *status)
 	args[2] = CStringGetTextDatum(e->run_as);
 	args[3] = CStringGetTextDatum(e->starter);
 	args[4] = Int64GetDatum(vouch_history_add(adv, NULL, VOUCH_EV_REDRIVEN, NULL, NULL, vouch_actor_current()));
+	args[5] = Int32GetDatum(e->machine_no);
 	vouch_stmt_run_one(&insert_main, args, NULL);
 	vouch_stmt_run_one(&delete_result, args, NULL);
 	vouch_history_flush(adv);

@@ -30,7 +30,7 @@ static const char *const wait_names[] = {NULL, "timer", "retry", "signal", "revi
 
 #define EXECUTION_COLUMNS \
 	"SELECT workflow_id, workflow, revision, run_as, starter, status::text, paused, parent_id," \
-	" parent_branch, close_policy, started_at, deadline, next_branch, next_event, redrives, canceled_at, cancel_reason" \
+	" parent_branch, close_policy, started_at, deadline, next_branch, next_event, redrives, canceled_at, cancel_reason, machine_no" \
 	" FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2 FOR NO KEY UPDATE"
 
 static VouchStmt try_execution = {
@@ -180,6 +180,7 @@ vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e, 
 	e->redrives = vouch_stmt_get_int32(0, 15, 0);
 	e->canceled_at = vouch_stmt_get_int64(0, 16, 0);
 	e->cancel_reason = vouch_stmt_get_text(0, 17);
+	e->machine_no = vouch_stmt_get_int32(0, 18, 0);
 	SPI_freetuptable(SPI_tuptable);
 	return true;
 }
@@ -305,7 +306,8 @@ read_data(VouchBranch *b, const char *text)
 			if (asl_is_int(v->u.array.items[i], &n))
 				b->counts[i] = (int) n;
 	}
-	b->loaded = true;
+	/* the main line's may still be the execution's, which is read when it is needed */
+	b->loaded = b->no > 0 || b->input != NULL;
 }
 
 void

@@ -30,6 +30,7 @@ typedef struct VouchExecution
 	int32		next_branch;
 	int64		next_event;
 	int			redrives;
+	int			machine_no;		/* of its main line: 0, but in an iteration of a DISTRIBUTED Map */
 } VouchExecution;
 
 typedef enum VouchBranchStatus

@@ -24,12 +24,12 @@ VOUCH_FUNCTION(vouch_sql_start_workflow);
 
 static VouchStmt insert_execution = {
 	"INSERT INTO vouch_data.execution (bucket, execution_id, workflow_id, workflow, revision, run_as, starter,"
-	" parent_id, parent_branch, close_policy, started_at, deadline)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+	" parent_id, parent_branch, close_policy, started_at, deadline, machine_no)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 	" ON CONFLICT (bucket, workflow_id) WHERE status = 'running' DO NOTHING",
-	SPI_OK_INSERT, 12,
+	SPI_OK_INSERT, 13,
 	{INT4OID, UUIDOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, UUIDOID, INT4OID, TEXTOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID}, .indexed = true
+	TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}, .indexed = true
 };
 
 static VouchStmt insert_input = {
@@ -39,9 +39,9 @@ static VouchStmt insert_input = {
 
 /* The main line; its input is the execution's, so it keeps none of its own. */
 static VouchStmt insert_main = {
-	"INSERT INTO vouch_data.branch (bucket, execution_id, branch_no, run_as, machine_no, status, actor)"
-	" VALUES ($1, $2, 0, $3, 0, 'ready', $4)",
-	SPI_OK_INSERT, 4, {INT4OID, UUIDOID, TEXTOID, TEXTOID}
+	"INSERT INTO vouch_data.branch (bucket, execution_id, branch_no, run_as, status, actor, machine_no, place, data)"
+	" VALUES ($1, $2, 0, $3, 'ready', $4, $5, $6, $7)",
+	SPI_OK_INSERT, 7, {INT4OID, UUIDOID, TEXTOID, TEXTOID, INT4OID, INT4OID, JSONOID}
 };
 
 bool
@@ -50,9 +50,9 @@ vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
 	const VouchProgram *program = start->program;
 	int			bucket = vouch_id_workflow_bucket(start->workflow_id);
 	TimestampTz now = GetCurrentTimestamp();
-	int64		timeout = program->asl->machines[0]->timeout_seconds;
-	Datum		args[12];
-	char		nulls[13] = "            ";
+	int64		timeout = program->asl->machines[start->machine_no]->timeout_seconds;
+	Datum		args[13];
+	char		nulls[14] = "             ";
 
 	/*
 	 * What came with the extension names whoever installed it, a superuser: to
@@ -96,13 +96,21 @@ vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
 		args[11] = TimestampTzGetDatum(now + timeout * USECS_PER_SEC);
 	else
 		nulls[11] = 'n';
+	args[12] = Int32GetDatum(start->machine_no);
 	if (vouch_stmt_run(&insert_execution, args, nulls) == 0)
 		return false;
 	args[2] = JsonbPGetDatum(start->input);
 	vouch_stmt_run(&insert_input, args, NULL);
 	args[2] = CStringGetTextDatum(program->run_as);
 	args[3] = CStringGetTextDatum(start->actor != NULL ? start->actor : start->starter);
-	vouch_stmt_run(&insert_main, args, NULL);
+	args[4] = Int32GetDatum(start->machine_no);
+	args[5] = Int32GetDatum(start->place);
+	memset(nulls, ' ', 7);
+	if (start->item_value != NULL)
+		args[6] = CStringGetTextDatum(asl_print(asl_object_put(asl_object(), "x", start->item_value)));
+	else
+		nulls[6] = 'n';
+	vouch_stmt_run(&insert_main, args, nulls);
 	vouch_rows_wake(program->run_as, bucket, id, 0);
 	if (timeout > 0)
 		vouch_rows_wake(program->run_as, bucket, id, now + timeout * USECS_PER_SEC);

@@ -5,6 +5,7 @@
 #ifndef VOUCH_ENGINE_START_H
 #define VOUCH_ENGINE_START_H
 
+#include "asl/asl.h"
 #include "engine/program.h"
 #include "utils/uuid.h"
 
@@ -18,6 +19,11 @@ typedef struct VouchStart
 	const pg_uuid_t *parent_id; /* or NULL */
 	int			parent_branch;	/* -1: nobody waits */
 	const char *close_policy;	/* or NULL */
+
+	/* an iteration of a DISTRIBUTED Map: 0, 0 and NULL for all others */
+	int			machine_no;
+	int			place;
+	const AslValue *item_value;
 } VouchStart;
 
 /* Raises VO502 or VO501 for a workflow_id or an input (or NULL) that cannot be. */
