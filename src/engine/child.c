@@ -23,12 +23,14 @@
 #define MAX_ID 1000				/* bytes; the id is an index key */
 #define MAX_CAUSE 8192			/* bytes of a child's cause in its parent's */
 
+/* Looked up one by one: a parent may have had a hundred thousand children, and waits for few. */
 static VouchStmt read_closed = {
-	"SELECT e.execution_id, e.workflow_id, e.status::text, r.output, r.error, r.cause"
-	" FROM vouch_data.execution e LEFT JOIN vouch_data.execution_result r"
-	"  ON r.bucket = e.bucket AND r.execution_id = e.execution_id AND r.bucket = $1"
-	" WHERE e.bucket = $1 AND e.parent_id = $2 AND e.status <> 'running' AND e.execution_id = ANY ($3)",
-	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, UUIDARRAYOID}, .indexed = true
+	"SELECT w.id, e.workflow_id, e.status, r.output, r.error, r.cause"
+	" FROM unnest($2) AS w(id), LATERAL (SELECT x.workflow_id, x.status::text AS status"
+	"  FROM vouch_data.execution x WHERE x.bucket = $1 AND x.execution_id = w.id AND x.status <> 'running' OFFSET 0) AS e"
+	" LEFT JOIN LATERAL (SELECT y.output, y.error, y.cause"
+	"  FROM vouch_data.execution_result y WHERE y.bucket = $1 AND y.execution_id = w.id OFFSET 0) AS r ON true",
+	SPI_OK_SELECT, 2, {INT4OID, UUIDARRAYOID}, .indexed = true
 };
 
 static VouchStmt open_children = {
@@ -234,15 +236,14 @@ vouch_child_wake(VouchAdvance *adv)
 {
 	Datum	   *ids = palloc(sizeof(Datum) * adv->nbranches);
 	int			nids = 0;
-	Datum		args[3];
+	Datum		args[2];
 	uint64		n;
 
 	for (int i = 0; i < adv->nbranches; i++)
 		if (adv->branches[i]->status == VOUCH_BRANCH_WAITING && adv->branches[i]->wait == VOUCH_WAIT_CHILD)
 			ids[nids++] = UUIDPGetDatum(&adv->branches[i]->wait_id);
 	args[0] = Int32GetDatum(adv->execution.bucket);
-	args[1] = UUIDPGetDatum(&adv->execution.id);
-	args[2] = PointerGetDatum(construct_array(ids, nids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	args[1] = PointerGetDatum(construct_array(ids, nids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	n = vouch_stmt_run(&read_closed, args, NULL);
 	for (uint64 row = 0; row < n; row++)
 	{

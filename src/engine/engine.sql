@@ -68,6 +68,7 @@ COMMENT ON COLUMN vouch_data.execution.next_event IS 'Number that the next histo
 CREATE UNIQUE INDEX execution_open ON vouch_data.execution (bucket, workflow_id) WHERE status = 'running';
 CREATE INDEX execution_workflow_id ON vouch_data.execution (bucket, workflow_id, execution_id);
 CREATE INDEX execution_parent ON vouch_data.execution (bucket, parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX execution_open_child ON vouch_data.execution (bucket, parent_id) WHERE status = 'running' AND parent_id IS NOT NULL;
 CREATE INDEX execution_deadline ON vouch_data.execution (deadline) WHERE status = 'running' AND deadline IS NOT NULL;
 
 CREATE TABLE vouch_data.execution_input (
@@ -140,6 +141,8 @@ COMMENT ON COLUMN vouch_data.branch.vars IS 'Variables that it assigned';
 COMMENT ON COLUMN vouch_data.branch.data IS 'input i, retry counts r, attempt a, iteration value x, output o; NULL in a fresh execution, whose input is in execution_input';
 CREATE INDEX branch_ready ON vouch_data.branch (bucket, execution_id) INCLUDE (run_as)
 	WHERE status = 'ready' AND NOT held;
+-- Beside the few that live, a Map may have a hundred thousand that are done or held back.
+CREATE INDEX branch_live ON vouch_data.branch (bucket, execution_id, branch_no) WHERE status IN ('ready', 'waiting');
 CREATE INDEX branch_due ON vouch_data.branch (due_at) INCLUDE (run_as)
 	WHERE due_at IS NOT NULL AND NOT held;
 -- A version of another subject may be waited for, so this one lookup names no bucket.
