@@ -151,9 +151,20 @@ remember(const char *actor)
 	return remembered;
 }
 
+/*
+ * ANALYZE, REINDEX, CREATE INDEX, REFRESH MATERIALIZED VIEW and autovacuum run
+ * the code of a table's owner in a security-restricted operation, so that it
+ * cannot use the rights of who gave the command; no more may it use their name.
+ */
 const char *
 vouch_actor_current(void)
 {
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ACTOR_MISMATCH),
+				 errmsg("nobody acts while a table is maintained"),
+				 errdetail("Code of an index or a materialized view runs for the owner of it, not in the name of who gave the command."),
+				 errhint("Do what has to be done in somebody's name in a statement of their own.")));
 	if (acting_top != NULL && acting_top->actor == NULL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ACTOR_MISMATCH),
