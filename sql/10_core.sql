@@ -38,6 +38,19 @@ RESET ROLE;
 RESET SESSION AUTHORIZATION;
 DROP FUNCTION public.who();
 
+-- While a table is maintained its owner's code runs, and nobody acts.
+CREATE FUNCTION public.signs(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN IF n < 0 THEN PERFORM vouch.actor(); END IF; RETURN n; END';
+CREATE TABLE public.maintained (n int);
+CREATE INDEX ON public.maintained (public.signs(n));
+INSERT INTO public.maintained VALUES (1);
+CREATE OR REPLACE FUNCTION public.signs(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM vouch.actor(); RETURN n; END';
+ANALYZE public.maintained;
+\echo :LAST_ERROR_SQLSTATE
+REINDEX TABLE public.maintained;
+CREATE MATERIALIZED VIEW public.seen AS SELECT vouch.actor();
+DROP TABLE public.maintained;
+DROP FUNCTION public.signs(int);
+
 -- ... and vouch.actor counts only for a registered application.
 SET SESSION AUTHORIZATION regress_vouch_core_app;
 SET vouch.actor = 'ann';

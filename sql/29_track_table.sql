@@ -219,7 +219,7 @@ SELECT vouch.track_table('scratch', 'Scoping');
 SELECT vouch.track_table('shown', 'Scoping');
 SET SESSION AUTHORIZATION regress_vouch_t_tom;
 SELECT vouch.track_table('track.limits', 'Scoping');
-SELECT vouch_data.track_register('track.limits', 1, 1, '{attribute_id}', 'refuse');
+SELECT vouch_data.track_register('track.limits', NULL, 'Scoping', '', 1, 1, '{attribute_id}', 'refuse');
 RESET SESSION AUTHORIZATION;
 DELETE FROM vouch_data.tracked_table;
 

@@ -34,6 +34,10 @@ text_arg(FunctionCallInfo fcinfo, int n)
 static char *
 subject_of(const char *subject, const int64 *cycle_id, const int64 *report_id)
 {
+	long long	cycle,
+				report;
+	int			end = 0;
+
 	if (subject == NULL)
 	{
 		if (cycle_id == NULL || report_id == NULL)
@@ -49,6 +53,14 @@ subject_of(const char *subject, const int64 *cycle_id, const int64 *report_id)
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("\"%s\" cannot be a subject", subject),
 				 errdetail("A subject is a text of 1 to 500 bytes without a slash, which separates it from the names of children in a workflow_id."),
+				 errhint("Leave subject out to have it made of cycle_id and report_id.")));
+	/* the numbers are in every leaf of the artifact: they cannot be those of another cycle */
+	if (sscanf(subject, "cycle-%lld-report-%lld%n", &cycle, &report, &end) == 2 && subject[end] == '\0' &&
+		((cycle_id != NULL && *cycle_id != cycle) || (report_id != NULL && *report_id != report)))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("subject \"%s\" is that of another cycle or report", subject),
+				 errdetail("Its name says cycle %lld and report %lld.", cycle, report),
 				 errhint("Leave subject out to have it made of cycle_id and report_id.")));
 	return pstrdup(subject);
 }

@@ -224,6 +224,19 @@ vouch_revise_log(const VouchVersion *version, const char *operation, const char 
 
 VouchMakerHook vouch_maker_hook = NULL;
 
+bool
+vouch_revise_is_editor(const VouchVersion *version, const char *actor)
+{
+	const char **names;
+	int			n = vouch_version_contributors(version, &names);
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i], actor) == 0)
+			return true;
+	return strcmp(version->created_by, actor) == 0 ||
+		(vouch_maker_hook != NULL && vouch_maker_hook(version, actor));
+}
+
 /*
  * Who changes a draft has part in it, so it takes a part in it already, or
  * the phase's role: else anybody could have others submit what is not theirs.
@@ -232,19 +245,15 @@ void
 vouch_revise_check_editor(const VouchVersion *version, const char *actor)
 {
 	const char **names;
-	int			n = vouch_version_contributors(version, &names);
+	int			n;
 	StringInfoData list;
 
-	initStringInfo(&list);
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(names[i], actor) == 0)
-			return;
-		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", names[i]);
-	}
-	if (strcmp(version->created_by, actor) == 0 ||
-		(vouch_maker_hook != NULL && vouch_maker_hook(version, actor)))
+	if (vouch_revise_is_editor(version, actor))
 		return;
+	initStringInfo(&list);
+	n = vouch_version_contributors(version, &names);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", names[i]);
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_ROLE_MISSING),
 			 errmsg("\"%s\" may not edit version %d of %s \"%s\"", actor, version->version_no,

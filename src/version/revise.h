@@ -18,6 +18,9 @@ extern VouchVersion *vouch_revise_begin(VouchVersion *parent, const VouchPhase *
 										VouchChange *change);
 extern void vouch_revise_end(VouchChange *change, const char *actor);
 
+/* Has the actor part in the version, or the role that makes versions of its phase? */
+extern bool vouch_revise_is_editor(const VouchVersion *version, const char *actor);
+
 /* Raises VO002 unless the actor has part in the version, or the role that makes versions of its phase. */
 extern void vouch_revise_check_editor(const VouchVersion *version, const char *actor);
 

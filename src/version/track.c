@@ -320,6 +320,12 @@ open_draft(VouchTracked *tracked, VouchVersion *head, const VouchPhase *phase, c
 	VouchNewVersion what = {0};
 	VouchVersion *version;
 
+	/*
+	 * What the table began is changed by who may write it; else owning some
+	 * table would be enough to edit what others made.
+	 */
+	if (head != NULL && !tracked->holds && !vouch_revise_is_editor(head, tracked->tracked_by))
+		vouch_revise_check_editor(head, actor);
 	if (head != NULL && strcmp(head->state, "draft") == 0)
 	{
 		vouch_change_begin(change, head);
@@ -338,6 +344,8 @@ open_draft(VouchTracked *tracked, VouchVersion *head, const VouchPhase *phase, c
 	what.reason = reason;
 	what.at = GetCurrentTimestamp();
 	version = vouch_store_version(tracked->bucket, tracked->artifact_no, &what);
+	if (!tracked->holds)
+		vouch_tracked_hold(tracked);
 	vouch_change_begin(change, version);
 	change->at = what.at;
 	vouch_revise_log(version, "create_version", "create", "", actor, what.at, 0, NULL,
@@ -495,6 +503,8 @@ vouch_sql_track_open(PG_FUNCTION_ARGS)
 	VouchChange change;
 	bool		behind;
 
+	if (pg_class_aclcheck(PG_GETARG_OID(0), GetUserId(), ACL_INSERT | ACL_UPDATE | ACL_DELETE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(PG_GETARG_OID(0)));
 	SPI_connect();
 	tracked = vouch_tracked_require(PG_GETARG_OID(0));
 	head = lock_head(tracked, &behind);

@@ -20,6 +20,8 @@ typedef struct VouchTracked
 	int			nkeys;
 	bool		unique;			/* an index keeps two rows from having one key */
 	bool		refuse;			/* a change of what is closed */
+	char	   *tracked_by;
+	bool		holds;			/* the artifact's first version came from the table */
 	const VouchPhase *phase;
 } VouchTracked;
 
@@ -32,6 +34,9 @@ extern VouchTracked *vouch_tracked_find(Oid relation, bool is_partition);
 
 /* The tracked table that a caller names, or VO605. */
 extern VouchTracked *vouch_tracked_require(Oid relation);
+
+/* Notes that the artifact's first version comes from the table.  Needs SPI_connect() and the artifact's lock. */
+extern void vouch_tracked_hold(VouchTracked *tracked);
 
 /* Raises VO605 when two rows may have one key by now. */
 extern void vouch_tracked_check_unique(const VouchTracked *tracked);

@@ -8,6 +8,7 @@ CREATE TABLE vouch_data.tracked_table (
 	on_closed text NOT NULL CHECK (on_closed IN ('open_draft', 'refuse')),
 	tracked_by text NOT NULL,
 	tracked_at timestamptz NOT NULL,
+	holds boolean NOT NULL DEFAULT false,
 	FOREIGN KEY (bucket, artifact_no) REFERENCES vouch_data.artifact
 );
 COMMENT ON TABLE vouch_data.tracked_table IS
@@ -19,6 +20,7 @@ COMMENT ON COLUMN vouch_data.tracked_table.key_columns IS 'Columns by which rows
 COMMENT ON COLUMN vouch_data.tracked_table.on_closed IS 'What a change does when the newest version is closed: open_draft or refuse';
 COMMENT ON COLUMN vouch_data.tracked_table.tracked_by IS 'Who called vouch.track_table()';
 COMMENT ON COLUMN vouch_data.tracked_table.tracked_at IS 'When';
+COMMENT ON COLUMN vouch_data.tracked_table.holds IS 'The artifact''s first version came from the table, so who may write the table may edit its versions';
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.tracked_table
 	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard();
 ALTER TABLE vouch_data.tracked_table ENABLE ALWAYS TRIGGER guard;
@@ -37,11 +39,12 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_dat
 	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.phase_changed();
 ALTER TABLE vouch_data.phase ENABLE ALWAYS TRIGGER changed;
 
-CREATE FUNCTION vouch_data.track_register(source regclass, bucket int, artifact_no int, key_columns text[], on_closed text)
+CREATE FUNCTION vouch_data.track_register(source regclass, subject text, phase text, scope text, cycle_id bigint, report_id bigint,
+	key_columns text[], on_closed text)
 RETURNS text[]
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_track_register';
-COMMENT ON FUNCTION vouch_data.track_register(regclass, int, int, text[], text) IS
-'Checks that a table can be tracked and writes its configuration; returns its key, by default the primary key. Only for its owner';
+COMMENT ON FUNCTION vouch_data.track_register(regclass, text, text, text, bigint, bigint, text[], text) IS
+'Checks that a table can be tracked, makes the artifact if there is none, and writes the configuration; returns the table''s key, by default the primary key. Only for its owner';
 
 CREATE FUNCTION vouch_data.track_forget(source regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_track_forget';
@@ -56,7 +59,7 @@ COMMENT ON FUNCTION vouch_data.track_sync(regclass, text) IS
 CREATE FUNCTION vouch_data.track_open(source regclass, reason text) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_track_open';
 COMMENT ON FUNCTION vouch_data.track_open(regclass, text) IS
-'Opens the next draft of a tracked table unless one is open; VO109 when the table may not change now';
+'Opens the next draft of a tracked table unless one is open, for who may write the table; VO109 when the table may not change now';
 
 CREATE FUNCTION vouch_data.track_install(source regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
@@ -128,21 +131,21 @@ BEGIN
 	END IF;
 	-- nobody writes the table until it is tracked
 	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', source);
-	SELECT a.bucket, a.artifact_no INTO place, no FROM vouch_data.track_artifact(source, about, phase, scope, cycle_id, report_id) a;
-	PERFORM vouch_data.track_register(source, place, no,
+	PERFORM vouch_data.track_register(source, about, phase, scope, cycle_id, report_id,
 		(SELECT array_agg(btrim(k) ORDER BY o) FROM regexp_split_to_table(key, ',') WITH ORDINALITY AS x(k, o)), on_closed);
 	PERFORM vouch_data.track_install(source);
 	PERFORM vouch_data.track_sync(source, format('table %s is tracked', source));
-	SELECT a.head_no INTO head FROM vouch_data.artifact a WHERE a.bucket = place AND a.artifact_no = no;
+	SELECT a.bucket, a.artifact_no, a.head_no INTO place, no, head FROM vouch_data.tracked_table t
+	JOIN vouch_data.artifact a ON a.bucket = t.bucket AND a.artifact_no = t.artifact_no WHERE t.relation = source;
 	RETURN CASE WHEN head > 0 THEN vouch_data.version_id(place, no, head) END;
 END
 $$;
 COMMENT ON FUNCTION vouch.track_table(regclass, text, bigint, bigint, text, text, text, text) IS
-'Makes the rows of a table the items of an artifact: from now on inserts, updates, deletes and TRUNCATE land in its open draft, in the name of who does them. Only for the table''s owner. key: columns, separated by commas, with a unique index; default the primary key. subject: default of cycle and report, or the table''s name. on_closed: what a change does when the newest version is closed: open_draft opens the next, which carries everything; refuse raises VO109. While a version is pending approval every change raises VO109. Returns the version that shows the rows, NULL while there are none. Called again, it changes key and on_closed. VO104 a row does not fit the phase, VO605 the table cannot be tracked';
+'Makes the rows of a table the items of an artifact: from now on inserts, updates, deletes and TRUNCATE land in its open draft, in the name of who does them. Only for the table''s owner. Who may write the table may then edit the versions that it opened; those of others only who may edit them, or when who called this may. key: columns, separated by commas, with a unique index; default the primary key. subject: default of cycle and report, or the table''s name. on_closed: what a change does when the newest version is closed: open_draft opens the next, which carries everything; refuse raises VO109. While a version is pending approval every change raises VO109. Returns the version that shows the rows, NULL while there are none. Called again, it changes key and on_closed. VO104 a row does not fit the phase, VO605 the table cannot be tracked';
 
 CREATE FUNCTION vouch_data.track_artifact(source regclass, subject text, phase text, scope text, cycle_id bigint, report_id bigint,
 	OUT bucket int, OUT artifact_no int)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
 	known vouch_data.phase;
@@ -162,7 +165,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch_data.track_artifact(regclass, text, text, text, bigint, bigint) IS
-'The artifact that a table is to be tracked under, made if there is none';
+'The artifact that a table is to be tracked under, made if there is none. For vouch_data.track_register() alone';
 
 CREATE FUNCTION vouch.untrack_table(source regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -311,9 +314,8 @@ CREATE EVENT TRIGGER vouch_track_drop ON sql_drop WHEN TAG IN ('DROP TABLE', 'DR
 ALTER EVENT TRIGGER vouch_track_drop ENABLE ALWAYS;
 
 GRANT EXECUTE ON FUNCTION vouch.table_as_of(anyelement, uuid) TO vouch_reader;
-GRANT EXECUTE ON FUNCTION vouch_data.track_change(), vouch_data.track_register(regclass, int, int, text[], text),
+GRANT EXECUTE ON FUNCTION vouch_data.track_change(), vouch_data.track_register(regclass, text, text, text, bigint, bigint, text[], text),
 	vouch_data.track_forget(regclass), vouch_data.track_sync(regclass, text), vouch_data.track_open(regclass, text),
 	vouch_data.track_install(regclass), vouch_data.track_remove(regclass),
-	vouch_data.track_artifact(regclass, text, text, text, bigint, bigint),
 	vouch.track_table(regclass, text, bigint, bigint, text, text, text, text), vouch.untrack_table(regclass),
 	vouch.sync_table(regclass, text), vouch.restore_table(uuid, text) TO vouch_user;

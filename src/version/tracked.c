@@ -31,7 +31,7 @@ VOUCH_FUNCTION(vouch_sql_track_sweep);
 VOUCH_FUNCTION(vouch_sql_phase_changed);
 
 static VouchStmt find_tracked = {
-	"SELECT t.bucket, t.artifact_no, t.key_columns, t.on_closed, a.phase"
+	"SELECT t.bucket, t.artifact_no, t.key_columns, t.on_closed, a.phase, t.tracked_by, t.holds"
 	" FROM vouch_data.tracked_table t, vouch_data.artifact a"
 	" WHERE t.relation = $1 AND a.bucket = t.bucket AND a.artifact_no = t.artifact_no",
 	SPI_OK_SELECT, 1, {OIDOID}, .indexed = true
@@ -42,8 +42,19 @@ static VouchStmt put_tracked = {
 	" VALUES ($1::oid, $2, $3, $4, $5, $6, now())"
 	" ON CONFLICT (relation) DO UPDATE SET key_columns = excluded.key_columns, on_closed = excluded.on_closed,"
 	"  bucket = excluded.bucket, artifact_no = excluded.artifact_no, tracked_by = excluded.tracked_by,"
-	"  tracked_at = excluded.tracked_at",
+	"  tracked_at = excluded.tracked_at,"
+	"  holds = t.holds AND (t.bucket, t.artifact_no) = (excluded.bucket, excluded.artifact_no)",
 	SPI_OK_INSERT, 6, {OIDOID, INT4OID, INT4OID, TEXTARRAYOID, TEXTOID, TEXTOID}, .guarded = true
+};
+
+static VouchStmt find_artifact = {
+	"SELECT a.bucket, a.artifact_no FROM vouch_data.track_artifact($1::oid, $2, $3, $4, $5, $6) AS a",
+	SPI_OK_SELECT, 6, {OIDOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID}
+};
+
+static VouchStmt set_holds = {
+	"UPDATE vouch_data.tracked_table AS t SET holds = true WHERE t.relation = $1",
+	SPI_OK_UPDATE, 1, {OIDOID}, .guarded = true
 };
 
 static VouchStmt other_table = {
@@ -157,6 +168,8 @@ read_tracked(Oid relation, MemoryContext context)
 	for (int i = 0; i < tracked->nkeys; i++)
 		tracked->keys[i] = TextDatumGetCString(keys[i]);
 	tracked->refuse = strcmp(vouch_stmt_get_text(0, 4), "refuse") == 0;
+	tracked->tracked_by = vouch_stmt_get_text(0, 6);
+	tracked->holds = vouch_stmt_get_bool(0, 7, false);
 	tracked->phase = vouch_phase_read_versioned(vouch_stmt_get_text(0, 5));
 	MemoryContextSwitchTo(old);
 	unique = vouch_stmt_run(&find_unique, args, NULL) > 0;
@@ -313,20 +326,36 @@ log_tracking(const char *operation, int bucket, int artifact_no, const char *tab
 	vouch_ledger_append(&op);
 }
 
+void
+vouch_tracked_hold(VouchTracked *tracked)
+{
+	Datum		args[1] = {ObjectIdGetDatum(tracked->relation)};
+
+	vouch_stmt_run_one(&set_holds, args, NULL);
+	tracked->holds = true;
+	CacheInvalidateRelcacheByRelid(tracked->relation);
+}
+
 /*
- * vouch_data.track_register(source, bucket, artifact_no, key_columns,
- * on_closed): the columns that are the key
+ * vouch_data.track_register(source, subject, phase, scope, cycle_id,
+ * report_id, key_columns, on_closed): the columns that are the key
  */
 Datum
 vouch_sql_track_register(PG_FUNCTION_ARGS)
 {
 	Oid			relation = PG_GETARG_OID(0);
 	MemoryContext context = CurrentMemoryContext;
-	Datum		args[6] = {ObjectIdGetDatum(relation), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
-	ArrayType  *keys = PG_ARGISNULL(3) ? NULL : PG_GETARG_ARRAYTYPE_P(3);
+	Datum		args[6] = {ObjectIdGetDatum(relation)};
+	char		nulls[7] = "      ";
+	ArrayType  *keys = PG_ARGISNULL(6) ? NULL : PG_GETARG_ARRAYTYPE_P(6);
 	VouchTracked *tracked;
 	int			head_no;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2) || PG_ARGISNULL(3) || PG_ARGISNULL(7))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("source, phase, scope and on_closed must not be null"),
+				 errhint("Call vouch.track_table().")));
 	SPI_connect();
 	vouch_tracked_check_owner(relation);
 	if (keys == NULL)
@@ -345,6 +374,14 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 		}
 	}
 	check_table(relation, keys);
+	for (int i = 1; i < 6; i++)
+	{
+		args[i] = PG_GETARG_DATUM(i);
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+	}
+	vouch_stmt_run_one(&find_artifact, args, nulls);
+	args[1] = Int32GetDatum(vouch_stmt_get_int32(0, 1, 0));
+	args[2] = Int32GetDatum(vouch_stmt_get_int32(0, 2, 0));
 	if (vouch_stmt_run(&other_table, args, NULL) > 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_SOURCE),
@@ -353,7 +390,7 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 				 errhint("Give each table a subject or a scope of its own.")));
 	head_no = vouch_store_lock(DatumGetInt32(args[1]), DatumGetInt32(args[2]));
 	tracked = read_tracked(relation, context);
-	if (head_no > 0 && (tracked == NULL || tracked->bucket != DatumGetInt32(args[1]) ||
+	if (head_no > 0 && (tracked == NULL || !tracked->holds || tracked->bucket != DatumGetInt32(args[1]) ||
 						tracked->artifact_no != DatumGetInt32(args[2])))
 	{
 		/* its rows become the items of a version that others may have made */
@@ -363,7 +400,7 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 		vouch_revise_check_editor(vouch_version_read(&id), vouch_actor_current());
 	}
 	args[3] = PointerGetDatum(keys);
-	args[4] = PG_GETARG_DATUM(4);
+	args[4] = PG_GETARG_DATUM(7);
 	args[5] = CStringGetTextDatum(vouch_actor_current());
 	vouch_stmt_run_one(&put_tracked, args, NULL);
 	CacheInvalidateRelcacheByRelid(relation);
