@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 #include "worker/worker.h"
 
-#define PRESSED_MS 10			/* a queue that stays busy for so long, while all have their hands full, gets one more executor */
+#define PRESSED_MS 10			/* tasks that wait so long, while all have their hands full, get one more executor */
 #define QUIET_MS 1000			/* with all executors there, look only so often */
 #define PARKED_RECHECK_MS 10000
 #define NO_ROOM_MS 1000			/* no free worker process, or no free pool */
