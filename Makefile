@@ -89,7 +89,7 @@ installcheck-databases:
 TESTERS = test-regress test-isolation test-pgtap test-tap test-asl test-checks test-demo
 
 .PHONY: deps private-install server-start server-stop server-status server-clean psql \
-	test $(TESTERS) check-asl check-includes demo demo-shell bench-engine bench-metrics bench-track bench-versions
+	test $(TESTERS) check-asl check-includes demo demo-shell bench-engine bench-log bench-metrics bench-track bench-versions
 
 deps:
 	@scripts/deps
@@ -133,6 +133,9 @@ demo-shell: server-start
 
 bench-engine: server-start
 	@test/bench/engine
+
+bench-log: server-start
+	@test/bench/log
 
 bench-metrics: server-start
 	@test/bench/metrics
