@@ -89,9 +89,6 @@ DECLARE
 	t record;
 	written jsonb;
 BEGIN
-	IF vouch_data.in_restore() THEN
-		RETURN NULL;
-	END IF;
 	SELECT * INTO t FROM vouch_data.recorded_tables() r WHERE r.table_name = TG_TABLE_NAME;
 	EXECUTE format('SELECT jsonb_object_agg(r.key, CASE WHEN %L <> ''DELETE'' THEN r.record END) FROM (%s) AS r', TG_OP,
 		vouch_data.record_query(t.table_name, t.keys, 'changed')) INTO written;
@@ -114,6 +111,7 @@ $$;
 COMMENT ON FUNCTION vouch_data.record_change() IS
 'Statement trigger of tables that configure: appends what was changed, with the whole rows, to the log of the subject @configuration';
 
+-- Whether a dump is restored shows in the settings of the session, which a function that pins its own does not see.
 DO $$
 DECLARE
 	t record;
@@ -126,11 +124,11 @@ BEGIN
 		END IF;
 		IF t.operations IS NOT NULL THEN
 			EXECUTE format('CREATE TRIGGER record_insert AFTER INSERT ON vouch_data.%I REFERENCING NEW TABLE AS changed
-				FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.record_change()', t.table_name);
+				FOR EACH STATEMENT WHEN (NOT vouch_data.in_restore()) EXECUTE FUNCTION vouch_data.record_change()', t.table_name);
 			EXECUTE format('CREATE TRIGGER record_update AFTER UPDATE ON vouch_data.%I REFERENCING NEW TABLE AS changed
-				FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.record_change()', t.table_name);
+				FOR EACH STATEMENT WHEN (NOT vouch_data.in_restore()) EXECUTE FUNCTION vouch_data.record_change()', t.table_name);
 			EXECUTE format('CREATE TRIGGER record_delete AFTER DELETE ON vouch_data.%I REFERENCING OLD TABLE AS changed
-				FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.record_change()', t.table_name);
+				FOR EACH STATEMENT WHEN (NOT vouch_data.in_restore()) EXECUTE FUNCTION vouch_data.record_change()', t.table_name);
 			EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER record_insert, ENABLE ALWAYS TRIGGER record_update, ENABLE ALWAYS TRIGGER record_delete', t.table_name);
 		END IF;
 	END LOOP;

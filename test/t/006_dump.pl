@@ -27,6 +27,12 @@ ok($node->poll_query_until('app', 'SELECT vouch.seal() > 0'), 'the log is sealed
 $log->('app', 'second');
 my $anchors = $node->safe_psql('app', 'SELECT jsonb_agg(a) FROM vouch.export_anchors() a');
 
+# Somebody holds a role, and delegates it: that is in the log, too.
+$node->safe_psql('app', <<'SQL');
+SELECT vouch.grant_role('postgres', 'report_owner');
+SELECT vouch.delegate('alice', 'report_owner', reason => 'on leave');
+SQL
+
 # Tables that are tracked, one of them partitioned.
 $node->safe_psql('app', <<'SQL');
 SELECT vouch.define_phase('limits', 'Limits', 'id');
@@ -87,7 +93,7 @@ SQL
 	ok($node->poll_query_until($name, "SELECT (SELECT vouch.seal()) IS NOT NULL AND count(DISTINCT era) = 2 FROM vouch.blocks"),
 		'a new era begins');
 	is($node->safe_psql($name, "SELECT block_no, era, operations, prev_hash IS NOT NULL FROM vouch.blocks ORDER BY 1"),
-		"1|1|1|f\n2|1|7|t\n3|2|3|t", 'with blocks that continue those of the original');
+		"1|1|1|f\n2|1|10|t\n3|2|3|t", 'with blocks that continue those of the original');
 	is($node->safe_psql($name, "SELECT string_agg(check_name || ' ' || first_bad || ' ' || detail, ',') FROM vouch.verify() WHERE NOT ok"),
 		'', 'and everything is as it was');
 	is($node->safe_psql($name, "SELECT ok, checked FROM vouch.check_anchor('$anchors')"), 't|1', 'also by the anchors of the original');
@@ -95,6 +101,17 @@ SQL
 	wait_for($node, $name, 'new', 'succeeded');
 }
 is($node->safe_psql('app', 'SELECT count(*) FROM hits'), 0, 'nothing of that ran in the original');
+
+# To drop the extension drops the evidence: it is said, and then done.
+{
+	my ($status, $out, $err) = $node->psql('plain', 'DROP EXTENSION vouch CASCADE');
+	is($status, 0, 'DROP EXTENSION works');
+	like($err, qr/WARNING:  dropping extension "vouch" drops its records with it.*The log has \d+ operations in \d+ blocks.*export_anchors/s,
+		'and warns of what goes with it');
+	is($node->safe_psql('plain', "SELECT count(*) FROM pg_event_trigger WHERE evtname LIKE 'vouch%'"), 0, 'its event triggers are gone');
+	($status, $out, $err) = $node->psql('plain', 'CREATE EXTENSION vouch CASCADE; DROP EXTENSION vouch');
+	unlike($err, qr/WARNING/, 'where nothing was recorded nothing is warned of');
+}
 
 # vouch.restoring keeps workers out of a database while it is set for it.
 $node->safe_psql('postgres', 'ALTER DATABASE careful SET vouch.restoring = on');
