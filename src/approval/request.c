@@ -258,10 +258,20 @@ vouch_request_measure(VouchRequest *request)
 
 	if (request->measured)
 		return;
-	vouch_version_digest(request->version, &input->digests[0]);
-	if (input->nparts > 1)
-		(void) vouch_version_measure(request->version, request->parts + 1, input->nparts - 1);
-	for (int i = 1; i < input->nparts; i++)
+	if (input->nparts == 1 || request->version->has_shown)
+	{
+		vouch_version_digest(request->version, &request->parts[0].digest);
+		if (input->nparts > 1)
+			(void) vouch_version_measure(request->version, request->parts + 1, input->nparts - 1);
+	}
+	else
+	{
+		/* The whole is a part as well: all in one pass. */
+		(void) vouch_version_measure(request->version, request->parts, input->nparts);
+		request->version->shown = request->parts[0].digest;
+		request->version->has_shown = true;
+	}
+	for (int i = 0; i < input->nparts; i++)
 		input->digests[i] = request->parts[i].digest;
 	request->measured = true;
 }
