@@ -133,15 +133,15 @@ vouch_array(Datum *values, int n, Oid type)
 	return PointerGetDatum(construct_array(values, n, type, len, byval, align));
 }
 
-bool
-vouch_keyset_has(const VouchKeySet *set, const char *key, int len)
+int
+vouch_keyset_find(const VouchKeySet *set, const char *key, int len)
 {
 	uint32		hash = hash_bytes((const unsigned char *) key, len);
 
 	for (uint32 i = hash & set->mask; set->slots[i].key != NULL; i = (i + 1) & set->mask)
 		if (set->slots[i].hash == hash && set->slots[i].len == len && memcmp(set->slots[i].key, key, len) == 0)
-			return true;
-	return false;
+			return set->slots[i].number;
+	return -1;
 }
 
 static int

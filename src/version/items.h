@@ -61,7 +61,9 @@ extern VouchKeySet *vouch_keyset_create(int expected);
 
 /* Returns the number that the key came with first, or -1 when it is new. */
 extern int	vouch_keyset_add(VouchKeySet *set, const char *key, int len, int number);
-extern bool vouch_keyset_has(const VouchKeySet *set, const char *key, int len);
+
+/* The same, adding nothing. */
+extern int	vouch_keyset_find(const VouchKeySet *set, const char *key, int len);
 
 /* A Datum array as a one-dimensional array of a built-in type. */
 extern Datum vouch_array(Datum *values, int n, Oid type);

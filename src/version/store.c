@@ -49,25 +49,6 @@ static VouchStmt add_makers = {
 	.indexed = true, .guarded = true
 };
 
-static VouchStmt find_items = {
-	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by, d.ctid"
-	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
-	" CROSS JOIN LATERAL (SELECT x.item_no FROM vouch_data.item x"
-	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_key = k.item_key OFFSET 0) AS i"
-	" LEFT JOIN LATERAL (SELECT y.*, y.ctid FROM vouch_data.decision y WHERE y.bucket = $1 AND y.artifact_no = $2"
-	"  AND y.item_no = i.item_no AND y.stage = $4 AND y.to_no + 0 = 2147483647 OFFSET 0) AS d ON true",
-	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .indexed = true
-};
-
-static VouchStmt find_most_items = {
-	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by, d.ctid"
-	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
-	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_key = k.item_key"
-	" LEFT JOIN vouch_data.decision d ON d.bucket = $1 AND d.artifact_no = $2"
-	"  AND d.item_no = i.item_no AND d.stage = $4 AND d.to_no = 2147483647",
-	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .hashed = true
-};
-
 static VouchStmt take_numbers = {
 	"UPDATE vouch_data.artifact SET item_no = item_no + $3, body_no = body_no + $4"
 	" WHERE bucket = $1 AND artifact_no = $2 RETURNING item_no, body_no",
@@ -331,72 +312,6 @@ vouch_change_finish(VouchChange *change)
 	change->counts = NIL;
 	change->makers = NIL;
 	change->seen = NULL;
-}
-
-/* Strings of which a version has few, each kept once; if there are many after all, looking for them costs more than keeping them. */
-#define INTERNED 32
-
-const char *
-vouch_store_intern(List **strings, Datum value)
-{
-	text	   *given = DatumGetTextPP(value);
-	int			len = VARSIZE_ANY_EXHDR(given);
-	ListCell   *cell;
-	char	   *string;
-
-	foreach(cell, *strings)
-	{
-		string = lfirst(cell);
-		if (strncmp(string, VARDATA_ANY(given), len) == 0 && string[len] == '\0')
-			return string;
-	}
-	string = text_to_cstring(given);
-	if (list_length(*strings) < INTERNED)
-		*strings = lappend(*strings, string);
-	return string;
-}
-
-typedef struct FindState
-{
-	VouchFound *found;
-	List	   *strings;
-} FindState;
-
-static void
-take_found(TupleTableSlot *slot, void *arg)
-{
-	FindState  *state = arg;
-	VouchFound *f;
-
-	slot_getallattrs(slot);
-	f = &state->found[DatumGetInt32(slot->tts_values[0])];
-	f->item_no = DatumGetInt32(slot->tts_values[1]);
-	if (slot->tts_isnull[2])
-		return;
-	f->from_no = DatumGetInt32(slot->tts_values[2]);
-	f->origin_no = slot->tts_isnull[3] ? 0 : DatumGetInt32(slot->tts_values[3]);
-	f->body_no = DatumGetInt32(slot->tts_values[4]);
-	f->status = vouch_store_intern(&state->strings, slot->tts_values[5]);
-	f->source = vouch_store_intern(&state->strings, slot->tts_values[6]);
-	f->recommended_by = vouch_store_intern(&state->strings, slot->tts_values[7]);
-	f->place = *(ItemPointer) DatumGetPointer(slot->tts_values[8]);
-}
-
-VouchFound *
-vouch_store_find(const VouchVersion *version, int stage, Datum *keys, int n)
-{
-	FindState	state = {0};
-	Datum		args[4] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
-	(Datum) 0, Int16GetDatum(stage)};
-
-	state.found = palloc_extended(sizeof(VouchFound) * Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	if (n == 0)
-		return state.found;
-	args[2] = vouch_array(keys, n, TEXTOID);
-	vouch_stmt_scan(n > version->last_item_no / 4 ? &find_most_items : &find_items, args, NULL, true,
-					take_found, &state);
-	pfree(DatumGetPointer(args[2]));
-	return state.found;
 }
 
 static int

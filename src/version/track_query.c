@@ -194,5 +194,5 @@ vouch_tracked_query_recorded(VouchTrackedQuery *query, Oid relation, const Vouch
 bool
 vouch_tracked_query_put(VouchTrackedQuery *query, const text *key)
 {
-	return query->put != NULL && vouch_keyset_has(query->put, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	return query->put != NULL && vouch_keyset_find(query->put, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) >= 0;
 }
