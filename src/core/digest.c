@@ -79,15 +79,35 @@ vouch_canon_jsonb(StringInfo buf, char tag, Jsonb *value)
 	}
 }
 
+/*
+ * With OpenSSL a context belongs to the resource owner: it is made anew for
+ * each digest, or for a series of them, and never kept across transactions.
+ */
+static pg_cryptohash_ctx *series = NULL;
+
+bool
+vouch_digest_series_begin(void)
+{
+	if (series != NULL)
+		return false;
+	series = pg_cryptohash_create(PG_SHA256);
+	return series != NULL;
+}
+
+void
+vouch_digest_series_end(bool begun)
+{
+	if (!begun)
+		return;
+	pg_cryptohash_free(series);
+	series = NULL;
+}
+
 static void
 hash_parts(VouchDigest *out, const void *a, size_t alen, const void *b, size_t blen,
 		   const void *c, size_t clen)
 {
-	/*
-	 * With OpenSSL the context belongs to the resource owner: make it anew,
-	 * never keep it across transactions.
-	 */
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	pg_cryptohash_ctx *ctx = series != NULL ? series : pg_cryptohash_create(PG_SHA256);
 
 	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
 		(alen > 0 && pg_cryptohash_update(ctx, a, alen) < 0) ||
@@ -95,7 +115,8 @@ hash_parts(VouchDigest *out, const void *a, size_t alen, const void *b, size_t b
 		(clen > 0 && pg_cryptohash_update(ctx, c, clen) < 0) ||
 		pg_cryptohash_final(ctx, out->bytes, sizeof(out->bytes)) < 0)
 		elog(ERROR, "could not compute a SHA-256 digest");
-	pg_cryptohash_free(ctx);
+	if (ctx != series)
+		pg_cryptohash_free(ctx);
 }
 
 void

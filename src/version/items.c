@@ -473,6 +473,7 @@ vouch_items_parse(const VouchPhase *phase, Jsonb *array, const char *recommended
 	JsonbValue	v;
 	JsonbIteratorToken token;
 	int			expected;
+	bool		series;
 
 	if (array == NULL)
 		return items;
@@ -487,14 +488,23 @@ vouch_items_parse(const VouchPhase *phase, Jsonb *array, const char *recommended
 	make_room(items, expected);
 	items->seen = vouch_keyset_create(expected);
 
-	it = JsonbIteratorInit(&array->root);
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	series = vouch_digest_series_begin();
+	PG_TRY();
 	{
-		if (token != WJB_ELEM)
-			continue;
-		if (items->n % 1000 == 0)
-			CHECK_FOR_INTERRUPTS();
-		vouch_items_add(items, NULL, JsonbValueToJsonb(&v), NULL);
+		it = JsonbIteratorInit(&array->root);
+		while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+		{
+			if (token != WJB_ELEM)
+				continue;
+			if (items->n % 1000 == 0)
+				CHECK_FOR_INTERRUPTS();
+			vouch_items_add(items, NULL, JsonbValueToJsonb(&v), NULL);
+		}
 	}
+	PG_FINALLY();
+	{
+		vouch_digest_series_end(series);
+	}
+	PG_END_TRY();
 	return items;
 }

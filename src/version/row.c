@@ -3,7 +3,7 @@
  *	  Rows of a user's table as items.
  *
  * to_jsonb() looks the types of all columns up for every row; here they are looked up
- * once, and what is common (numbers, text, booleans) is turned into JSON
+ * once, and what is common (numbers, text, booleans, times) is turned into JSON
  * without a call.  All else goes through to_jsonb() of the value, so that the
  * payload is equal to to_jsonb(row).
  */
@@ -17,6 +17,7 @@
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -34,6 +35,7 @@ struct VouchRowReader
 {
 	TupleDesc	desc;
 	Column	   *columns;
+	int		   *order;			/* of the columns, as jsonb sorts keys */
 	int			nkeys;
 	int		   *keys;			/* column numbers, from 0 */
 	const char *table;
@@ -44,7 +46,17 @@ static bool
 needs_no_call(Oid type)
 {
 	return type == INT2OID || type == INT4OID || type == INT8OID || type == NUMERICOID ||
-		type == TEXTOID || type == VARCHAROID || type == BOOLOID;
+		type == TEXTOID || type == VARCHAROID || type == BOOLOID || type == DATEOID || type == TIMESTAMPOID ||
+		type == TIMESTAMPTZOID;
+}
+
+/* By length, then bytes; dropped columns last. */
+static bool
+sorts_after(const Column *a, const Column *b)
+{
+	if (a->name == NULL || b->name == NULL)
+		return a->name == NULL && b->name != NULL;
+	return a->len != b->len ? a->len > b->len : memcmp(a->name, b->name, a->len) > 0;
 }
 
 VouchRowReader *
@@ -78,6 +90,16 @@ vouch_row_reader(TupleDesc desc, char **keys, int nkeys, const char *table)
 													 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
 							   &column->to_jsonb);
 		}
+	}
+	/* what is given in order need not be sorted in each row */
+	reader->order = palloc(sizeof(int) * Max(desc->natts, 1));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		int			at = i;
+
+		for (; at > 0 && sorts_after(&reader->columns[reader->order[at - 1]], &reader->columns[i]); at--)
+			reader->order[at] = reader->order[at - 1];
+		reader->order[at] = i;
 	}
 	for (int k = 0; k < nkeys; k++)
 	{
@@ -120,6 +142,13 @@ column_value(VouchRowReader *reader, int n, Datum value, JsonbValue *out)
 		case BOOLOID:
 			out->type = jbvBool;
 			out->val.boolean = DatumGetBool(value);
+			return;
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			out->type = jbvString;
+			out->val.string.val = JsonEncodeDateTime(NULL, value, column->type, NULL);
+			out->val.string.len = strlen(out->val.string.val);
 			return;
 		case TEXTOID:
 		case VARCHAROID:
@@ -175,8 +204,9 @@ vouch_row_payload(VouchRowReader *reader, TupleTableSlot *slot)
 
 	slot_getallattrs(slot);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < reader->desc->natts; i++)
+	for (int n = 0; n < reader->desc->natts; n++)
 	{
+		int			i = reader->order[n];
 		JsonbValue	key,
 					value;
 
@@ -255,22 +285,34 @@ vouch_row_key(VouchRowReader *reader, TupleTableSlot *slot)
 	return result;
 }
 
+static bool
+same_value(VouchRowReader *reader, TupleTableSlot *a, TupleTableSlot *b, int i)
+{
+	Form_pg_attribute att = TupleDescAttr(reader->desc, i);
+
+	return a->tts_isnull[i] == b->tts_isnull[i] &&
+		(a->tts_isnull[i] || datum_image_eq(a->tts_values[i], b->tts_values[i], att->attbyval, att->attlen));
+}
+
 bool
 vouch_row_same(VouchRowReader *reader, TupleTableSlot *a, TupleTableSlot *b)
 {
 	slot_getallattrs(a);
 	slot_getallattrs(b);
 	for (int i = 0; i < reader->desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(reader->desc, i);
-
-		if (att->attisdropped)
-			continue;
-		if (a->tts_isnull[i] != b->tts_isnull[i] ||
-			(!a->tts_isnull[i] &&
-			 !datum_image_eq(a->tts_values[i], b->tts_values[i], att->attbyval, att->attlen)))
+		if (!TupleDescAttr(reader->desc, i)->attisdropped && !same_value(reader, a, b, i))
 			return false;
-	}
+	return true;
+}
+
+bool
+vouch_row_same_key(VouchRowReader *reader, TupleTableSlot *a, TupleTableSlot *b)
+{
+	slot_getallattrs(a);
+	slot_getallattrs(b);
+	for (int k = 0; k < reader->nkeys; k++)
+		if (!same_value(reader, a, b, reader->keys[k]))
+			return false;
 	return true;
 }
 

@@ -28,6 +28,9 @@ extern text *vouch_row_key(VouchRowReader *reader, TupleTableSlot *slot);
 /* Are two rows the same, byte by byte? */
 extern bool vouch_row_same(VouchRowReader *reader, TupleTableSlot *a, TupleTableSlot *b);
 
+/* The same of their keys. */
+extern bool vouch_row_same_key(VouchRowReader *reader, TupleTableSlot *a, TupleTableSlot *b);
+
 /*
  * A section in which values are turned into text and JSON: as the owner of the
  * table, whoever writes it, and with settings under which the same value

@@ -116,6 +116,7 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	bool		update = old != NULL && new != NULL;
 	Changes		were = {0};
 	VouchRowSection section;
+	bool		series;
 
 	vouch_tracked_check_unique(tracked);
 	vouch_row_begin(&section, rel);
@@ -123,18 +124,28 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 		start_reading(old);
 	if (new != NULL)
 		start_reading(new);
-	while (new != NULL && tuplestore_gettupleslot(new, true, false, after))
+	series = vouch_digest_series_begin();
+	PG_TRY();
 	{
-		if (update && tuplestore_gettupleslot(old, true, false, before))
+		while (new != NULL && tuplestore_gettupleslot(new, true, false, after))
 		{
-			if (vouch_row_same(reader, before, after))
-				continue;
-			add_gone(&were, vouch_row_key(reader, before));
+			if (update && tuplestore_gettupleslot(old, true, false, before))
+			{
+				if (vouch_row_same(reader, before, after))
+					continue;
+				if (!vouch_row_same_key(reader, before, after))
+					add_gone(&were, vouch_row_key(reader, before));
+			}
+			add_row(changes, reader, after);
 		}
-		add_row(changes, reader, after);
+		while (old != NULL && tuplestore_gettupleslot(old, true, false, before))
+			add_gone(&were, vouch_row_key(reader, before));
 	}
-	while (old != NULL && tuplestore_gettupleslot(old, true, false, before))
-		add_gone(&were, vouch_row_key(reader, before));
+	PG_FINALLY();
+	{
+		vouch_digest_series_end(series);
+	}
+	PG_END_TRY();
 	vouch_row_end(&section);
 	ExecDropSingleTupleTableSlot(before);
 	ExecDropSingleTupleTableSlot(after);
