@@ -270,8 +270,10 @@ vouch_sql_diff_versions(PG_FUNCTION_ARGS)
 	Datum		args[4];
 	MemoryContext scratch,
 				old;
+	VouchOwnerSection section;
 
 	SPI_connect();
+	vouch_owner_begin(&section);
 	a = vouch_version_show(PG_GETARG_UUID_P(0));
 	b = vouch_version_show(PG_GETARG_UUID_P(1));
 	if (a->bucket != b->bucket || a->artifact_no != b->artifact_no)
@@ -309,6 +311,7 @@ vouch_sql_diff_versions(PG_FUNCTION_ARGS)
 		MemoryContextReset(scratch);
 	}
 	MemoryContextSwitchTo(old);
+	vouch_owner_end(&section);
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -472,12 +472,15 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 	VouchChange change;
 	VouchDigest root;
 	int64		total;
+	VouchOwnerSection section;
 
 	SPI_connect();
 	/* items are checked before the lock is taken: it may take a while */
 	phase = vouch_phase_read(vouch_version_read(id)->phase);
 	items = vouch_items_parse(phase, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1), actor, "additional_items");
 
+	/* one section for the many statements: nothing of the caller's runs in it */
+	vouch_owner_begin(&section);
 	parent = vouch_version_lock(id);
 	vouch_store_check_none_open(parent->bucket, parent->artifact_no, "create a revision");
 	version = vouch_revise_begin(parent, phase, carry->name, reason, actor, &what, &change);
@@ -489,6 +492,7 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 	vouch_items_root(items, &root);
 	vouch_revise_log(version, "create_revision", "create", "", actor, what.at, items->n, &root,
 					 vouch_revise_detail(items->keys, items->n, &what, total - items->n, NULL));
+	vouch_owner_end(&section);
 	*result = version->id;
 	SPI_finish();
 	PG_RETURN_UUID_P(result);
