@@ -89,6 +89,9 @@ SELECT jsonb_agg(a) AS anchors FROM vouch.export_anchors(:before) a \gset
 SELECT * FROM vouch.check_anchor(:'anchors');
 SELECT ok, checked FROM vouch.check_anchor((:'anchors'::jsonb) -> 0);
 SELECT vouch.check_anchor('[{"block_no": 1}]');
+-- A file of anchors that could not be read does not pass for one that was compared.
+SELECT vouch.check_anchor('[]');
+\echo :LAST_ERROR_SQLSTATE
 SELECT replace(first_bad, (:before + 1)::text, 'N') AS first_bad, detail
 FROM vouch.check_anchor(jsonb_set(:'anchors', '{0,block_hash}', to_jsonb(repeat('0', 64))));
 SELECT replace(first_bad, (:before + 99)::text, 'N') AS first_bad, detail

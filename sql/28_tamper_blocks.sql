@@ -118,7 +118,7 @@ BEGIN
 	FOR finding IN SELECT * FROM vouch.verify('cycle-28-report-1') UNION ALL SELECT * FROM vouch.verify(level => 'blocks') LOOP
 		IF NOT finding.ok THEN
 			RAISE INFO 'verify, %: %: %', finding.check_name,
-				CASE WHEN finding.check_name = 'blocks' THEN 'block +' || substring(finding.first_bad, '\d+')::int - before ELSE finding.first_bad END,
+				CASE WHEN finding.first_bad LIKE 'block %' THEN 'block +' || substring(finding.first_bad, '\d+')::int - before ELSE finding.first_bad END,
 				replace(finding.detail, 'Block ' || before + 1, 'Block +1');
 		END IF;
 	END LOOP;
@@ -155,6 +155,13 @@ CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET operation = 
 -- An operation said to be of another database; or of another transaction, with a chain to fit.
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET database_id = 0 WHERE :of AND op_no = 1$$);
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET xid = (SELECT max(o.xid) FROM vouch_data.operation o WHERE :of) WHERE :of AND op_no = 2$$, $$CALL public.forge_chain(:ids)$$);
+-- An operation put at the end of the chain, with a leaf to fit, of an invented database, so that no block
+-- ever has it; of a transaction that has not begun; and of the database that the log had left, after it.
+CALL public.tamper(:'v', :before, $$INSERT INTO vouch_data.operation SELECT (jsonb_populate_record(o, '{"operation": "note", "rule": null, "items_root": null, "items": 0, "database_id": 42, "xid": "5"}' || jsonb_build_object('op_no', o.op_no + 1))).*
+	FROM vouch_data.operation o WHERE :of ORDER BY op_no DESC LIMIT 1$$, $$CALL public.forge_chain(:ids)$$);
+CALL public.tamper(:'v', :before, $$INSERT INTO vouch_data.operation SELECT (jsonb_populate_record(o, '{"operation": "note", "rule": null, "items_root": null, "items": 0, "xid": "4611686018427387904"}' || jsonb_build_object('op_no', o.op_no + 1))).*
+	FROM vouch_data.operation o WHERE :of ORDER BY op_no DESC LIMIT 1$$, $$CALL public.forge_chain(:ids)$$);
+CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET database_id = 42, xid = '5' WHERE :of AND op_no = 2$$, $$CALL public.forge_chain(:ids)$$);
 -- The chain of the artifact made anew from a forged operation on: it is consistent, and not what was sealed.
 CALL public.tamper(:'v', :before, $$UPDATE vouch_data.operation SET db_user = 'somebody' WHERE :of AND op_no = 1$$, $$CALL public.forge_chain(:ids)$$);
 -- The blocks made anew, too: the database agrees with itself, and the anchors do not.

@@ -21,6 +21,7 @@
 
 #define DIGEST_LEN 32
 #define MAX_DEPTH 64
+#define MAX_MEMBERS 500			/* of an object; a record has 27 */
 
 static const char *progname = "vouch-receipt";
 
@@ -294,6 +295,7 @@ static Json *
 parse_value(Parser *parser, int depth)
 {
 	Json	   *json = allocate(sizeof(Json));
+	int			members = 0;
 	char		c;
 
 	if (depth > MAX_DEPTH)
@@ -330,6 +332,8 @@ parse_value(Parser *parser, int depth)
 			{
 				if (parser->p >= parser->end || *parser->p != '"')
 					bad_json(parser, "expected a key");
+				if (++members > MAX_MEMBERS)
+					bad_json(parser, "an object with too many keys");
 				key = parse_string(parser, &len);
 				for (Json *other = json->first; other != NULL; other = other->next)
 					if (strcmp(other->key, key) == 0)
@@ -459,20 +463,48 @@ text_of(const Json *object, const char *key)
 	return m->text;
 }
 
-/* A number, or the same as a string. */
-static int64_t
-number_of(const Json *object, const char *key)
+/*
+ * The text of a whole number, which may be given as a string.  In one way only:
+ * what a person reads must be what is hashed.
+ */
+static const char *
+number_text(const Json *object, const char *key)
 {
 	const Json *m = member(object, key);
-	char	   *end;
-	long long	value;
+	const char *digits;
 
 	if (m->kind != JSON_NUMBER && m->kind != JSON_STRING)
 		unusable("\"%s\" must be a number", key);
-	errno = 0;
-	value = m->text[0] == '-' ? strtoll(m->text, &end, 10) : (long long) strtoull(m->text, &end, 10);
-	if (errno != 0 || end == m->text || *end != '\0')
+	digits = m->text + (m->text[0] == '-' ? 1 : 0);
+	if (digits[0] == '\0' || digits[strspn(digits, "0123456789")] != '\0' || (digits[0] == '0' && strcmp(m->text, "0") != 0))
 		unusable("\"%s\" is no whole number", key);
+	return m->text;
+}
+
+static int64_t
+number_of(const Json *object, const char *key)
+{
+	const char *text = number_text(object, key);
+	long long	value;
+
+	errno = 0;
+	value = strtoll(text, NULL, 10);
+	if (errno != 0)
+		unusable("\"%s\" is too large", key);
+	return value;
+}
+
+/* The same of 64 bits without a sign. */
+static uint64_t
+big_of(const Json *object, const char *key)
+{
+	const char *text = number_text(object, key);
+	unsigned long long value;
+
+	errno = 0;
+	value = strtoull(text, NULL, 10);
+	if (errno != 0 || text[0] == '-')
+		unusable("\"%s\" is too large or negative", key);
 	return value;
 }
 
@@ -578,38 +610,100 @@ put_uuid(Sha256 *sha, char tag, const Json *object, const char *key)
 		put_null(sha, tag);
 		return;
 	}
-	for (; *text != '\0'; text++)
-		if (*text != '-' && n < 32)
-			hex[n++] = *text;
+	for (int i = 0; i < 36; i++)
+	{
+		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		/* stops at the end of a text that is too short, too */
+		if (dash ? text[i] != '-' : text[i] == '\0' || strchr("0123456789abcdef", text[i]) == NULL)
+			unusable("\"%s\" is no UUID", key);
+		if (!dash)
+			hex[n++] = text[i];
+	}
 	hex[n] = '\0';
-	if (bytes_of_hex(key, hex, bytes, 16) != 16)
+	if (text[36] != '\0' || bytes_of_hex(key, hex, bytes, 16) != 16)
 		unusable("\"%s\" is no UUID", key);
 	put(sha, tag, bytes, 16);
 }
 
-/* "2026-11-22T08:00:00.123456Z" in microseconds since 1970 */
+/* Days from 1970-01-01; of the calendar that we have now, also for long ago. */
+static int64_t
+days_of(int year, int month, int day)
+{
+	int64_t		y = month <= 2 ? year - 1 : year;
+
+	return 365 * y + y / 4 - y / 100 + y / 400 + (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1 - 719468;
+}
+
+/* A number of so many digits, each of which must be one; -1 when that is not so. */
+static int
+digits_of(const char *text, int n)
+{
+	int			value = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		value = value * 10 + (text[i] - '0');
+	}
+	return value;
+}
+
+/*
+ * "2026-11-22T08:00:00.123456Z" in microseconds since 1970.  Exactly so, and
+ * only times that there are: the 53rd of October would be hashed like the
+ * 22nd of November, and not be what was signed.
+ */
 static int64_t
 time_of(const Json *object, const char *key)
 {
+	static const char pattern[] = "dddd-dd-ddTdd:dd:dd.ddddddZ";
+	static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	const char *text = text_of(object, key);
 	int			year,
 				month,
 				day,
 				hour,
 				minute,
-				second,
-				micros,
-				used = 0;
-	int64_t		y,
-				days;
+				second;
+	bool		good = text != NULL && strlen(text) == strlen(pattern);
 
-	if (text == NULL ||
-		sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ%n", &year, &month, &day, &hour, &minute, &second, &micros, &used) != 7 ||
-		used != 27 || text[used] != '\0' || month < 1 || month > 12)
+	for (size_t i = 0; good && i < strlen(pattern); i++)
+		good = pattern[i] == 'd' ? text[i] >= '0' && text[i] <= '9' : text[i] == pattern[i];
+	if (!good)
 		unusable("\"%s\" is no time such as 2026-11-22T08:00:00.123456Z", key);
-	y = month <= 2 ? year - 1 : year;
-	days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1 - 719468;
-	return ((days * 24 + hour) * 60 + minute) * INT64_C(60000000) + second * INT64_C(1000000) + micros;
+	year = digits_of(text, 4);
+	month = digits_of(text + 5, 2);
+	day = digits_of(text + 8, 2);
+	hour = digits_of(text + 11, 2);
+	minute = digits_of(text + 14, 2);
+	second = digits_of(text + 17, 2);
+	if (year < 1 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 ||
+		day > month_days[month - 1] + (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)))
+		unusable("\"%s\" is a time that there is not", key);
+	return ((days_of(year, month, day) * 24 + hour) * 60 + minute) * INT64_C(60000000) +
+		second * INT64_C(1000000) + digits_of(text + 20, 6);
+}
+
+/* The other way: what is printed is made of the number that was hashed. */
+static const char *
+time_text(int64_t micros)
+{
+	char	   *text = allocate(80);
+	int64_t		days = micros / INT64_C(86400000000) - (micros % INT64_C(86400000000) < 0);
+	int64_t		rest = micros - days * INT64_C(86400000000);
+	int			year = 1,
+				month = 1;
+
+	for (int step = 8192; step > 0; step /= 2)
+		if (days_of(year + step, 1, 1) <= days)
+			year += step;
+	while (month < 12 && days_of(year, month + 1, 1) <= days)
+		month++;
+	snprintf(text, 80, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month, (int) (days - days_of(year, month, 1)) + 1,
+			 (int) (rest / INT64_C(3600000000)), (int) (rest / 60000000 % 60), (int) (rest / 1000000 % 60), (int) (rest % 1000000));
+	return text;
 }
 
 static void
@@ -636,8 +730,8 @@ leaf_of_record(const Json *record, uint8_t *out)
 	put_text(&sha, 'B', record, "on_behalf_of");
 	put_text(&sha, 'U', record, "db_user");
 	put_int(&sha, 't', time_of(record, "at"));
-	put_int(&sha, 'x', number_of(record, "xid"));
-	put_int(&sha, 'X', number_of(record, "database_id"));
+	put_int(&sha, 'x', (int64_t) big_of(record, "xid"));
+	put_int(&sha, 'X', (int64_t) big_of(record, "database_id"));
 	put_text(&sha, 'w', record, "workflow_id");
 	put_uuid(&sha, 'e', record, "execution_id");
 	put_text(&sha, 'y', record, "activity");
@@ -660,14 +754,14 @@ hash_of_block(const Json *block, uint8_t *out)
 	put(&sha, 'F', "vouch-block-1", 13);
 	put_int(&sha, 'n', number_of(block, "block_no"));
 	put_int(&sha, 'e', number_of(block, "era"));
-	put_int(&sha, 'D', number_of(block, "database_id"));
-	put_int(&sha, 'l', number_of(block, "xid_lo"));
-	put_int(&sha, 'h', number_of(block, "xid_hi"));
+	put_int(&sha, 'D', (int64_t) big_of(block, "database_id"));
+	put_int(&sha, 'l', (int64_t) big_of(block, "xid_lo"));
+	put_int(&sha, 'h', (int64_t) big_of(block, "xid_hi"));
 	put_int(&sha, 'i', number_of(block, "operations"));
 	put_hex(&sha, 'R', block, "root");
 	put_hex(&sha, 'P', block, "prev_hash");
 	put_int(&sha, 't', time_of(block, "sealed_at"));
-	put_int(&sha, 'S', number_of(block, "system_identifier"));
+	put_int(&sha, 'S', (int64_t) big_of(block, "system_identifier"));
 	put_int(&sha, 'd', number_of(block, "database_oid"));
 	sha_final(&sha, out);
 }
@@ -718,32 +812,256 @@ climb(uint8_t *hash, const Json *path, int64_t index, int64_t n)
 	return step == NULL;
 }
 
-static const Json *
-find_block(const Json *list, int64_t block_no)
+/* Blocks or anchors by their numbers. */
+typedef struct Numbered
 {
-	for (const Json *b = list->first; b != NULL; b = b->next)
-		if (number_of(b, "block_no") == block_no)
-			return b;
-	return NULL;
-}
+	int64_t		block_no;
+	const Json *block;
+} Numbered;
 
-/* Text from a file: no control characters to the terminal. */
-static const char *
-shown(const char *text)
+typedef struct Index
 {
-	static char buffers[8][400];
-	static int	turn = 0;
-	char	   *to = buffers[turn++ % 8];
-	size_t		i;
+	Numbered   *entries;
+	size_t		n;
+} Index;
 
-	for (i = 0; text != NULL && text[i] != '\0' && i < sizeof(buffers[0]) - 1; i++)
-		to[i] = (unsigned char) text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-	to[i] = '\0';
-	return to;
+static int
+compare_numbered(const void *a, const void *b)
+{
+	int64_t		one = ((const Numbered *) a)->block_no,
+				other = ((const Numbered *) b)->block_no;
+
+	return one < other ? -1 : one > other;
 }
 
 static void
-check_operation(const Json *entry, const Json *blocks)
+make_index(Index *index, const Json *list, const char *what)
+{
+	size_t		room = 0;
+
+	for (const Json *b = list->first; b != NULL; b = b->next)
+		room++;
+	index->entries = allocate(room * sizeof(Numbered));
+	index->n = 0;
+	for (const Json *b = list->first; b != NULL; b = b->next)
+	{
+		index->entries[index->n].block_no = number_of(b, "block_no");
+		index->entries[index->n++].block = b;
+	}
+	qsort(index->entries, index->n, sizeof(Numbered), compare_numbered);
+	/* the same again does no harm in a file to which anchors are appended; two that differ do */
+	for (size_t i = 1; i < index->n; i++)
+		if (index->entries[i].block_no == index->entries[i - 1].block_no)
+		{
+			uint8_t		one[DIGEST_LEN],
+						other[DIGEST_LEN];
+
+			digest_of(index->entries[i].block, "block_hash", one);
+			digest_of(index->entries[i - 1].block, "block_hash", other);
+			if (memcmp(one, other, DIGEST_LEN) != 0)
+				unusable("there are two %s of block %lld, and they differ", what, (long long) index->entries[i].block_no);
+		}
+}
+
+static const Json *
+find_block(const Index *index, int64_t block_no)
+{
+	Numbered	wanted = {block_no, NULL};
+	const Numbered *found = index->n == 0 ? NULL :
+		bsearch(&wanted, index->entries, index->n, sizeof(Numbered), compare_numbered);
+
+	return found == NULL ? NULL : found->block;
+}
+
+/* Characters that are not seen, or that make others be seen elsewhere. */
+static bool
+is_hidden(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c || c == 0x180e ||
+		(c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+		c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+/* The character at the start of a text in UTF-8, and its length; 0 when it is none. */
+static size_t
+utf8_at(const char *text, uint32_t *c)
+{
+	const unsigned char *p = (const unsigned char *) text;
+	size_t		len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	*c = len <= 1 ? p[0] : p[0] & (0xffu >> (len + 1));
+	for (size_t i = 1; i < len; i++)
+	{
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		*c = *c << 6 | (p[i] & 0x3f);
+	}
+	if ((len == 3 && (*c < 0x800 || (*c >= 0xd800 && *c < 0xe000))) || (len == 4 && (*c < 0x10000 || *c > 0x10ffff)))
+		return 0;
+	return len;
+}
+
+/*
+ * Text from a file, whole, with what could deceive the eye of a reader or
+ * command the terminal spelled out: <U+202E>.
+ */
+static const char *
+shown(const char *text)
+{
+	char	   *result,
+			   *to;
+
+	if (text == NULL)
+		return "";
+	/* at worst each byte becomes "<0xff>", or two bytes "<U+0085>" */
+	to = result = allocate(strlen(text) * 8 + 1);
+	while (*text != '\0')
+	{
+		uint32_t	c;
+		size_t		len = utf8_at(text, &c);
+
+		if (len == 0)
+			to += sprintf(to, "<0x%02X>", (unsigned) (unsigned char) *text++);
+		else if (is_hidden(c))
+		{
+			to += sprintf(to, "<U+%04X>", (unsigned) c);
+			text += len;
+		}
+		else
+			while (len-- > 0)
+				*to++ = *text++;
+	}
+	*to = '\0';
+	return result;
+}
+
+/* The member of an operation's detail; NULL when there is none. */
+static const Json *
+detail_member(const Json *detail, const char *key)
+{
+	if (detail != NULL && detail->kind == JSON_OBJECT)
+		for (const Json *m = detail->first; m != NULL; m = m->next)
+			if (strcmp(m->key, key) == 0)
+				return m->kind == JSON_NULL ? NULL : m;
+	return NULL;
+}
+
+static const char *
+detail_text(const Json *detail, const char *key)
+{
+	const Json *m = detail_member(detail, key);
+
+	return m != NULL && (m->kind == JSON_STRING || m->kind == JSON_NUMBER) ? m->text : NULL;
+}
+
+/* detail is a string, for it is the string that is hashed; here with what it says. */
+static const Json *
+detail_of(const Json *record)
+{
+	const char *text = text_of(record, "detail");
+	Parser		parser;
+
+	if (text == NULL)
+		return NULL;
+	parser.file = "detail";
+	parser.start = parser.p = text;
+	parser.end = text + strlen(text);
+	return parse_value(&parser, 0);
+}
+
+static bool
+is_operation(const Json *record, const char *operation)
+{
+	const char *text = text_of(record, "operation");
+
+	return text != NULL && strcmp(text, operation) == 0;
+}
+
+/* Which signature of which version an operation is about, as one text; NULL when it does not say. */
+static char *
+signature_key(const Json *record, const char *member_of_detail)
+{
+	const Json *detail = detail_of(record);
+	const char *round = detail_text(detail, "round");
+	const char *number = detail_text(detail, member_of_detail);
+	char	   *key;
+	size_t		room;
+
+	if (round == NULL || number == NULL || member(record, "version_no")->kind == JSON_NULL)
+		return NULL;
+	room = strlen(round) + strlen(number) + 100;
+	key = allocate(room);
+	snprintf(key, room, "%s.%s.%s %s %s", number_text(record, "bucket"), number_text(record, "artifact_no"),
+			 number_text(record, "version_no"), round, number);
+	return key;
+}
+
+/* Operations that took signatures back, by whose. */
+typedef struct Revocation
+{
+	char	   *key;
+	const Json *record;
+} Revocation;
+
+static Revocation *revocations;
+static size_t nrevocations;
+
+static int
+compare_revocations(const void *a, const void *b)
+{
+	return strcmp(((const Revocation *) a)->key, ((const Revocation *) b)->key);
+}
+
+static void
+collect_revocations(const Json *operations)
+{
+	size_t		room = 0;
+
+	for (const Json *o = operations->first; o != NULL; o = o->next)
+		room++;
+	revocations = allocate(room * sizeof(Revocation));
+	for (const Json *o = operations->first; o != NULL; o = o->next)
+	{
+		const Json *record = member(o, "record");
+
+		if (is_operation(record, "revoke_signature"))
+		{
+			revocations[nrevocations].key = signature_key(record, "revokes");
+			revocations[nrevocations].record = record;
+			if (revocations[nrevocations].key != NULL)
+				nrevocations++;
+		}
+	}
+	qsort(revocations, nrevocations, sizeof(Revocation), compare_revocations);
+}
+
+/* What a signature that was taken back, taking back, and carrying mean for a reader. */
+static void
+explain_signature(const Json *record)
+{
+	const Json *detail = detail_of(record);
+
+	if (is_operation(record, "carry_signature"))
+		printf("  carries signature %s of version %s, round %s, which %s%s%s gave\n",
+			   shown(detail_text(detail, "from_signature")), shown(detail_text(detail, "from_version")),
+			   shown(detail_text(detail, "from_round")), shown(detail_text(detail, "signer")),
+			   detail_text(detail, "acting_for") != NULL ? " for " : "", shown(detail_text(detail, "acting_for")));
+	if (is_operation(record, "revoke_signature"))
+		printf("  takes signature %s of round %s back\n", shown(detail_text(detail, "revokes")), shown(detail_text(detail, "round")));
+	if (is_operation(record, "sign_off") || is_operation(record, "carry_signature"))
+	{
+		Revocation	wanted = {signature_key(record, "signature"), NULL};
+		const Revocation *found = wanted.key == NULL || nrevocations == 0 ? NULL :
+			bsearch(&wanted, revocations, nrevocations, sizeof(Revocation), compare_revocations);
+
+		if (found != NULL)
+			printf("  TAKEN BACK by operation %lld, by %s at %s\n", (long long) number_of(found->record, "op_no"),
+				   shown(text_of(found->record, "actor")), time_text(time_of(found->record, "at")));
+	}
+}
+
+static void
+check_operation(const Json *entry, const Index *blocks)
 {
 	const Json *record = member(entry, "record");
 	const Json *path = member(entry, "path");
@@ -762,9 +1080,10 @@ check_operation(const Json *entry, const Json *blocks)
 	if (member(record, "version_no")->kind != JSON_NULL)
 		printf(", version %lld", (long long) number_of(record, "version_no"));
 	printf(", by %s%s%s at %s\n", shown(text_of(record, "actor")), behalf != NULL ? " for " : "", shown(behalf),
-		   shown(text_of(record, "at")));
+		   time_text(time_of(record, "at")));
 	if (text_of(record, "detail") != NULL)
 		printf("  %s\n", shown(text_of(record, "detail")));
+	explain_signature(record);
 
 	leaf_of_record(record, hash);
 	digest_of(entry, "leaf", stored);
@@ -787,14 +1106,13 @@ check_operation(const Json *entry, const Json *blocks)
 	digest_of(block, "root", stored);
 	if (memcmp(hash, stored, DIGEST_LEN) != 0)
 		bad("operation %lld is not in block %lld: its path leads to another root", (long long) op_no, (long long) block_no);
-	else if (number_of(record, "database_id") != number_of(block, "database_id") ||
-			 (uint64_t) number_of(record, "xid") < (uint64_t) number_of(block, "xid_lo") ||
-			 (uint64_t) number_of(record, "xid") >= (uint64_t) number_of(block, "xid_hi"))
+	else if (big_of(record, "database_id") != big_of(block, "database_id") ||
+			 big_of(record, "xid") < big_of(block, "xid_lo") || big_of(record, "xid") >= big_of(block, "xid_hi"))
 		bad("operation %lld is of a transaction that block %lld does not cover", (long long) op_no, (long long) block_no);
 }
 
 static void
-check_block(const Json *block, const Json *anchors)
+check_block(const Json *block, const Index *anchors)
 {
 	int64_t		block_no = number_of(block, "block_no");
 	uint8_t		hash[DIGEST_LEN],
@@ -811,7 +1129,7 @@ check_block(const Json *block, const Json *anchors)
 	if (anchors == NULL)
 	{
 		printf("block %lld, sealed at %s: not compared with an anchor; its hash is %s\n", (long long) block_no,
-			   shown(text_of(block, "sealed_at")), shown(text_of(block, "block_hash")));
+			   time_text(time_of(block, "sealed_at")), shown(text_of(block, "block_hash")));
 		return;
 	}
 	anchor = find_block(anchors, block_no);
@@ -824,7 +1142,7 @@ check_block(const Json *block, const Json *anchors)
 	if (memcmp(hash, stored, DIGEST_LEN) != 0)
 		bad("block %lld is not the one that was anchored", (long long) block_no);
 	else
-		printf("block %lld, sealed at %s: as it was anchored\n", (long long) block_no, shown(text_of(block, "sealed_at")));
+		printf("block %lld, sealed at %s: as it was anchored\n", (long long) block_no, time_text(time_of(block, "sealed_at")));
 }
 
 static void
@@ -850,6 +1168,8 @@ main(int argc, char **argv)
 			   *operations,
 			   *blocks;
 	Json	   *anchors = NULL;
+	Index		block_index,
+				anchor_index;
 	Json	   *read;
 	int			n = 0;
 
@@ -883,15 +1203,18 @@ main(int argc, char **argv)
 		anchors = read_file(anchors_file);
 		if (anchors->first != NULL && anchors->first->kind == JSON_ARRAY)
 			anchors = anchors->first;
+		make_index(&anchor_index, anchors, "anchors");
 	}
+	make_index(&block_index, blocks, "headers");
+	collect_revocations(operations);
 
 	for (const Json *o = operations->first; o != NULL; o = o->next)
 	{
-		check_operation(o, blocks);
+		check_operation(o, &block_index);
 		n++;
 	}
 	for (const Json *b = blocks->first; b != NULL; b = b->next)
-		check_block(b, anchors);
+		check_block(b, anchors != NULL ? &anchor_index : NULL);
 	if (failures > 0)
 		printf("NOT GOOD: %d of the checks failed\n", failures);
 	else

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -30,6 +31,28 @@ static VouchStmt list_blocks = {
 static VouchStmt find_block = {
 	"SELECT " VOUCH_BLOCK_COLUMNS " FROM vouch_data.block b WHERE b.block_no = $1",
 	SPI_OK_SELECT, 1, {INT8OID}, .indexed = true
+};
+
+/*
+ * The other way: operations that no block has, and none will have.  $2 is our
+ * database; of another one all is sealed before our first block ($3: there is
+ * one); of ours there is nothing from transaction $4 on.
+ */
+#define UNSEALABLE(artifacts) \
+	"SELECT a.subject, a.phase, a.scope, o.op_no, o.database_id = $2" \
+	" FROM " artifacts " JOIN vouch_data.operation o ON o.bucket = a.bucket AND o.artifact_no = a.artifact_no" \
+	" WHERE CASE WHEN o.database_id = $2 THEN o.xid >= $4 ELSE $3 AND NOT EXISTS (SELECT FROM vouch_data.block b" \
+	"  WHERE b.database_id = o.database_id AND b.xid_hi > o.xid) END" \
+	" ORDER BY a.subject, a.phase, a.scope, o.op_no LIMIT 1"
+
+static VouchStmt find_unsealable = {
+	UNSEALABLE("vouch_data.artifact a"),
+	SPI_OK_SELECT, 4, {TEXTOID, INT8OID, BOOLOID, XID8OID}
+};
+
+static VouchStmt find_unsealable_of = {
+	UNSEALABLE("(SELECT * FROM vouch_data.artifact x WHERE x.bucket = vouch.bucket($1) AND x.subject = $1) a"),
+	SPI_OK_SELECT, 4, {TEXTOID, INT8OID, BOOLOID, XID8OID}, .indexed = true
 };
 
 typedef struct Listed
@@ -87,10 +110,30 @@ check_block(VouchCheck *check, const Listed *listed)
 	pfree(leaves.leaves);
 }
 
+static void
+bad_operation(TupleTableSlot *slot, void *arg)
+{
+	VouchCheck *check = arg;
+	char	   *names[3];
+	bool		isnull;
+
+	for (int i = 0; i < 3; i++)
+	{
+		Datum		value = slot_getattr(slot, i + 1, &isnull);
+
+		names[i] = TextDatumGetCString(value);
+	}
+	vouch_check_fail(check, psprintf("operation %d of %s/%s%s%s", DatumGetInt32(slot_getattr(slot, 4, &isnull)),
+									 names[0], names[1], names[2][0] == '\0' ? "" : "/", names[2]),
+					 pstrdup(DatumGetBool(slot_getattr(slot, 5, &isnull)) ? VOUCH_BAD_TRANSACTION : VOUCH_BAD_DATABASE));
+}
+
 void
 vouch_blocks_verify(text *subject, VouchCheck *check)
 {
-	Datum		args[1] = {PointerGetDatum(subject)};
+	/* the number that comes next: what the snapshot shows is of earlier ones */
+	Datum		args[4] = {PointerGetDatum(subject), Int64GetDatum(vouch_ledger_database_id()), 0,
+	UInt64GetDatum(U64FromFullTransactionId(ReadNextFullTransactionId()))};
 	List	   *blocks = NIL;
 	ListCell   *cell;
 	const VouchBlock *before = NULL;
@@ -128,6 +171,9 @@ vouch_blocks_verify(text *subject, VouchCheck *check)
 		check->checked++;
 		before = block;
 	}
+	args[2] = BoolGetDatum(before != NULL && before->database_id == vouch_ledger_database_id());
+	vouch_stmt_scan(subject == NULL ? &find_unsealable : &find_unsealable_of, args, subject == NULL ? "n   " : NULL, false,
+					bad_operation, check);
 	list_free_deep(blocks);
 }
 
@@ -224,6 +270,13 @@ vouch_sql_check_anchor(PG_FUNCTION_ARGS)
 				CHECK_FOR_INTERRUPTS();
 				check_one_anchor(&check, JsonbValueToJsonb(&v));
 			}
+		/* a file that could not be read must not look like one that was compared */
+		if (check.checked == 0)
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_ARGUMENT),
+					 errmsg("there is no anchor to compare with"),
+					 errdetail("The array is empty."),
+					 errhint("Pass an array of what vouch.export_anchors() gave.")));
 	}
 	SPI_finish();
 

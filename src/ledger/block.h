@@ -41,24 +41,19 @@ extern void vouch_block_hash(const VouchBlock *block, VouchDigest *hash);
 /* The header as JSON text, appended. */
 extern void vouch_block_put_json(StringInfo buf, const VouchBlock *block);
 
-/* An operation's place in a block. */
+/* The leaves of a block. */
 typedef struct VouchLeaves
 {
 	VouchDigest *leaves;		/* in the order of the block */
 	int64		n;
 	int64		allocated;
-	int64		wanted;			/* index of the operation asked for, or -1 */
-	int			bucket;			/* which that is */
-	int			artifact_no;
-	int			op_no;
 	bool		broken;			/* a leaf is no digest */
-	uint64		last_xid;
 } VouchLeaves;
 
 /*
  * Collects the stored leaves of all operations of a database in [xid_lo,
- * xid_hi), in CurrentMemoryContext, and says which is the wanted one (op_no 0:
- * none).  fresh as in vouch_stmt_scan().  Needs SPI_connect().
+ * xid_hi), in CurrentMemoryContext.  fresh as in vouch_stmt_scan().  Needs
+ * SPI_connect().
  */
 extern void vouch_block_leaves(VouchLeaves *leaves, int64 database_id, uint64 xid_lo,
 							   uint64 xid_hi, bool fresh);

@@ -61,6 +61,17 @@ static VouchStmt read_operations = {
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
 };
 
+/* The era of a database, as the blocks have it; and the database of the newest one. */
+static VouchStmt find_era = {
+	"SELECT b.era FROM vouch_data.block b WHERE b.database_id = $1 ORDER BY b.xid_hi LIMIT 1",
+	SPI_OK_SELECT, 1, {INT8OID}, .indexed = true
+};
+
+static VouchStmt find_newest = {
+	"SELECT b.database_id FROM vouch_data.block b ORDER BY b.block_no DESC LIMIT 1",
+	SPI_OK_SELECT, 0, {0}, .indexed = true
+};
+
 static Datum
 text_or_null(const char *value, char *null)
 {
@@ -165,6 +176,8 @@ vouch_check_fail(VouchCheck *check, char *what, char *detail)
 typedef struct VerifyState
 {
 	int			last_no;
+	List	   *databases;		/* Lived, in the order of the chain */
+	uint64		next_xid;
 	bytea	   *last_leaf;
 	VouchCheck *check;
 	VouchOperationCallback callback;
@@ -183,6 +196,81 @@ same_bytes(const bytea *a, const bytea *b)
 }
 
 static void
+read_int32(TupleTableSlot *slot, void *arg)
+{
+	bool		isnull;
+
+	*(int *) arg = DatumGetInt32(slot_getattr(slot, 1, &isnull));
+}
+
+static void
+read_int64(TupleTableSlot *slot, void *arg)
+{
+	bool		isnull;
+
+	*(int64 *) arg = DatumGetInt64(slot_getattr(slot, 1, &isnull));
+}
+
+/* A database that a chain has lived in. */
+typedef struct Lived
+{
+	int64		database_id;
+	int			op_no;			/* its first operation there */
+} Lived;
+
+/* What is wrong with the database or the transaction that an operation is said to be of; NULL if nothing. */
+static const char *
+check_origin(VerifyState *state, const VouchRecord *r)
+{
+	MemoryContext old;
+	Lived	   *lived;
+	ListCell   *cell;
+
+	if (r->database_id == vouch_ledger_database_id() && r->xid >= state->next_xid)
+		return VOUCH_BAD_TRANSACTION;
+	if (state->databases != NIL && ((Lived *) llast(state->databases))->database_id == r->database_id)
+		return NULL;
+	foreach(cell, state->databases)
+		if (((Lived *) lfirst(cell))->database_id == r->database_id)
+			return "It is of a database that the chain has left.";
+	old = MemoryContextSwitchTo(state->result);
+	lived = palloc(sizeof(Lived));
+	lived->database_id = r->database_id;
+	lived->op_no = r->op_no;
+	state->databases = lappend(state->databases, lived);
+	MemoryContextSwitchTo(old);
+	return NULL;
+}
+
+/* A chain goes through the eras in their order. */
+static void
+check_eras(VerifyState *state)
+{
+	int64		mine = vouch_ledger_database_id();
+	int64		newest = 0;
+	int			last_era = 0;
+	ListCell   *cell;
+
+	vouch_stmt_scan(&find_newest, NULL, NULL, false, read_int64, &newest);
+	foreach(cell, state->databases)
+	{
+		const Lived *lived = lfirst(cell);
+		Datum		args[1] = {Int64GetDatum(lived->database_id)};
+		int			era = 0;
+
+		vouch_stmt_scan(&find_era, args, NULL, false, read_int32, &era);
+		/* without an era: ours, not sealed yet; or what a copy brought along that has no block of its own */
+		if (era == 0 && lived->database_id != mine && newest == mine)
+			vouch_check_fail(state->check, psprintf("operation %d", lived->op_no), pstrdup(VOUCH_BAD_DATABASE));
+		else if (era != 0 && era < last_era)
+			vouch_check_fail(state->check, psprintf("operation %d", lived->op_no),
+							 pstrdup("It is of an earlier era than the operation before."));
+		last_era = era != 0 ? era : lived->database_id == mine ? PG_INT32_MAX : last_era;
+	}
+	list_free_deep(state->databases);
+}
+
+static void
 verify_row(TupleTableSlot *slot, void *arg)
 {
 	VerifyState *state = arg;
@@ -190,7 +278,7 @@ verify_row(TupleTableSlot *slot, void *arg)
 	VouchRecord r;
 	VouchDigest leaf,
 				root;
-	char	   *what = NULL;
+	const char *what = NULL;
 
 	vouch_record_read(&r, slot);
 	if (vouch_digest_from_bytea(r.items_root, &root))
@@ -202,6 +290,8 @@ verify_row(TupleTableSlot *slot, void *arg)
 		what = pstrdup("It does not continue the chain: prev is not the leaf of the operation before.");
 	else if (!same_bytes(r.leaf, vouch_digest_to_bytea(&leaf)))
 		what = pstrdup("Its content does not give its leaf.");
+	else
+		what = check_origin(state, &r);
 	if (what != NULL)
 	{
 		MemoryContextSwitchTo(state->result);
@@ -234,12 +324,14 @@ vouch_ledger_verify(int bucket, int artifact_no, VouchCheck *check,
 	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
 
 	state.check = check;
+	state.next_xid = U64FromFullTransactionId(ReadNextFullTransactionId());
 	state.callback = callback;
 	state.arg = arg;
 	state.result = CurrentMemoryContext;
 	state.scratch = AllocSetContextCreate(CurrentMemoryContext, "vouch verify",
 										  ALLOCSET_DEFAULT_SIZES);
 	vouch_stmt_scan(&read_operations, args, NULL, false, verify_row, &state);
+	check_eras(&state);
 	MemoryContextDelete(state.scratch);
 }
 

@@ -24,12 +24,16 @@
 VOUCH_FUNCTION(vouch_sql_receipt);
 VOUCH_FUNCTION(vouch_sql_receipt_of_version);
 
-/* Of a version without an operation: what its reviewers did and what led there. */
+/*
+ * Of a version without an operation: what its reviewers did and what led there.
+ * All that bears on a signature: one that was taken back is not to look valid.
+ */
 static VouchStmt find_records = {
 	"SELECT " VOUCH_RECORD_COLUMNS " FROM vouch_data.artifact a, vouch_data.operation o"
 	" WHERE a.bucket = $1 AND a.artifact_no = $2 AND o.bucket = $1 AND o.artifact_no = $2"
 	" AND CASE WHEN $4 > 0 THEN o.op_no = $4 ELSE o.version_no = $3"
-	"  AND o.operation IN ('submit', 'sign_off', 'approve', 'reject', 'return', 'withdraw') AND o.error IS NULL END"
+	"  AND o.operation IN ('submit', 'sign_off', 'carry_signature', 'revoke_signature',"
+	"   'approve', 'reject', 'return', 'withdraw', 'expire') AND o.error IS NULL END"
 	" ORDER BY o.op_no",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
 };
@@ -225,51 +229,95 @@ not_sealed(const VouchRecord *r)
 			 errhint("The workers seal every vouch.seal_interval; without them, call vouch.seal().")));
 }
 
-/* One entry of "operations", and its block, unless that was the one before. */
+/* The block of the operation before, which mostly is that of the next: it is read and checked once. */
+typedef struct Sealed
+{
+	VouchBlock	block;			/* block_no 0: none yet */
+	VouchDigest *leaves;
+	VouchDigest *copy;			/* room for what a root or a path destroys */
+	int64		n;
+	List	   *written;		/* block_no, as int64 *, of those in "blocks" */
+} Sealed;
+
 static void
-put_operation(StringInfo buf, StringInfo blocks, const VouchRecord *r, int64 *last_block_no)
+read_sealed(Sealed *sealed, const VouchRecord *r)
 {
 	BlockSearch search = {0};
 	VouchLeaves leaves = {0};
 	VouchDigest root;
-	VouchDigest *copy;
 	Datum		args[2] = {Int64GetDatum(r->database_id), UInt64GetDatum(r->xid)};
 
+	if (sealed->block.block_no > 0 && sealed->block.database_id == r->database_id &&
+		r->xid >= sealed->block.xid_lo && r->xid < sealed->block.xid_hi)
+		return;
 	vouch_stmt_scan(&find_block, args, NULL, false, note_block, &search);
 	if (!search.found || search.block.xid_lo > r->xid)
 		not_sealed(r);
-	leaves.bucket = r->op.bucket;
-	leaves.artifact_no = r->op.artifact_no;
-	leaves.op_no = r->op_no;
+	if (sealed->leaves != NULL)
+	{
+		pfree(sealed->leaves);
+		pfree(sealed->copy);
+	}
 	vouch_block_leaves(&leaves, r->database_id, search.block.xid_lo, search.block.xid_hi, false);
-	copy = palloc_extended(sizeof(VouchDigest) * Max(leaves.n, 1), MCXT_ALLOC_HUGE);
-	memcpy(copy, leaves.leaves, sizeof(VouchDigest) * leaves.n);
-	vouch_digest_root(&root, copy, leaves.n);
-	if (!search.good || leaves.wanted < 0 || leaves.n != search.block.operations ||
-		memcmp(&root, &search.block.root, sizeof(root)) != 0)
+	sealed->block = search.block;
+	sealed->leaves = leaves.leaves;
+	sealed->n = leaves.n;
+	sealed->copy = palloc_extended(sizeof(VouchDigest) * Max(leaves.n, 1), MCXT_ALLOC_HUGE);
+	memcpy(sealed->copy, leaves.leaves, sizeof(VouchDigest) * leaves.n);
+	vouch_digest_root(&root, sealed->copy, leaves.n);
+	if (!search.good || leaves.n != search.block.operations || memcmp(&root, &search.block.root, sizeof(root)) != 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_TAMPERED),
 				 errmsg("block " INT64_FORMAT " is not what was sealed", search.block.block_no),
 				 errdetail("A receipt from it would prove nothing."),
 				 errhint("See what vouch.verify() finds.")));
+}
 
+/* An operation's place among the leaves, of which each is another: it holds its artifact and number. */
+static int64
+place_of(const Sealed *sealed, const VouchRecord *r)
+{
+	VouchDigest leaf;
+
+	if (vouch_digest_from_bytea(r->leaf, &leaf))
+		for (int64 i = 0; i < sealed->n; i++)
+			if (memcmp(&sealed->leaves[i], &leaf, sizeof(leaf)) == 0)
+				return i;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_TAMPERED),
+			 errmsg("operation %d is not in block " INT64_FORMAT, r->op_no, sealed->block.block_no),
+			 errhint("See what vouch.verify() finds.")));
+}
+
+/* One entry of "operations", and its block, unless that is there. */
+static void
+put_operation(StringInfo buf, StringInfo blocks, const VouchRecord *r, Sealed *sealed)
+{
+	ListCell   *cell;
+	int64		index;
+	int64	   *block_no;
+
+	read_sealed(sealed, r);
+	index = place_of(sealed, r);
 	appendStringInfoString(buf, buf->data[buf->len - 1] == '[' ? "{" : ", {");
 	put_name(buf, "record");
 	put_record(buf, r);
 	put_bytea(buf, "leaf", r->leaf);
-	put_number(buf, "block_no", search.block.block_no);
-	put_number(buf, "index", leaves.wanted);
-	put_path(buf, leaves.leaves, leaves.n, leaves.wanted);
+	put_number(buf, "block_no", sealed->block.block_no);
+	put_number(buf, "index", index);
+	memcpy(sealed->copy, sealed->leaves, sizeof(VouchDigest) * sealed->n);
+	put_path(buf, sealed->copy, sealed->n, index);
 	appendStringInfoChar(buf, '}');
-	if (search.block.block_no != *last_block_no)
-	{
-		if (*last_block_no > 0)
-			appendStringInfoString(blocks, ", ");
-		vouch_block_put_json(blocks, &search.block);
-		*last_block_no = search.block.block_no;
-	}
-	pfree(copy);
-	pfree(leaves.leaves);
+
+	foreach(cell, sealed->written)
+		if (*(int64 *) lfirst(cell) == sealed->block.block_no)
+			return;
+	if (sealed->written != NIL)
+		appendStringInfoString(blocks, ", ");
+	vouch_block_put_json(blocks, &sealed->block);
+	block_no = palloc(sizeof(int64));
+	*block_no = sealed->block.block_no;
+	sealed->written = lappend(sealed->written, block_no);
 }
 
 static void
@@ -307,7 +355,7 @@ receipt(int bucket, int artifact_no, int version_no, int op_no)
 				blocks;
 	List	   *records = NIL;
 	ListCell   *cell;
-	int64		last_block_no = 0;
+	Sealed		sealed = {0};
 
 	vouch_stmt_scan(&find_records, args, NULL, false, collect_record, &records);
 	if (records == NIL && op_no > 0)
@@ -327,7 +375,7 @@ receipt(int bucket, int artifact_no, int version_no, int op_no)
 	foreach(cell, records)
 	{
 		CHECK_FOR_INTERRUPTS();
-		put_operation(&buf, &blocks, lfirst(cell), &last_block_no);
+		put_operation(&buf, &blocks, lfirst(cell), &sealed);
 	}
 	appendStringInfo(&buf, "], \"blocks\": [%s]}", blocks.data);
 	return vouch_json_from_text(buf.data);

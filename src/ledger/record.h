@@ -57,4 +57,8 @@ extern bool vouch_digest_from_bytea(const bytea *value, VouchDigest *digest);
  */
 extern int64 vouch_ledger_database_id(void);
 
+/* What is wrong with an operation that no block can ever have. */
+#define VOUCH_BAD_DATABASE "It is said to be of a database that the log has left or never lived in, and no block has it."
+#define VOUCH_BAD_TRANSACTION "It is said to be of a transaction that has not begun."
+
 #endif							/* VOUCH_LEDGER_RECORD_H */

@@ -71,7 +71,7 @@ static VouchStmt find_end = {
 };
 
 static VouchStmt read_leaves = {
-	"SELECT o.leaf, o.bucket, o.artifact_no, o.op_no, o.xid FROM vouch_data.operation o"
+	"SELECT o.leaf FROM vouch_data.operation o"
 	" WHERE o.database_id = $1 AND o.xid >= $2 AND o.xid < $3"
 	" ORDER BY o.xid, o.bucket, o.artifact_no, o.op_no",
 	SPI_OK_SELECT, 3, {INT8OID, XID8OID, XID8OID}, .indexed = true
@@ -163,11 +163,6 @@ add_leaf(TupleTableSlot *slot, void *arg)
 		memset(&leaves->leaves[leaves->n], 0, sizeof(VouchDigest));
 		leaves->broken = true;
 	}
-	if (DatumGetInt32(slot_getattr(slot, 4, &isnull)) == leaves->op_no &&
-		DatumGetInt32(slot_getattr(slot, 3, &isnull)) == leaves->artifact_no &&
-		DatumGetInt32(slot_getattr(slot, 2, &isnull)) == leaves->bucket)
-		leaves->wanted = leaves->n;
-	leaves->last_xid = DatumGetUInt64(slot_getattr(slot, 5, &isnull));
 	leaves->n++;
 }
 
@@ -177,7 +172,6 @@ vouch_block_leaves(VouchLeaves *leaves, int64 database_id, uint64 xid_lo, uint64
 	Datum		args[3] = {Int64GetDatum(database_id), UInt64GetDatum(xid_lo), UInt64GetDatum(xid_hi)};
 
 	leaves->n = 0;
-	leaves->wanted = -1;
 	leaves->broken = false;
 	leaves->allocated = FIRST_LEAVES;
 	leaves->leaves = palloc(sizeof(VouchDigest) * FIRST_LEAVES);
