@@ -119,6 +119,8 @@ SELECT vouch.sign_off(:'v', 'report_owner', true);
 \echo :LAST_ERROR_SQLSTATE
 SET SESSION AUTHORIZATION regress_vouch_s_olga;
 SELECT vouch.reject_version(:'v', ' ');
+SELECT vouch.sign_off(:'v', 'report_owner', false);
+\echo :LAST_ERROR_SQLSTATE
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.return_version(:'v', 'look again');
 \echo :LAST_ERROR_SQLSTATE

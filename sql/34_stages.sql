@@ -87,6 +87,19 @@ UPDATE vouch_data.decision SET notes = 'tampered with' WHERE bucket = vouch.buck
 SELECT ok, first_bad, detail FROM vouch.verify('cycle-345-report-1') WHERE check_name = 'approvals';
 ROLLBACK;
 
+-- As many stages as a policy may have, each after all those before it, cost no more than a row of them.
+SELECT vouch.define_policy('graph', jsonb_build_object('items', 'none', 'stages', jsonb_agg(jsonb_build_object('name', 's' || i,
+	'after', (SELECT coalesce(jsonb_agg('s' || j), '[]') FROM generate_series(1, i - 1) j), 'rules', '[{"role": "report_owner", "exclude": []}]'::jsonb)))) > 1 AS defined
+FROM generate_series(1, 32) i;
+SET SESSION AUTHORIZATION regress_vouch_g_tess;
+SELECT vouch.create_version('scoping', 346, 1, '[{"attribute_id": "a", "in_scope": true}]', scope => 'graph') AS x \gset
+SET statement_timeout = '10s';
+SELECT r->'can_submit' AS can_submit, jsonb_array_length(r->'signers') AS signers FROM vouch.what_if_submit(:'x') r;
+RESET statement_timeout;
+RESET SESSION AUTHORIZATION;
+SELECT vouch.define_policy('graph', '{"stages": [{"name": "a", "rules": [{"role": "report_owner"}]},
+	{"name": "b", "after": ["a", "a"], "rules": [{"role": "report_owner"}]}]}');
+
 SELECT vouch.set_policy('scoping', NULL, scope => 'graph');
 DROP FUNCTION standing;
 SELECT count(vouch.revoke_role(actor, role, scope)) FROM vouch_data.role_grant WHERE actor LIKE 'regress\_vouch\_g\_%' AND revoked_at IS NULL;

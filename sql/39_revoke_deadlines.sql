@@ -160,6 +160,39 @@ COMMIT;
 SELECT signer, role FROM vouch.signatures WHERE version_id = :'x' ORDER BY signature_no;
 SELECT vouch_data.recheck_request(:'x') AS problem;
 
+-- One call is one transaction: it sees to 50 requests, and another to the rest.  One that fails goes behind the others.
+SELECT vouch.define_policy('timed', '{"items": "none", "stages": [{"name": "review", "due": "2 days", "rules": [{"role": "report_owner"}]}]}');
+CREATE TABLE many (n int, v uuid);
+GRANT ALL ON many TO vouch_user;
+SET SESSION AUTHORIZATION regress_vouch_d_tess;
+INSERT INTO many SELECT n, vouch.create_version('scoping', 3900 + n, 1, '[{"attribute_id": "a", "in_scope": true}]', scope => 'timed') FROM generate_series(1, 53) n;
+SELECT count(vouch.submit_version(v)) FROM many;
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF EXISTS (SELECT FROM public.many WHERE n = 1 AND vouch.bucket_of(v) = NEW.bucket AND vouch_data.artifact_number(v) = NEW.artifact_no) THEN
+		RAISE EXCEPTION 'the reminder of the first fails';
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER fail BEFORE INSERT ON vouch_data.reminder FOR EACH ROW EXECUTE FUNCTION fail();
+BEGIN;
+SELECT count(pass(v, '3 days' + n * interval '-1 second')) FROM many;
+SET LOCAL client_min_messages = error;
+SELECT vouch.process_deadlines(1);
+SELECT next_at BETWEEN now() + interval '14 minutes' AND now() + interval '16 minutes' AS later FROM many JOIN vouch_data.approval_request
+ON bucket = vouch.bucket_of(v) AND artifact_no = vouch_data.artifact_number(v) WHERE n = 1;
+SELECT vouch.process_deadlines(1);
+SELECT vouch.process_deadlines(1000);
+SELECT vouch.process_deadlines();
+SELECT kind, count(*), min(n), max(n) FROM many JOIN vouch.reminders ON version_id = v GROUP BY 1;
+ROLLBACK;
+DROP TRIGGER fail ON vouch_data.reminder;
+DROP FUNCTION fail;
+SET SESSION AUTHORIZATION regress_vouch_d_tess;
+SELECT count(vouch.withdraw_version(v, 'enough')) FROM many;
+RESET SESSION AUTHORIZATION;
+DROP TABLE many;
+
 -- The tables are written by these functions only.
 DELETE FROM vouch_data.reminder;
 \echo :LAST_ERROR_SQLSTATE

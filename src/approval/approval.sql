@@ -591,7 +591,7 @@ CREATE FUNCTION vouch.sign_off(version_id uuid, role text, approved boolean, com
 	on_behalf_of text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_sign_off';
 COMMENT ON FUNCTION vouch.sign_off(uuid, text, boolean, text, text, text) IS
-'Signs a pending version in a role, for or against it. Returns {version_id, version_number, phase, state, policy, policy_revision, round, signed: [roles], missing: [roles], signatures: [{stage, role, verdict, signer, on_behalf_of, signed_at, stale}], waiting_for: [{stage, role, needed, have, open, who}]}. The last signature that the policy needs approves the version in the same transaction. VO106 when it is not pending, VO002 without the role, VO003 for one''s own work or a second role, VO005 without a delegation from on_behalf_of, VO006 when the login is too old, VO201 and VO206 when items stand in the way, VO203 when signed already, VO204 when the stage is not open or complete';
+'Signs a pending version in a role, for or against it. Returns {version_id, version_number, phase, state, policy, policy_revision, round, signed: [roles], missing: [roles], signatures: [{stage, role, verdict, signer, on_behalf_of, signed_at, stale}], waiting_for: [{stage, role, needed, have, open, who}]}. The last signature that the policy needs approves the version in the same transaction. VO106 when it is not pending, VO002 without the role, VO003 for one''s own work or a second role, VO005 without a delegation from on_behalf_of, VO006 when the login is too old, VO201 and VO206 when items stand in the way, VO203 when signed already, VO204 when the stage is not open or complete, VO502 when it is against the version and comments do not say why';
 
 CREATE FUNCTION vouch.approve_version(version_id uuid, notes text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_approve_version';
@@ -624,10 +624,10 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_revoke_signature';
 COMMENT ON FUNCTION vouch.revoke_signature(uuid, text, text, text) IS
 'Takes back the last signature that you gave, or that a delegate gave for you, on a pending version, in a role (NULL: in any); a reason is required (VO502, also when you have none). It stays on record, with a row of its own that revokes it, and you may sign again. Returns what vouch.sign_off() returns. VO106 when the version is not pending: what is approved is superseded by a revision, never unsigned';
 
-CREATE FUNCTION vouch.process_deadlines(max int DEFAULT 1000) RETURNS int
+CREATE FUNCTION vouch.process_deadlines(max int DEFAULT 50) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_process_deadlines';
 COMMENT ON FUNCTION vouch.process_deadlines(int) IS
-'Does what time asks of open requests: writes the reminders that are due, and once each that a stage is overdue or has escalated (vouch.reminders), and ends requests that a stage''s expire_after is over for (expired, and their versions withdrawn). At most max requests; returns how many. The workers call it; without them, pg_cron or anybody may. What somebody else is just working on is left for the next call; a request that fails is reported by a WARNING';
+'Does what time asks of open requests: writes the reminders that are due, and once each that a stage is overdue or has escalated (vouch.reminders), and ends requests that a stage''s expire_after is over for (expired, and their versions withdrawn). At most max requests, and never more than 50 in a call, which is one transaction; returns how many: call it again until it returns 0. The workers call it; without them, pg_cron or anybody may. What somebody else is just working on is left for the next call; a request that fails is reported by a WARNING, and tried again after 15 minutes';
 
 -- The shipped policies -------------------------------------------------------------
 
@@ -682,5 +682,5 @@ GRANT EXECUTE ON FUNCTION vouch.define_role(text, text), vouch.grant_role(text, 
 CREATE FUNCTION vouch.redact_item(version_id uuid, item_key text, reason text, user_id text DEFAULT NULL) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_redact_item';
 COMMENT ON FUNCTION vouch.redact_item(uuid, text, text, text) IS
-'Takes the payload of an item out of the database, for all versions that show it, and leaves its key, its hash and a mark: every digest, signature, block and receipt stays verifiable, and vouch.verify() says that it was redacted. Returns the number of the operation, which keeps the reason. For who holds the role records_officer (VO002). VO103 when the version has no such item, VO502 when it is redacted already. Cannot be undone; verdicts and notes stay';
+'Takes the payload of an item out of the database, for all versions that show it, and leaves its key, its hash, a mark, and of what policies look at (scope, applies_if, group_by) what the item met: every digest, signature, block and receipt stays verifiable, and vouch.verify() says that it was redacted. Returns the number of the operation, which keeps the reason. For who holds the role records_officer (VO002). VO103 when the version has no such item, VO502 when it is redacted already. Cannot be undone; verdicts and notes stay';
 GRANT EXECUTE ON FUNCTION vouch.redact_item(uuid, text, text, text) TO vouch_user;

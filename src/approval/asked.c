@@ -26,15 +26,6 @@ vouch_policy_is_plain(const VouchPolicy *policy)
 	return true;
 }
 
-static bool
-contains(Jsonb *whole, Jsonb *wanted)
-{
-	JsonbIterator *have = JsonbIteratorInit(&whole->root);
-	JsonbIterator *want = JsonbIteratorInit(&wanted->root);
-
-	return JsonbDeepContains(&have, &want);
-}
-
 /* Why a rule does not apply, as a sentence without its stop; NULL if it does. */
 static char *
 find_why_not(const VouchVersion *version, const VouchRule *rule)
@@ -47,7 +38,7 @@ find_why_not(const VouchVersion *version, const VouchRule *rule)
 	if (condition == NULL)
 		return NULL;
 	if (condition->metadata != NULL &&
-		(!vouch_json_is_object(version->metadata) || !contains(version->metadata, condition->metadata)))
+		(!vouch_json_is_object(version->metadata) || !vouch_json_contains(version->metadata, condition->metadata)))
 		return psprintf("the version's metadata does not contain %s", vouch_json_to_text(condition->metadata));
 	if (condition->min_items == 0)
 		return NULL;
@@ -183,18 +174,22 @@ vouch_stage_verdicts(const VouchStage *stage)
 
 /*
  * The verdicts that who signs in a stage sees: its own, and those of the stages before it.
- * What a later stage says, or one beside it, is no part of what they sign.
+ * What a later stage says, or one beside it, is no part of what they sign.  One pass, for a
+ * stage stands behind those that it comes after: seen has what these see already.
  */
-static uint64
-verdicts_seen(const VouchPolicy *policy, int stage)
+static void
+find_seen(const VouchPolicy *policy, uint64 *seen)
 {
-	uint64		seen = VOUCH_STAGE_BIT(vouch_stage_verdicts(&policy->stages[stage]));
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		const VouchStage *stage = &policy->stages[i];
 
-	for (int a = 0; a < policy->stages[stage].nafter; a++)
-		for (int i = 0; i < stage; i++)
-			if (policy->stages[i].stage_no == policy->stages[stage].after[a])
-				seen |= verdicts_seen(policy, i);
-	return seen;
+		seen[i] = VOUCH_STAGE_BIT(vouch_stage_verdicts(stage));
+		for (int a = 0; a < stage->nafter; a++)
+			for (int j = 0; j < i; j++)
+				if (policy->stages[j].stage_no == stage->after[a])
+					seen[i] |= seen[j];
+	}
 }
 
 static bool
@@ -219,8 +214,10 @@ vouch_asked_parts(const VouchPolicy *policy, VouchAsked *asked, VouchPart **part
 	*parts = palloc0(sizeof(VouchPart) * size);
 	for (int i = 0; i < policy->nstages; i++)
 		all |= VOUCH_STAGE_BIT(vouch_stage_verdicts(&policy->stages[i]));
+	find_seen(policy, seen);
 	for (int i = 0; i < policy->nstages; i++)
-		seen[i] = verdicts_seen(policy, i) == all ? 0 : verdicts_seen(policy, i);
+		if (seen[i] == all)
+			seen[i] = 0;
 	for (int i = 0; i < policy->nstages; i++)
 		for (int r = 0; r < policy->stages[i].nrules; r++)
 		{

@@ -26,6 +26,18 @@
 
 VOUCH_FUNCTION(vouch_sql_process_deadlines);
 
+/*
+ * So many requests are seen to in a transaction: each keeps its artifact locked until the end, and has
+ * a subtransaction, of which more than 64 slow down every snapshot of the server.
+ */
+#define BATCH 50
+
+/* Among so many that are due: others may have the artifacts of the first. */
+#define LOOK_AT 1000
+
+/* What fails is tried again after this. */
+#define TRY_AGAIN (15 * USECS_PER_MINUTE)
+
 /* Whose act it is when time ends something: a name that no role of the server may easily have. */
 #define ACTOR_DEADLINE "@deadline"
 
@@ -50,6 +62,13 @@ static VouchStmt set_next = {
 	"UPDATE vouch_data.approval_request SET next_at = $5"
 	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND round = $4 AND state = 'open'",
 	SPI_OK_UPDATE, 5, {INT4OID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt postpone_request = {
+	"UPDATE vouch_data.approval_request SET next_at = $4"
+	" WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3 AND state = 'open'",
+	SPI_OK_UPDATE, 4, {INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID},
 	.indexed = true, .guarded = true
 };
 
@@ -285,48 +304,82 @@ expired_stages(const VouchRequest *request, TimestampTz now)
 	return psprintf("Not signed in time: stage %s.", buf.data);
 }
 
-/* Does what is due for one request; false when somebody else has its artifact. */
-static bool
-process_one(int bucket, int artifact_no, int version_no)
+typedef struct Due
 {
-	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	int			bucket;
+	int			artifact_no;
+	int			version_no;
+} Due;
+
+typedef enum Came
+{
+	CAME_LEFT,					/* somebody else has its artifact */
+	CAME_FOR_NOTHING,			/* somebody was quicker */
+	CAME_DONE,
+	CAME_FAILED
+} Came;
+
+static bool
+try_lock(const Due *due)
+{
+	Datum		args[2] = {Int32GetDatum(due->bucket), Int32GetDatum(due->artifact_no)};
+
+	return vouch_stmt_run(&try_artifact, args, NULL) > 0;
+}
+
+/* Does what is due for one request. */
+static Came
+process_one(const Due *due)
+{
 	pg_uuid_t	id;
 	VouchRequest *request;
 	TimestampTz now;
 
-	if (vouch_stmt_run(&try_artifact, args, NULL) == 0)
-		return false;
-	vouch_id_pack_version(&id, bucket, artifact_no, version_no);
+	if (!try_lock(due))
+		return CAME_LEFT;
+	vouch_id_pack_version(&id, due->bucket, due->artifact_no, due->version_no);
 	now = GetCurrentTimestamp();
 	request = vouch_request_load(vouch_version_lock(&id), NULL, NULL, now);
-	/* Somebody was quicker. */
 	if (!request->input.open)
-		return false;
+		return CAME_FOR_NOTHING;
 	if (request->evaluation->outcome == VOUCH_OUTCOME_EXPIRED)
 	{
 		vouch_request_close(request, "expire", ACTOR_DEADLINE, NULL, expired_stages(request, now), now);
-		return true;
+		return CAME_DONE;
 	}
 	for (int i = 0; i < request->rights->policy->nstages; i++)
 		give_notices(request, &request->evaluation->stages[i], now);
 	vouch_request_schedule(request);
-	return true;
+	return CAME_DONE;
 }
 
-/* The same; what fails is said in the server's log, and does not hold up the others. */
-static bool
-process_safely(int bucket, int artifact_no, int version_no)
+/* What failed goes behind the others. */
+static Came
+postpone_one(const Due *due)
+{
+	Datum		args[4] = {Int32GetDatum(due->bucket), Int32GetDatum(due->artifact_no), Int32GetDatum(due->version_no),
+	TimestampTzGetDatum(GetCurrentTimestamp() + TRY_AGAIN)};
+
+	if (!try_lock(due))
+		return CAME_LEFT;
+	(void) vouch_stmt_run(&postpone_request, args, NULL);
+	return CAME_DONE;
+}
+
+/* In a subtransaction; what fails is said in the server's log, and does not hold up the others. */
+static Came
+try_one(Came (*step) (const Due *), const Due *due)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	volatile Came came = CAME_FAILED;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
 		SPI_connect();
-		done = process_one(bucket, artifact_no, version_no);
+		came = step(due);
 		SPI_finish();
 		ReleaseCurrentSubTransaction();
 	}
@@ -343,38 +396,54 @@ process_safely(int bucket, int artifact_no, int version_no)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("could not process the deadlines of a request: %s", error->message),
-				 errdetail("It is version %d of artifact %d in bucket %d.", version_no, artifact_no, bucket)));
+				 errdetail("It is version %d of artifact %d in bucket %d.", due->version_no, due->artifact_no, due->bucket),
+				 errhint("It is tried again in %d minutes.", (int) (TRY_AGAIN / USECS_PER_MINUTE))));
 		FreeErrorData(error);
-		done = false;
+		came = CAME_FAILED;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	return done;
+	return came;
 }
 
 int
 vouch_deadlines_process(int max, TimestampTz *next_due)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		args[2] = {TimestampTzGetDatum(now), Int64GetDatum(max)};
+	Datum		args[2] = {TimestampTzGetDatum(now), Int64GetDatum(LOOK_AT)};
 	int			done = 0;
+	int			tried = 0;
+	int			i = 0;
 	int			n;
-	int		   *due;
+	Due		   *due;
 
+	max = Min(max, BATCH);
 	SPI_connect();
 	n = max > 0 ? (int) vouch_stmt_run(&find_due, args, NULL) : 0;
-	due = palloc(sizeof(int) * 3 * Max(n, 1));
-	for (int i = 0; i < n; i++)
-		for (int c = 0; c < 3; c++)
-			due[3 * i + c] = vouch_stmt_get_int32(i, c + 1, 0);
-	for (int i = 0; i < n; i++)
+	due = palloc(sizeof(Due) * Max(n, 1));
+	for (int d = 0; d < n; d++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (process_safely(due[3 * i], due[3 * i + 1], due[3 * i + 2]))
-			done++;
+		due[d].bucket = vouch_stmt_get_int32(d, 1, 0);
+		due[d].artifact_no = vouch_stmt_get_int32(d, 2, 0);
+		due[d].version_no = vouch_stmt_get_int32(d, 3, 0);
 	}
-	if (next_due != NULL)
+	for (; i < n && tried < max; i++)
+	{
+		Came		came;
+
+		CHECK_FOR_INTERRUPTS();
+		came = try_one(process_one, &due[i]);
+		if (came == CAME_FAILED)
+			(void) try_one(postpone_one, &due[i]);
+		if (came == CAME_DONE)
+			done++;
+		if (came != CAME_LEFT)
+			tried++;
+	}
+	if (next_due != NULL && i < n)
+		*next_due = now;
+	else if (next_due != NULL)
 		*next_due = vouch_stmt_run(&find_next, args, NULL) > 0 ? vouch_stmt_get_int64(0, 1, DT_NOEND) : DT_NOEND;
 	SPI_finish();
 	return done;
@@ -384,5 +453,5 @@ vouch_deadlines_process(int max, TimestampTz *next_due)
 Datum
 vouch_sql_process_deadlines(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(vouch_deadlines_process(PG_ARGISNULL(0) ? 1000 : Max(PG_GETARG_INT32(0), 0), NULL));
+	PG_RETURN_INT32(vouch_deadlines_process(PG_ARGISNULL(0) ? BATCH : Max(PG_GETARG_INT32(0), 0), NULL));
 }

@@ -29,6 +29,7 @@
 #define MAX_RULES 32
 #define MAX_QUORUM 100
 #define MAX_COUNT 100000000
+#define REDACTED "redacted"
 #define MAX_SIGNATURES 256		/* of all rules; bounds what an evaluation costs */
 
 /* Where we are, for messages: the policy's name and a JSON path. */
@@ -323,6 +324,18 @@ vouch_condition_to_json(const VouchCondition *condition)
 	return vouch_json_end(&build);
 }
 
+/* A condition on payloads must hold of what is redacted, too. */
+static Jsonb *
+get_filter(const Place *at, Jsonb *object, const char *key)
+{
+	Place		place = inside(at, key);
+	Jsonb	   *filter = get_object(at, object, key);
+
+	if (filter != NULL && vouch_json_get(filter, REDACTED) != NULL)
+		bad(&place, "looks at \"" REDACTED "\"", "That is what vouch.redact_item() leaves in a payload.");
+	return filter;
+}
+
 static VouchCondition *
 parse_condition(const Place *at, Jsonb *object)
 {
@@ -334,7 +347,7 @@ parse_condition(const Place *at, Jsonb *object)
 		return NULL;
 	check_keys(&place, value, keys, lengthof(keys));
 	(void) get_object(&place, value, "metadata");
-	(void) get_object(&place, value, "item");
+	(void) get_filter(&place, value, "item");
 	(void) get_number(&place, value, "min_items", 1, MAX_COUNT);
 	return vouch_condition_read(value);
 }
@@ -352,7 +365,7 @@ parse_rule(const Place *at, Jsonb *object, VouchRule *rule)
 	rule->role = get_string(at, object, "role", NULL);
 	if (rule->role == NULL)
 		bad(at, "has no field \"role\"", NULL);
-	rule->scope = get_object(at, object, "scope");
+	rule->scope = get_filter(at, object, "scope");
 	rule->applies_if = parse_condition(at, object);
 	rule->ttl = -1;
 	if (strcmp(rule->role, VOUCH_ROLE_AUTO) == 0)
@@ -381,6 +394,9 @@ parse_rule(const Place *at, Jsonb *object, VouchRule *rule)
 	rule->group_by = get_string(at, object, "group_by", NULL);
 	if (rule->ngroups > 0 && rule->group_by != NULL)
 		bad(at, "has both groups and group_by", "groups lists the scopes that must sign; group_by finds them in the items.");
+	place = inside(at, "group_by");
+	if (rule->group_by != NULL && strcmp(rule->group_by, REDACTED) == 0)
+		bad(&place, "is \"" REDACTED "\"", "That is what vouch.redact_item() leaves in a payload.");
 	rule->several_groups = get_bool(at, object, "several_groups", false);
 	if (rule->several_groups && rule->ngroups == 0 && rule->group_by == NULL)
 		bad(at, "has several_groups and no groups", "It says that one person may sign for several groups: give groups or group_by.");

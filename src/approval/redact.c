@@ -4,11 +4,12 @@
  *
  * Everything that was ever computed over the payload (content digests,
  * signatures, the log, blocks, receipts) was computed over its hash, so it all
- * stays verifiable.  The salt goes with the payload: what is left says nothing
+ * stays verifiable.  What policies look at stays, as far as the item met it.  The salt goes with the payload: what is left says nothing
  * of it, not even to who guesses.
  */
 #include "postgres.h"
 
+#include "approval/request.h"
 #include "catalog/pg_type.h"
 #include "core/actor.h"
 #include "core/compat.h"
@@ -31,15 +32,29 @@ static VouchStmt find_right = {
 
 /* The payload that a version shows, and by which operation it is redacted already. */
 static VouchStmt find_body = {
-	"SELECT d.body_no, encode(b.body_hash, 'hex'), jsonb_build_object(f.item_key, i.item_key),"
+	"SELECT d.body_no, encode(b.body_hash, 'hex'), jsonb_build_object(f.item_key, coalesce(b.payload->f.item_key, to_jsonb(i.item_key))),"
 	" (SELECT max(o.op_no) FROM vouch_data.operation o WHERE o.bucket = $1 AND o.artifact_no = $2"
-	"  AND o.operation = 'redact_item' AND o.error IS NULL AND o.detail->>'body' = d.body_no::text)"
+	"  AND o.operation = 'redact_item' AND o.error IS NULL AND o.detail->>'body' = d.body_no::text),"
+	" b.payload, d.item_no"
 	" FROM vouch_data.item i, vouch_data.decision d, vouch_data.item_body b, vouch_data.phase f"
 	" WHERE i.bucket = $1 AND i.artifact_no = $2 AND i.item_key = $4"
 	" AND d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = i.item_no AND d.stage = 1"
 	" AND d.from_no <= $3 AND d.to_no > $3"
 	" AND b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no AND f.phase = $5",
 	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID}, .indexed = true
+};
+
+/*
+ * What policies look at in an item: those under which versions that show its payload were
+ * submitted, and the one that is in force.
+ */
+static VouchStmt find_conditions = {
+	"SELECT DISTINCT r.scope, r.applies_if->'item', r.group_by FROM vouch_data.policy_rule r WHERE (r.policy, r.revision) IN ("
+	"  SELECT q.policy, q.policy_revision FROM vouch_data.decision d"
+	"  JOIN vouch_data.approval_request q ON q.bucket = $1 AND q.artifact_no = $2 AND q.version_no >= d.from_no AND q.version_no < d.to_no"
+	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = $3 AND d.stage = 1 AND d.body_no = $4"
+	"  UNION SELECT p.policy, max(p.revision) FROM vouch_data.policy p WHERE p.policy = $5 GROUP BY 1)",
+	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, INT4OID, TEXTOID}, .indexed = true
 };
 
 static VouchStmt redact_body = {
@@ -59,6 +74,85 @@ check_right(const VouchVersion *version, const char *actor)
 				 errmsg("\"%s\" cannot redact items of %s of %s", actor, version->phase_label, version->subject),
 				 errdetail("That takes the role %s.", ROLE),
 				 errhint("Have an administrator call vouch.grant_role(%s, '%s').", quote_literal_cstr(actor), ROLE)));
+}
+
+/* What a policy's rule looks at. */
+typedef struct Condition
+{
+	Jsonb	   *scope;			/* or NULL, each of them */
+	Jsonb	   *item;
+	const char *group_by;
+} Condition;
+
+static Jsonb *
+get_jsonb(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = vouch_stmt_get(row, col, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+static Jsonb *
+keep(Jsonb *mark, Jsonb *what)
+{
+	return vouch_json_contains(mark, what) ? mark : vouch_json_merge(mark, what);
+}
+
+/*
+ * Whom an item is put before follows from its payload, for ever: so what stays of it meets the conditions
+ * that it met, belongs to the groups that it belonged to, and says no more than that.
+ */
+static Jsonb *
+keep_conditions(const VouchVersion *version, int item_no, int body_no, Jsonb *payload, Jsonb *mark)
+{
+	VouchPhasePolicy policy;
+	Datum		args[5] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
+	Int32GetDatum(item_no), Int32GetDatum(body_no)};
+	char		nulls[5] = {' ', ' ', ' ', ' ', 'n'};
+	Condition  *conditions;
+	int			n;
+
+	if (vouch_policy_of_phase(version->phase, version->scope, &policy))
+	{
+		args[4] = CStringGetTextDatum(policy.policy);
+		nulls[4] = ' ';
+	}
+	n = (int) vouch_stmt_run(&find_conditions, args, nulls);
+	conditions = palloc(sizeof(Condition) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		conditions[i].scope = get_jsonb(i, 1);
+		conditions[i].item = get_jsonb(i, 2);
+		conditions[i].group_by = vouch_stmt_get_text(i, 3);
+	}
+	/* Groups first: their values are kept as they are. */
+	for (int i = 0; i < n; i++)
+	{
+		const Condition *c = &conditions[i];
+		Jsonb	   *value = c->group_by != NULL ? vouch_json_get(payload, c->group_by) : NULL;
+
+		if (value != NULL && (c->scope == NULL || vouch_json_contains(payload, c->scope)))
+		{
+			VouchJsonBuild build;
+
+			vouch_json_begin(&build);
+			vouch_json_put(&build, c->group_by, value);
+			mark = keep(mark, vouch_json_end(&build));
+		}
+	}
+	for (int i = 0; i < n; i++)
+	{
+		const Condition *c = &conditions[i];
+
+		if (c->scope != NULL && !vouch_json_contains(payload, c->scope))
+			continue;
+		if (c->scope != NULL)
+			mark = keep(mark, c->scope);
+		if (c->item != NULL && vouch_json_contains(payload, c->item))
+			mark = keep(mark, c->item);
+	}
+	return mark;
 }
 
 static char *
@@ -85,6 +179,9 @@ vouch_sql_redact_item(PG_FUNCTION_ARGS)
 	VouchOperation op = {0};
 	VouchJsonBuild detail;
 	Jsonb	   *mark;
+	Jsonb	   *payload;
+	char	   *body_hash;
+	int			item_no;
 	Datum		args[5];
 	int			body_no;
 	int			op_no;
@@ -93,6 +190,7 @@ vouch_sql_redact_item(PG_FUNCTION_ARGS)
 		(void) required(fcinfo, 0, "version_id");
 	SPI_connect();
 	version = vouch_version_lock(PG_GETARG_UUID_P(0));
+	vouch_rights_lock(actor);
 	check_right(version, actor);
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
@@ -112,13 +210,17 @@ vouch_sql_redact_item(PG_FUNCTION_ARGS)
 				 errdetail("Operation %d did it.", vouch_stmt_get_int32(0, 4, 0)),
 				 errhint("If the item had other payloads in other versions, pass such a version.")));
 	body_no = vouch_stmt_get_int32(0, 1, 0);
+	body_hash = vouch_stmt_get_text(0, 2);
 	mark = DatumGetJsonbPCopy(vouch_stmt_get(0, 3, NULL));
+	payload = DatumGetJsonbPCopy(vouch_stmt_get(0, 5, NULL));
+	item_no = vouch_stmt_get_int32(0, 6, 0);
+	mark = keep_conditions(version, item_no, body_no, payload, mark);
 
 	vouch_json_begin(&detail);
 	vouch_json_put_text(&detail, "item_key", item_key);
 	vouch_json_put_text(&detail, "reason", reason);
 	vouch_json_put_int(&detail, "body", body_no);
-	vouch_json_put_text(&detail, "body_hash", vouch_stmt_get_text(0, 2));
+	vouch_json_put_text(&detail, "body_hash", body_hash);
 	vouch_json_put(&detail, "mark", mark);
 	op.bucket = version->bucket;
 	op.artifact_no = version->artifact_no;

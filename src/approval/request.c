@@ -717,6 +717,24 @@ vouch_request_close(VouchRequest *request, const char *event, const char *actor,
 	vouch_request_refresh(request, now);
 }
 
+/*
+ * The signatures that are needed look at all items between them: the check at submission sees to
+ * that.  Should they not, for whatever reason, nothing is approved with an item undecided.
+ */
+static void
+require_all_decided(VouchRequest *request)
+{
+	VouchItemsProblem problem;
+
+	vouch_request_check_part(request, 0, &problem);
+	if (problem.code != 0)
+		ereport(ERROR,
+				(errcode(problem.code),
+				 errmsg("%s", problem.message),
+				 errdetail("%s", problem.detail),
+				 errhint("%s", problem.hint)));
+}
+
 void
 vouch_request_settle(VouchRequest *request, const char *actor, const char *acting_for,
 					 const char *reason, TimestampTz now)
@@ -727,6 +745,7 @@ vouch_request_settle(VouchRequest *request, const char *actor, const char *actin
 	switch (request->evaluation->outcome)
 	{
 		case VOUCH_OUTCOME_SATISFIED:
+			require_all_decided(request);
 			vouch_request_close(request, "satisfy", actor, acting_for, reason, now);
 			break;
 		case VOUCH_OUTCOME_REJECTED:

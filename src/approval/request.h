@@ -133,6 +133,9 @@ typedef struct VouchItemsProblem
 	char	   *hint;
 } VouchItemsProblem;
 
+/* Of the items of a part: those that stand in the way of its approval. */
+extern void vouch_request_check_part(VouchRequest *request, int part, VouchItemsProblem *problem);
+
 /* Of the items that a signature under the rule would be for. */
 extern void vouch_request_check_items(VouchRequest *request, const VouchRule *rule,
 									  const char *group, VouchItemsProblem *problem);

@@ -295,6 +295,18 @@ verb_of(VouchSignVerdict verdict)
 	return NULL;				/* not reached */
 }
 
+/* Whoever is against a version says why. */
+static void
+check_reason(VouchSignVerdict verdict, const char *reason, const char *parameter)
+{
+	if (verdict != VOUCH_SIGN_APPROVE && (reason == NULL || reason[strspn(reason, " \t\n")] == '\0'))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("a reason is needed to %s a version", verb_of(verdict)),
+				 errdetail("It is recorded with the signature, and tells the makers what is wrong."),
+				 errhint("Say what has to change, in the parameter %s.", parameter)));
+}
+
 static void
 give_signature(VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule,
 			   const VouchCandidate *c, VouchSignVerdict verdict, const char *comment, TimestampTz now)
@@ -360,6 +372,7 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 				 errdetail("A signature is given in a role, for the version or against it."),
 				 errhint("Call vouch.sign_off(version_id, role, approved), approved being true or false.")));
 	verdict = PG_GETARG_BOOL(2) ? VOUCH_SIGN_APPROVE : VOUCH_SIGN_REJECT;
+	check_reason(verdict, comment, "comments");
 	if (same(on_behalf_of, actor))
 		on_behalf_of = NULL;
 
@@ -398,13 +411,7 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 	bool	   *was_open;
 	int			given = 0;
 
-	if (verdict != VOUCH_SIGN_APPROVE && (comment == NULL || comment[strspn(comment, " \t\n")] == '\0'))
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("a reason is needed to %s a version", verb_of(verdict)),
-				 errdetail("It is recorded with the signature, and tells the makers what is wrong."),
-				 errhint("Say what has to change, in the parameter reason.")));
-
+	check_reason(verdict, comment, "reason");
 	SPI_connect();
 	version = vouch_version_lock(id);
 	vouch_rights_lock(actor);

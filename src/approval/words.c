@@ -84,12 +84,10 @@ vouch_request_counts(VouchRequest *request, int part)
 }
 
 void
-vouch_request_check_items(VouchRequest *request, const VouchRule *rule, const char *group,
-						  VouchItemsProblem *problem)
+vouch_request_check_part(VouchRequest *request, int part, VouchItemsProblem *problem)
 {
 	const VouchVersion *version = request->version;
 	const VouchPolicy *policy = request->rights->policy;
-	int			part = vouch_request_part(request, rule, group);
 	VouchCounts counts;
 	char	   *label = vouch_version_label(version);
 	char	   *find = psprintf("SELECT * FROM vouch.version_items('%s') WHERE status",
@@ -131,6 +129,13 @@ vouch_request_check_items(VouchRequest *request, const VouchRule *rule, const ch
 								   counts.items, counts.rejected);
 		problem->hint = psprintf("Find them with %s = 'rejected'; reject the version, or approve them.", find);
 	}
+}
+
+void
+vouch_request_check_items(VouchRequest *request, const VouchRule *rule, const char *group,
+						  VouchItemsProblem *problem)
+{
+	vouch_request_check_part(request, vouch_request_part(request, rule, group), problem);
 }
 
 char *

@@ -21,8 +21,9 @@ extern VouchVersionChangedHook vouch_version_changed_hook;
 
 /*
  * Does what time asks of requests for approval: reminds, and ends those that
- * have run out; set by the approvals.  At most max of them; returns how many.
- * *next_due gets the time of the next one that is not due yet, or DT_NOEND.
+ * have run out; set by the approvals.  At most max of them, and no more than
+ * are good for a transaction; returns how many.  *next_due gets the time of the
+ * next one that is not due yet, now if more are due, or DT_NOEND.
  * In the caller's transaction; does its own SPI_connect().
  */
 typedef int (*VouchDeadlinesHook) (int max, TimestampTz *next_due);

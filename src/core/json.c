@@ -7,6 +7,7 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "datatype/timestamp.h"
+#include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -236,4 +237,84 @@ vouch_json_strings(const char **values, int n)
 		(void) pushJsonbValue(&state, WJB_ELEM, &v);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
+bool
+vouch_json_contains(Jsonb *whole, Jsonb *part)
+{
+	JsonbIterator *have = JsonbIteratorInit(&whole->root);
+	JsonbIterator *want = JsonbIteratorInit(&part->root);
+
+	return JB_ROOT_IS_OBJECT(whole) == JB_ROOT_IS_OBJECT(part) && JsonbDeepContains(&have, &want);
+}
+
+static void
+push_elements(JsonbParseState **state, JsonbContainer *array)
+{
+	JsonbIterator *it = JsonbIteratorInit(array);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+		if (token == WJB_ELEM)
+			(void) pushJsonbValue(state, WJB_ELEM, &v);
+}
+
+static bool
+is_container(const JsonbValue *v, uint32 kind)
+{
+	return v->type == jbvBinary && (v->val.binary.data->header & kind) != 0;
+}
+
+static JsonbValue *
+push_merged(JsonbParseState **state, JsonbContainer *a, JsonbContainer *b)
+{
+	JsonbIterator *it = JsonbIteratorInit(a);
+	JsonbIteratorToken token;
+	JsonbValue	key,
+				value;
+
+	check_stack_depth();
+	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	while ((token = JsonbIteratorNext(&it, &key, true)) != WJB_DONE)
+	{
+		JsonbValue *other;
+
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&it, &value, true);
+		other = findJsonbValueFromContainer(b, JB_FOBJECT, &key);
+		(void) pushJsonbValue(state, WJB_KEY, &key);
+		if (other != NULL && is_container(&value, JB_FOBJECT) && is_container(other, JB_FOBJECT))
+			(void) push_merged(state, value.val.binary.data, other->val.binary.data);
+		else if (other != NULL && is_container(&value, JB_FARRAY) && is_container(other, JB_FARRAY))
+		{
+			(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+			push_elements(state, value.val.binary.data);
+			push_elements(state, other->val.binary.data);
+			(void) pushJsonbValue(state, WJB_END_ARRAY, NULL);
+		}
+		else
+			(void) pushJsonbValue(state, WJB_VALUE, other != NULL ? other : &value);
+	}
+	it = JsonbIteratorInit(b);
+	while ((token = JsonbIteratorNext(&it, &key, true)) != WJB_DONE)
+	{
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (findJsonbValueFromContainer(a, JB_FOBJECT, &key) != NULL)
+			continue;
+		(void) pushJsonbValue(state, WJB_KEY, &key);
+		(void) pushJsonbValue(state, WJB_VALUE, &value);
+	}
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+Jsonb *
+vouch_json_merge(Jsonb *a, Jsonb *b)
+{
+	JsonbParseState *state = NULL;
+
+	return JsonbValueToJsonb(push_merged(&state, &a->root, &b->root));
 }

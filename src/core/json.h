@@ -42,6 +42,16 @@ extern Jsonb *vouch_json_end(VouchJsonBuild *build);
 extern Jsonb *vouch_json_array(Jsonb **elements, int n);
 extern Jsonb *vouch_json_strings(const char **values, int n);
 
+/* Does an object contain another, as @> has it? */
+extern bool vouch_json_contains(Jsonb *whole, Jsonb *part);
+
+/*
+ * An object with the fields of both: objects that both have are merged, too,
+ * arrays follow one another, and of what else both have b's is kept.  Contains
+ * b, and is contained in what contains a and b.
+ */
+extern Jsonb *vouch_json_merge(Jsonb *a, Jsonb *b);
+
 /* "2026-11-22T08:00:00.123456Z" */
 extern char *vouch_json_time_text(TimestampTz value);
 

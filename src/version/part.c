@@ -41,19 +41,10 @@ vouch_part_is_whole(const VouchPart *part)
 	return part->filter == NULL && part->field == NULL;
 }
 
-static bool
-contains(Jsonb *payload, Jsonb *filter)
-{
-	JsonbIterator *have = JsonbIteratorInit(&payload->root);
-	JsonbIterator *want = JsonbIteratorInit(&filter->root);
-
-	return JsonbDeepContains(&have, &want);
-}
-
 bool
 vouch_part_has(const VouchPart *part, Jsonb *payload)
 {
-	if (part->filter != NULL && !contains(payload, part->filter))
+	if (part->filter != NULL && !vouch_json_contains(payload, part->filter))
 		return false;
 	if (part->field != NULL)
 	{
@@ -149,7 +140,7 @@ measure_row(const VouchContentRow *row, void *arg)
 	{
 		Look	   *look = &m->looks[l];
 
-		look->met = look->filter == NULL || (payload != NULL && contains(payload, look->filter));
+		look->met = look->filter == NULL || (payload != NULL && vouch_json_contains(payload, look->filter));
 		look->value = look->field != NULL && look->met && payload != NULL ?
 			vouch_json_get_text(payload, look->field) : NULL;
 	}

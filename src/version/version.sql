@@ -180,7 +180,7 @@ COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once. A
 COMMENT ON COLUMN vouch_data.item_body.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.item_body.artifact_no IS 'Number of the artifact in its bucket';
 COMMENT ON COLUMN vouch_data.item_body.body_no IS 'Number in the artifact';
-COMMENT ON COLUMN vouch_data.item_body.payload IS 'The item, as its maker gave it; after vouch.redact_item() only its key and redacted, the number of that operation';
+COMMENT ON COLUMN vouch_data.item_body.payload IS 'The item, as its maker gave it; after vouch.redact_item() only its key, what policies look at, as far as it met that, and redacted, the number of that operation';
 COMMENT ON COLUMN vouch_data.item_body.body_hash IS 'SHA-256 of salt and the text of the payload as it was given';
 COMMENT ON COLUMN vouch_data.item_body.salt IS 'Random bytes, so that a hash does not give away a payload that was redacted; with it they are gone, too. NULL: redacted, or hashed without';
 
