@@ -79,10 +79,10 @@ SELECT (SELECT count(DISTINCT version_id) FROM vouch_bi.fact_version) = (SELECT 
 	(SELECT count(DISTINCT day_on) = count(*) AND min(day_on) = '2020-01-01' FROM vouch_bi.dim_date) AS days;
 -- Decisions that are shown by a version are its items; the current ones of an artifact are its newest version's.
 SELECT count(*) AS wrong FROM vouch_bi.fact_version v
-WHERE v.item_count <> (SELECT count(*) FROM vouch_bi.fact_decision d WHERE d.artifact_id = v.artifact_id AND d.stage_no = 1
-		AND d.from_version_no <= v.version_no AND coalesce(d.until_version_no > v.version_no, true))
-	OR v.item_approved_count <> (SELECT count(*) FROM vouch_bi.fact_decision d WHERE d.artifact_id = v.artifact_id AND d.stage_no = 1
-		AND d.from_version_no <= v.version_no AND coalesce(d.until_version_no > v.version_no, true) AND d.verdict = 'approved')
+LEFT JOIN (SELECT v.version_id, count(*) AS items, count(*) FILTER (WHERE d.verdict = 'approved') AS approved
+	FROM vouch_bi.fact_version v JOIN vouch_bi.fact_decision d ON d.artifact_id = v.artifact_id AND d.stage_no = 1
+		AND d.from_version_no <= v.version_no AND coalesce(d.until_version_no > v.version_no, true) GROUP BY 1) AS shown USING (version_id)
+WHERE (v.item_count, v.item_approved_count) IS DISTINCT FROM (coalesce(items, 0), coalesce(approved, 0))
 	OR v.item_count <> v.item_pending_count + v.item_approved_count + v.item_rejected_count + v.item_needs_changes_count;
 -- The daily figures add up to the facts, and to what the functions say.
 SELECT k.phase FROM (SELECT phase, sum(operation_count) AS operations, sum(failed_operation_count) AS failed, sum(version_count) AS versions,
