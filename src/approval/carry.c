@@ -95,6 +95,32 @@ find_candidate(const VouchRequest *request, VouchCarry *carry)
 		}
 }
 
+/*
+ * Was a signature taken back that an approval stands on: of a stage before its own, given before it, and
+ * revoked after it?
+ */
+static bool
+stands_on_revoked(const VouchPolicy *policy, const VouchSigned *old, int n, const VouchSigned *from)
+{
+	uint64		before[64] = {0};	/* the stages before each */
+
+	/* A stage stands behind those that it comes after. */
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		const VouchStage *stage = &policy->stages[i];
+
+		for (int a = 0; a < stage->nafter; a++)
+			before[stage->stage_no] |= before[stage->after[a]] | VOUCH_STAGE_BIT(stage->after[a]);
+	}
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < n && old[i].revokes != 0 && old[i].signature_no > from->signature_no; j++)
+			if (old[j].signature_no == old[i].revokes && old[j].signature_no < from->signature_no &&
+				old[j].verdict == VOUCH_SIGN_APPROVE &&
+				(before[from->stage_no] & VOUCH_STAGE_BIT(old[j].stage_no)) != 0)
+				return true;
+	return false;
+}
+
 /* Why an approval of the round before is not good for this one; NULL if it is. */
 static const char *
 judge(VouchRequest *request, const VouchBefore *before, VouchCarry *carry)
@@ -153,6 +179,8 @@ vouch_carry_find(VouchRequest *request, VouchBefore *before)
 		carry->from = &old[i];
 		find_rule(request->rights->policy, carry);
 		carry->why_not = judge(request, before, carry);
+		if (carry->why_not == NULL && stands_on_revoked(request->rights->policy, old, n, &old[i]))
+			carry->why_not = "a signature that it stands on was taken back";
 	}
 }
 
@@ -234,7 +262,7 @@ vouch_carry_now(VouchRequest *request, const char *actor, TimestampTz now)
 		vouch_request_check_items(request, carry->rule, from.group, &problem);
 		if (problem.code != 0)
 			continue;
-		signing.delegation = carry->candidate->delegation;
+		signing.delegation = vouch_candidate_delegation(carry->candidate, from.group != NULL ? from.group : request->input.scope);
 		from.from_version = before.version_no;
 		from.from_round = before.round;
 		vouch_request_write_signature(request, &signing, actor, now);

@@ -7,7 +7,8 @@
  * stand, each person once, nobody whom a rule's duties keep out.  A delegate
  * and the person they act for are one person, and both must be free of duties.
  * A signature does not lose its force because a role is taken back later: the
- * right to sign is tested when it is given.
+ * right to sign is tested when it is given.  An approval of a stage stands on
+ * those of the stages before it: it counts as long as these do.
  *
  * One file because all of it is one pure function with its helpers: rows and
  * one "now" in, a decision out, and nothing else may judge.
@@ -16,6 +17,7 @@
 
 #include "approval/evaluate.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 
 static bool
 same(const char *a, const char *b)
@@ -119,12 +121,11 @@ mark_revoked(VouchCase *input)
 				input->signatures[j].revoked = true;
 }
 
-/* Marks what is stale and what counts; earlier signatures go first. */
+/* Marks what is stale and what counts, from one signature on; earlier signatures go first. */
 static void
-mark_signatures(VouchCase *input)
+mark_signatures(VouchCase *input, int from)
 {
-	mark_revoked(input);
-	for (int i = 0; i < input->nsigned; i++)
+	for (int i = from; i < input->nsigned; i++)
 	{
 		VouchSigned *s = &input->signatures[i];
 		const VouchRule *rule = find_rule(input->policy, s->stage_no, s->rule_no);
@@ -136,7 +137,7 @@ mark_signatures(VouchCase *input)
 						  sizeof(VouchDigest)) != 0;
 		s->expired = rule->ttl >= 0 && s->verdict == VOUCH_SIGN_APPROVE &&
 			input->now >= s->signed_at + rule->ttl;
-		s->counts = !s->stale && !s->revoked && !s->expired &&
+		s->counts = !s->stale && !s->revoked && !s->expired && !s->overtaken &&
 			duty(input, rule, s->signer) == NULL &&
 			duty(input, rule, s->acting_for) == NULL;
 		if (s->counts && vouch_rule_is_auto(rule) && !same(s->signer, input->submitter))
@@ -185,7 +186,8 @@ sum_up(const VouchCase *input, const VouchStage *stage, VouchRuleResult *result)
 	VouchSignVerdict last = VOUCH_SIGN_APPROVE;
 	int			ngroups = Max(asked->ngroups, 1);
 
-	result->approvals = palloc0(sizeof(int) * ngroups);
+	memset(result->approvals, 0, sizeof(int) * ngroups);
+	result->have = result->rejections = result->completed = 0;
 	if (!asked->applies)
 	{
 		result->satisfied = true;
@@ -203,7 +205,10 @@ sum_up(const VouchCase *input, const VouchStage *stage, VouchRuleResult *result)
 			int			g = group_index(asked, s->group);
 
 			if (g >= 0 && result->approvals[g]++ < rule->quorum)
+			{
 				result->have++;
+				result->completed = s->signature_no;
+			}
 			continue;
 		}
 		result->rejections++;
@@ -213,6 +218,84 @@ sum_up(const VouchCase *input, const VouchStage *stage, VouchRuleResult *result)
 	if (result->rejections >= (rule->veto ? 1 : rule->quorum))
 		return last == VOUCH_SIGN_NEEDS_CHANGES ? VOUCH_OUTCOME_RETURNED : VOUCH_OUTCOME_REJECTED;
 	return VOUCH_OUTCOME_OPEN;
+}
+
+/* Sums all stages up: what comes first stands before it in the array. */
+static void
+sum_up_stages(const VouchCase *input, VouchEvaluation *evaluation)
+{
+	const VouchPolicy *policy = input->policy;
+
+	evaluation->outcome = VOUCH_OUTCOME_OPEN;
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		VouchStageResult *stage = &evaluation->stages[i];
+
+		stage->satisfied = stage->stage->nrules > 0;
+		stage->completed = 0;
+		for (int r = 0; r < stage->stage->nrules; r++)
+		{
+			VouchOutcome forced = sum_up(input, stage->stage, &stage->rules[r]);
+
+			if (!stage->rules[r].satisfied)
+				stage->satisfied = false;
+			stage->completed = Max(stage->completed, stage->rules[r].completed);
+			/* A rejection outweighs a wish for changes. */
+			if (forced == VOUCH_OUTCOME_REJECTED ||
+				(forced == VOUCH_OUTCOME_RETURNED && evaluation->outcome == VOUCH_OUTCOME_OPEN))
+				evaluation->outcome = forced;
+		}
+		stage->open = true;
+		for (int a = 0; a < stage->stage->nafter; a++)
+			for (int j = 0; j < i; j++)
+				if (policy->stages[j].stage_no == stage->stage->after[a] && !evaluation->stages[j].satisfied)
+					stage->open = false;
+		if (!stage->open)
+			stage->satisfied = false;
+	}
+}
+
+/* Was an approval given before what its stage comes after was signed as it stands? */
+static bool
+is_overtaken(const VouchCase *input, const VouchEvaluation *evaluation, const VouchSigned *s)
+{
+	const VouchPolicy *policy = input->policy;
+	const VouchStage *stage = find_stage(policy, s->stage_no);
+
+	for (int a = 0; a < stage->nafter; a++)
+		for (int j = 0; j < policy->nstages; j++)
+			if (policy->stages[j].stage_no == stage->after[a] &&
+				(!evaluation->stages[j].satisfied || evaluation->stages[j].completed > s->signature_no))
+				return true;
+	return false;
+}
+
+/*
+ * Finds what counts, and what it comes to.  An approval that is overtaken counts no more, which may let
+ * one after it count that another person's rule kept out: so the first that is overtaken goes, and those
+ * after it are looked at again.  None before it is touched by that: it would have been overtaken first.
+ */
+static void
+weigh_signatures(VouchCase *input, VouchEvaluation *evaluation)
+{
+	int			first = 0;
+
+	mark_revoked(input);
+	for (int i = 0; i < input->nsigned; i++)
+		input->signatures[i].overtaken = false;
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		mark_signatures(input, first);
+		sum_up_stages(input, evaluation);
+		while (first < input->nsigned &&
+			   !(input->signatures[first].counts && input->signatures[first].verdict == VOUCH_SIGN_APPROVE &&
+				 is_overtaken(input, evaluation, &input->signatures[first])))
+			first++;
+		if (first == input->nsigned)
+			return;
+		input->signatures[first].overtaken = true;
+	}
 }
 
 /* When a satisfied stage became so: its last signature that counts. */
@@ -279,13 +362,21 @@ holds(const VouchCase *input, const char *actor, const char *role, const char *s
 	return false;
 }
 
+const VouchDelegate *
+vouch_candidate_delegation(const VouchCandidate *c, const char *scope)
+{
+	for (int i = 0; i < c->ndelegations; i++)
+		if (vouch_scope_covers(c->delegations[i].scope, scope))
+			return &c->delegations[i];
+	return NULL;
+}
+
 /* Is the candidate's role, or what was delegated of it, good for a scope? */
 bool
 vouch_candidate_covers(const VouchCase *input, const VouchCandidate *c, const char *scope)
 {
-	if (c->delegation != NULL)
-		return vouch_scope_covers(c->delegation->scope, scope) &&
-			holds(input, c->acting_for, c->role, scope);
+	if (c->acting_for != NULL)
+		return vouch_candidate_delegation(c, scope) != NULL && holds(input, c->acting_for, c->role, scope);
 	return holds(input, c->actor, c->role, scope);
 }
 
@@ -296,8 +387,9 @@ scopes_held(const VouchCase *input, const VouchCandidate *c)
 	const char *holder = c->acting_for != NULL ? c->acting_for : c->actor;
 
 	initStringInfo(&buf);
-	if (c->delegation != NULL && c->delegation->scope[0] != '\0')
-		appendStringInfoString(&buf, c->delegation->scope);
+	if (c->ndelegations > 0 && vouch_candidate_delegation(c, "") == NULL)
+		for (int i = 0; i < c->ndelegations; i++)
+			appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "", c->delegations[i].scope);
 	else
 		for (const VouchHolder *h = first_holder(input, holder, c->role); h != NULL; h = next_holder(input, h))
 			appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "", h->scope);
@@ -338,10 +430,15 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 			psprintf("does not hold %s now", c->role);
 		return;
 	}
-	if (asked->ngroups == 0)
-		covers = vouch_candidate_covers(input, c, input->scope);
-	for (int g = 0; g < asked->ngroups && !covers; g++)
-		covers = vouch_candidate_covers(input, c, asked->groups[g]);
+	for (int g = 0; g < Max(asked->ngroups, 1) && !covers; g++)
+	{
+		const char *scope = asked->ngroups > 0 ? asked->groups[g] : input->scope;
+
+		covers = vouch_candidate_covers(input, c, scope);
+		/* Of several delegations between the same two, the first that reaches it is the one. */
+		if (covers && c->delegation != NULL)
+			c->delegation = vouch_candidate_delegation(c, scope);
+	}
 	if (!covers)
 	{
 		c->why = VOUCH_WHY_SCOPE;
@@ -379,23 +476,186 @@ has_signed_for(const VouchCase *input, const VouchRule *rule, const VouchCandida
 	return false;
 }
 
-/* The group that a signature of an eligible candidate is needed for. */
+/* ---- groups ------------------------------------------------------------------ */
+
+/*
+ * Who could still sign for which groups of a rule, each for one.  People in their own right only: whoever
+ * may act for somebody counts as one with them, and reaches no further.
+ */
+typedef struct People
+{
+	int			n;
+	const char **actors;
+	bool	   *fits;			/* of each person, each group */
+} People;
+
+/* May somebody not sign the rule any more, because of what counts already? */
 static bool
-choose_group(const VouchCase *input, const VouchRuleResult *result, VouchCandidate *c)
+is_spent(const VouchCase *input, const VouchRule *rule, const char *actor)
+{
+	for (int i = 0; i < input->nsigned; i++)
+	{
+		const VouchSigned *s = &input->signatures[i];
+
+		if (s->counts && vouch_share_person(actor, NULL, s->signer, s->acting_for) &&
+			vouch_signings_exclusive(rule, NULL, find_rule(input->policy, s->stage_no, s->rule_no), NULL))
+			return true;
+	}
+	return false;
+}
+
+static void
+find_people(const VouchCase *input, const VouchRuleResult *result, People *people)
 {
 	const VouchAsked *asked = result->asked;
 
-	if (asked->ngroups == 0)
-		return result->approvals[0] < result->rule->quorum;
-	for (int g = 0; g < asked->ngroups; g++)
-		if (result->approvals[g] < result->rule->quorum &&
-			vouch_candidate_covers(input, c, asked->groups[g]) &&
-			!(result->rule->several_groups && has_signed_for(input, result->rule, c, asked->groups[g])))
+	people->n = 0;
+	people->actors = palloc(sizeof(char *) * Max(result->ncandidates, 1));
+	people->fits = palloc0((Size) asked->ngroups * Max(result->ncandidates, 1));
+	for (int i = 0; i < result->ncandidates; i++)
+	{
+		const VouchCandidate *c = &result->candidates[i];
+		int			p = 0;
+
+		if (!c->eligible || c->acting_for != NULL || is_spent(input, result->rule, c->actor))
+			continue;
+		/* Once, also who holds the role and the one that it escalates to. */
+		while (p < people->n && !same(people->actors[p], c->actor))
+			p++;
+		if (p == people->n)
+			people->actors[people->n++] = c->actor;
+		for (int g = 0; g < asked->ngroups; g++)
+			if (vouch_candidate_covers(input, c, asked->groups[g]))
+				people->fits[p * asked->ngroups + g] = true;
+	}
+}
+
+/* A way to fill groups: a matching of people, of whom the candidate is the first. */
+typedef struct Filling
+{
+	int			ngroups;
+	int		   *missing;		/* of each group: how many more it takes */
+	int			npeople;
+	const bool **fits;
+	int		   *group_of;		/* each person's; -1: none */
+	bool	   *tried;			/* groups, while a place is sought */
+} Filling;
+
+/* Finds a place for one more, others moving over where they can. */
+static bool
+find_place(Filling *f, int person)
+{
+	check_stack_depth();
+	for (int g = 0; g < f->ngroups; g++)
+		if (f->fits[person][g] && f->missing[g] > 0)
 		{
-			c->group = asked->groups[g];
+			f->missing[g]--;
+			f->group_of[person] = g;
 			return true;
 		}
+	for (int g = 0; g < f->ngroups; g++)
+	{
+		if (!f->fits[person][g] || f->tried[g])
+			continue;
+		f->tried[g] = true;
+		for (int p = 0; p < f->npeople; p++)
+			if (f->group_of[p] == g && find_place(f, p))
+			{
+				f->group_of[person] = g;
+				return true;
+			}
+	}
 	return false;
+}
+
+/*
+ * The group that a signature of an eligible candidate is for: so that as many as possible can still be
+ * signed for by the others, whoever signs first.  A group once signed for is on record with the signature,
+ * and is not exchanged for another.
+ */
+static int
+fitting_group(const VouchCase *input, const VouchRuleResult *result, const People *people, const VouchCandidate *c)
+{
+	int			ngroups = result->asked->ngroups;
+	Filling		f = {.ngroups = ngroups};
+	bool	   *mine = palloc(ngroups);
+
+	CHECK_FOR_INTERRUPTS();
+	f.missing = palloc(sizeof(int) * ngroups);
+	f.fits = palloc(sizeof(bool *) * (people->n + 1));
+	f.group_of = palloc(sizeof(int) * (people->n + 1));
+	f.tried = palloc(ngroups);
+	for (int g = 0; g < ngroups; g++)
+	{
+		mine[g] = vouch_candidate_covers(input, c, result->asked->groups[g]);
+		f.missing[g] = Max(result->rule->quorum - result->approvals[g], 0);
+	}
+	f.fits[f.npeople++] = mine;
+	for (int p = 0; p < people->n; p++)
+		if (!vouch_share_person(c->actor, c->acting_for, people->actors[p], NULL))
+			f.fits[f.npeople++] = people->fits + p * ngroups;
+	for (int p = 0; p < f.npeople; p++)
+		f.group_of[p] = -1;
+	for (int p = 0; p < f.npeople; p++)
+	{
+		memset(f.tried, 0, ngroups);
+		(void) find_place(&f, p);
+	}
+	return f.group_of[0];
+}
+
+/* The group that a signature of an eligible candidate is needed for. */
+static bool
+choose_group(const VouchCase *input, const VouchRuleResult *result, const People *people, VouchCandidate *c)
+{
+	const VouchAsked *asked = result->asked;
+	int			group = -1;
+
+	if (asked->ngroups == 0)
+		return result->approvals[0] < result->rule->quorum;
+	if (!result->rule->several_groups)
+		group = fitting_group(input, result, people, c);
+	for (int g = 0; g < asked->ngroups && result->rule->several_groups && group < 0; g++)
+		if (result->approvals[g] < result->rule->quorum &&
+			vouch_candidate_covers(input, c, asked->groups[g]) &&
+			!has_signed_for(input, result->rule, c, asked->groups[g]))
+			group = g;
+	if (group < 0)
+		return false;
+	c->group = asked->groups[group];
+	if (c->acting_for != NULL)
+		c->delegation = vouch_candidate_delegation(c, c->group);
+	return true;
+}
+
+/*
+ * Where nobody can sign for what is missing, because who could has signed for another group: rights have
+ * changed since.  Says whose signature, taken back and given again, would make room for a candidate.
+ */
+static void
+find_ways_out(const VouchCase *input, VouchRuleResult *result)
+{
+	const VouchAsked *asked = result->asked;
+
+	for (int i = 0; i < result->ncandidates; i++)
+		if (result->candidates[i].why == VOUCH_WHY_CAN)
+			return;
+	for (int i = 0; i < result->ncandidates; i++)
+	{
+		VouchCandidate *c = &result->candidates[i];
+
+		for (int j = 0; j < result->ncandidates && c->why == VOUCH_WHY_SATISFIED && c->way_out == NULL; j++)
+		{
+			const VouchCandidate *other = &result->candidates[j];
+			const VouchSigned *s = other->signature;
+
+			if (s == NULL || !s->counts || s->group == NULL || !vouch_candidate_covers(input, c, s->group))
+				continue;
+			for (int g = 0; g < asked->ngroups && c->way_out == NULL; g++)
+				if (result->approvals[g] < result->rule->quorum && vouch_candidate_covers(input, other, asked->groups[g]))
+					c->way_out = psprintf("\"%s\" has signed for %s, and could sign for %s", s->signer, s->group, asked->groups[g]);
+		}
+	}
 }
 
 /* "stage 2 waits for "review"" */
@@ -417,7 +677,7 @@ waits_for(const VouchCase *input, const VouchEvaluation *evaluation, const Vouch
 /* What the signatures given so far and the request's state make of an eligible candidate. */
 static void
 judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
-		  const VouchStageResult *stage, const VouchRuleResult *result, VouchCandidate *c)
+		  const VouchStageResult *stage, const VouchRuleResult *result, const People *people, VouchCandidate *c)
 {
 	const VouchRule *rule = result->rule;
 
@@ -430,7 +690,7 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 			continue;
 		other = find_rule(input->policy, s->stage_no, s->rule_no);
 		/* There may be another group that they can sign for. */
-		if (other == rule && rule->several_groups && input->open && stage->open && choose_group(input, result, c))
+		if (other == rule && rule->several_groups && input->open && stage->open && choose_group(input, result, people, c))
 			continue;
 		if (other == rule)
 		{
@@ -475,7 +735,7 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 		c->why = VOUCH_WHY_STAGE;
 		c->text = waits_for(input, evaluation, stage->stage);
 	}
-	else if (result->satisfied || !choose_group(input, result, c))
+	else if (result->satisfied || !choose_group(input, result, people, c))
 	{
 		c->why = VOUCH_WHY_SATISFIED;
 		c->text = "others have signed";
@@ -486,13 +746,14 @@ judge_now(const VouchCase *input, const VouchEvaluation *evaluation,
 		c->text = c->signature == NULL ? "can sign" :
 			c->signature->revoked ? "can sign again: the signature was revoked" :
 			c->signature->stale ? "can sign again: verdicts have changed since the signature" :
-			c->signature->expired ? "can sign again: the signature has run out" : "can sign";
+			c->signature->expired ? "can sign again: the signature has run out" :
+			c->signature->overtaken ? "can sign again: what the stage waits for was signed anew since" : "can sign";
 	}
 }
 
 static VouchCandidate *
 add_candidate(VouchRuleResult *result, int *size, const char *actor, const char *acting_for,
-			  const char *role, const VouchDelegate *delegation)
+			  const char *role, const VouchDelegate *delegations, int ndelegations)
 {
 	VouchCandidate *c;
 
@@ -501,7 +762,7 @@ add_candidate(VouchRuleResult *result, int *size, const char *actor, const char 
 		c = &result->candidates[i];
 		if (same(c->actor, actor) && same(c->role, role) &&
 			(c->acting_for == acting_for || same(c->acting_for, acting_for)))
-			return c->delegation == delegation ? c : NULL;
+			return c;
 	}
 	if (result->ncandidates == *size)
 	{
@@ -515,7 +776,8 @@ add_candidate(VouchRuleResult *result, int *size, const char *actor, const char 
 	c->actor = actor;
 	c->acting_for = acting_for;
 	c->role = role;
-	c->delegation = delegation;
+	c->ndelegations = ndelegations;
+	c->delegations = c->delegation = delegations;
 	return c;
 }
 
@@ -540,6 +802,8 @@ find_candidates(const VouchCase *input, const VouchEvaluation *evaluation,
 	const VouchRule *rule = result->rule;
 	const char *roles[2];
 	int			size = 0;
+	People		people = {0};
+	bool		chooses;
 
 	if (vouch_rule_is_auto(rule))
 		return;
@@ -550,68 +814,40 @@ find_candidates(const VouchCase *input, const VouchEvaluation *evaluation,
 	{
 		for (int i = 0; i < input->nholders; i++)
 			if (same(input->holders[i].role, roles[r]))
-				(void) add_candidate(result, &size, input->holders[i].actor, NULL, roles[r], NULL);
-		for (int i = 0; i < input->ndelegates; i++)
+				(void) add_candidate(result, &size, input->holders[i].actor, NULL, roles[r], NULL, 0);
+		for (int i = 0, n; i < input->ndelegates; i += n)
 		{
 			const VouchDelegate *d = &input->delegates[i];
-			bool		better = true;
 
-			if (!same(d->role, roles[r]))
-				continue;
-			/* Of several delegations between the same two, the first that reaches this version is the one. */
-			for (int j = 0; j < input->ndelegates && better; j++)
-			{
-				const VouchDelegate *o = &input->delegates[j];
-
-				if (j != i && same(o->role, d->role) && same(o->from_actor, d->from_actor) &&
-					same(o->to_actor, d->to_actor))
-				{
-					bool		d_reaches = vouch_scope_covers(d->scope, input->scope);
-					bool		o_reaches = vouch_scope_covers(o->scope, input->scope);
-
-					if ((o_reaches && !d_reaches) || (o_reaches == d_reaches && j < i))
-						better = false;
-				}
-			}
-			if (better || result->asked->ngroups > 0)
-				(void) add_candidate(result, &size, d->to_actor, d->from_actor, roles[r], d);
+			for (n = 1; i + n < input->ndelegates && same(d[n].role, d->role) &&
+				 same(d[n].from_actor, d->from_actor) && same(d[n].to_actor, d->to_actor);)
+				n++;
+			if (same(d->role, roles[r]))
+				(void) add_candidate(result, &size, d->to_actor, d->from_actor, roles[r], d, n);
 		}
 	}
 	/* People who signed and hold the role no more are shown, too. */
 	for (int i = 0; i < input->nsigned; i++)
 	{
 		const VouchSigned *s = &input->signatures[i];
-		bool		known = false;
 
-		if (s->stage_no != stage->stage->stage_no || s->rule_no != rule->rule_no || s->revokes != 0)
-			continue;
-		for (int j = 0; j < result->ncandidates && !known; j++)
-		{
-			VouchCandidate *c = &result->candidates[j];
-
-			if (same(c->actor, s->signer) && same(c->role, s->role) &&
-				((c->acting_for == NULL && s->acting_for == NULL) || same(c->acting_for, s->acting_for)))
-			{
-				c->signature = s;
-				known = true;
-			}
-		}
-		if (!known)
-		{
-			VouchCandidate *c = add_candidate(result, &size, s->signer, s->acting_for, s->role, NULL);
-
-			if (c != NULL)
-				c->signature = s;
-		}
+		if (s->stage_no == stage->stage->stage_no && s->rule_no == rule->rule_no && s->revokes == 0)
+			add_candidate(result, &size, s->signer, s->acting_for, s->role, NULL, 0)->signature = s;
 	}
+	for (int i = 0; i < result->ncandidates; i++)
+		judge_eligible(input, rule, &result->candidates[i]);
+	chooses = input->open && stage->open && !result->satisfied && result->asked->ngroups > 0;
+	if (chooses && !rule->several_groups)
+		find_people(input, result, &people);
 	for (int i = 0; i < result->ncandidates; i++)
 	{
 		VouchCandidate *c = &result->candidates[i];
 
-		judge_eligible(input, rule, c);
 		if (c->eligible || (c->signature != NULL && c->signature->counts))
-			judge_now(input, evaluation, stage, result, c);
+			judge_now(input, evaluation, stage, result, &people, c);
 	}
+	if (chooses)
+		find_ways_out(input, result);
 	if (result->ncandidates > 1)
 		qsort(result->candidates, result->ncandidates, sizeof(VouchCandidate), compare_candidates);
 }
@@ -625,8 +861,6 @@ vouch_evaluate(VouchCase *input)
 	bool		expired = false;
 	int			asked = 0;
 
-	mark_signatures(input);
-	evaluation->outcome = VOUCH_OUTCOME_OPEN;
 	evaluation->stages = palloc0(sizeof(VouchStageResult) * Max(policy->nstages, 1));
 	for (int i = 0; i < policy->nstages; i++)
 	{
@@ -634,25 +868,22 @@ vouch_evaluate(VouchCase *input)
 
 		stage->stage = &policy->stages[i];
 		stage->rules = palloc0(sizeof(VouchRuleResult) * Max(stage->stage->nrules, 1));
-		stage->satisfied = stage->stage->nrules > 0;
 		for (int r = 0; r < stage->stage->nrules; r++)
 		{
-			VouchOutcome forced;
+			VouchRuleResult *result = &stage->rules[r];
 
-			stage->rules[r].rule = &stage->stage->rules[r];
-			stage->rules[r].asked = &input->asked[stage->rules[r].rule->index];
-			if (stage->rules[r].asked->applies)
+			result->rule = &stage->stage->rules[r];
+			result->asked = &input->asked[result->rule->index];
+			result->approvals = palloc(sizeof(int) * Max(result->asked->ngroups, 1));
+			if (result->asked->applies)
 				asked++;
-			forced = sum_up(input, stage->stage, &stage->rules[r]);
-			if (!stage->rules[r].satisfied)
-				stage->satisfied = false;
-			/* A rejection outweighs a wish for changes. */
-			if (forced == VOUCH_OUTCOME_REJECTED ||
-				(forced == VOUCH_OUTCOME_RETURNED && evaluation->outcome == VOUCH_OUTCOME_OPEN))
-				evaluation->outcome = forced;
 		}
-		/* What comes first stands before it in the array. */
-		stage->open = true;
+	}
+	weigh_signatures(input, evaluation);
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		VouchStageResult *stage = &evaluation->stages[i];
+
 		stage->opened_at = input->opened_at;
 		for (int a = 0; a < stage->stage->nafter; a++)
 			for (int j = 0; j < i; j++)
@@ -660,12 +891,8 @@ vouch_evaluate(VouchCase *input)
 				{
 					TimestampTz at = completed_at(input, &policy->stages[j]);
 
-					if (!evaluation->stages[j].satisfied)
-						stage->open = false;
 					stage->opened_at = Max(stage->opened_at, at);
 				}
-		if (!stage->open)
-			stage->satisfied = false;
 		if (stage->open && stage->stage->due >= 0)
 			stage->due_at = stage->opened_at + stage->stage->due;
 		if (stage->open && !stage->satisfied && stage->stage->expire_after >= 0)

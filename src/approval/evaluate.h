@@ -114,6 +114,7 @@ typedef struct VouchSigned
 	bool		stale;			/* what it is for has changed since */
 	bool		revoked;
 	bool		expired;		/* older than the rule lets it be */
+	bool		overtaken;		/* older than what its stage waits for, as that is signed now */
 	bool		counts;
 } VouchSigned;
 
@@ -164,7 +165,7 @@ typedef struct VouchCase
 	int			nholders;
 	const VouchHolder *holders; /* by actor and role, as strcmp() has them */
 	int			ndelegates;
-	const VouchDelegate *delegates;
+	const VouchDelegate *delegates; /* those of one role between the same two side by side */
 	bool		open;			/* is the request open? */
 	const char *closed_because; /* else: "the version is a draft" */
 	TimestampTz opened_at;
@@ -196,12 +197,15 @@ typedef struct VouchCandidate
 {
 	const char *actor;
 	const char *acting_for;		/* or NULL */
-	const VouchDelegate *delegation;	/* or NULL */
+	int			ndelegations;	/* that are valid now, by acting_for */
+	const VouchDelegate *delegations;
+	const VouchDelegate *delegation;	/* of these, the one by which; or NULL */
 	const char *role;			/* as which */
 	const char *group;			/* that the signature would count for, or NULL */
 	bool		eligible;		/* holds the role, and is kept out by no duty */
 	VouchWhy	why;
 	const char *text;			/* the same in words: "created the version" */
+	const char *way_out;		/* where all groups of theirs are taken: who could make room; or NULL */
 	const VouchSigned *signature;	/* the last one on this rule, or NULL */
 } VouchCandidate;
 
@@ -214,6 +218,7 @@ typedef struct VouchRuleResult
 	int			rejections;
 	int		   *approvals;		/* that count, of each group; or at 0, of all */
 	bool		satisfied;
+	int			completed;		/* number of the last signature that made it so */
 	int			ncandidates;
 	VouchCandidate *candidates; /* sorted by actor, own right before delegations */
 } VouchRuleResult;
@@ -223,6 +228,7 @@ typedef struct VouchStageResult
 	const VouchStage *stage;
 	bool		open;			/* what comes first is satisfied */
 	bool		satisfied;
+	int			completed;		/* number of the last signature that made it so */
 	bool		escalated;
 	TimestampTz opened_at;		/* valid when open */
 	TimestampTz due_at;			/* 0: none, or not open */
@@ -275,6 +281,9 @@ extern bool vouch_scope_covers(const char *held, const char *needed);
 
 /* Is a candidate's role, or what was delegated of it, good for a scope? */
 extern bool vouch_candidate_covers(const VouchCase *input, const VouchCandidate *c, const char *scope);
+
+/* The delegation by which a candidate may sign for a scope; NULL if there is none. */
+extern const VouchDelegate *vouch_candidate_delegation(const VouchCandidate *c, const char *scope);
 
 /* How many approvals of a rule count, all or for one of its groups. */
 extern int	vouch_count_approvals(const VouchRuleResult *rule, const char *group);

@@ -122,6 +122,8 @@ why_of(const VouchRuleResult *rule, const VouchCandidate *c)
 	if (c->why == VOUCH_WHY_CAN && rule->rule->reauth_max_age >= 0)
 		why = psprintf("%s, in a session of their own, at most %s after logging in", why,
 					   vouch_time_words(rule->rule->reauth_max_age));
+	if (c->way_out != NULL)
+		why = psprintf("%s; %s", why, c->way_out);
 	if (c->signature == NULL || c->why == VOUCH_WHY_CAN)
 		return why;
 	if (c->signature->revoked)
@@ -130,6 +132,8 @@ why_of(const VouchRuleResult *rule, const VouchCandidate *c)
 		return psprintf("%s; the signature has run out", why);
 	if (c->signature->stale)
 		return psprintf("%s; verdicts have changed since the signature, so it does not count", why);
+	if (c->signature->overtaken)
+		return psprintf("%s; the signature was given before that, so it does not count", why);
 	if (!c->signature->counts)
 		return psprintf("%s; the signature does not count", why);
 	return why;

@@ -111,6 +111,8 @@ refuse_candidate(const VouchRequest *request, const VouchCandidate *c, const cha
 			 (c->why == VOUCH_WHY_OTHER_SIGNER && strncmp(c->text, "has ", 4) != 0) ?
 			 errdetail("%c%s.", pg_toupper((unsigned char) c->text[0]), c->text + 1) :
 			 errdetail("\"%s\" %s.", c->actor, c->text),
+			 c->way_out != NULL ?
+			 errhint("%s: vouch.revoke_signature() would take that back, and make room.", c->way_out) :
 			 errhint("%s", who_hint(request))));
 }
 

@@ -177,6 +177,8 @@ signature_to_json(const VouchSigned *s, const VouchPolicy *policy)
 		vouch_json_put_bool(&build, "revoked", true);
 	if (s->expired)
 		vouch_json_put_bool(&build, "expired", true);
+	if (s->overtaken)
+		vouch_json_put_bool(&build, "overtaken", true);
 	if (s->from_version != 0)
 		vouch_json_put_text(&build, "carried_from",
 							psprintf("version %d, round %d, signature %d",
