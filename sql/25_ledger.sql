@@ -18,7 +18,7 @@ SELECT vouch.create_revision(:'v') AS v2 \gset
 RESET SESSION AUTHORIZATION;
 
 -- One row an operation, also for many items; each holds the hash of the one before.
-SELECT o.op_no, o.version_no, o.operation, o.rule, o.actor, o.items, o.items_root IS NOT NULL AS root, o.detail - '{content_digest,meaning,policy,revision}'::text[] AS detail,
+SELECT o.op_no, o.version_no, o.operation, o.rule, o.actor, o.items, o.items_root IS NOT NULL AS root, o.detail - '{closed_at,content_digest,contributors,meaning,opened_at,policy,revision}'::text[] AS detail,
 	o.prev IS NOT DISTINCT FROM lag(o.leaf) OVER (ORDER BY o.op_no) AS chained, octet_length(o.leaf) AS leaf
 FROM vouch_data.operation o
 WHERE o.bucket = vouch.bucket_of(:'v') AND o.artifact_no = vouch_data.artifact_number(:'v') ORDER BY 1;

@@ -461,6 +461,44 @@ text_or_null(const char *value, char *null)
 	return value == NULL ? (Datum) 0 : CStringGetTextDatum(value);
 }
 
+Jsonb *
+vouch_request_begin(VouchRequest *request, const char *actor)
+{
+	const VouchPolicy *policy = request->rights->policy;
+	VouchCase  *input = &request->input;
+	VouchJsonBuild detail;
+
+	request->round = request->version->round + 1;
+	request->state = vouch_request_transition("", "submit")->next;
+	request->nsignatures = 0;
+	input->submitter = actor;
+	input->opened_at = input->now;
+	input->open = true;
+	input->nsigned = 0;
+	vouch_request_refresh(request, input->now);
+	request->due_at = 0;
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		TimestampTz at = request->evaluation->stages[i].due_at;
+
+		if (at != 0 && (request->due_at == 0 || at < request->due_at))
+			request->due_at = at;
+	}
+	request->asked_json = vouch_asked_to_json(policy, request->asked);
+
+	vouch_json_begin(&detail);
+	vouch_json_put_int(&detail, "round", request->round);
+	vouch_json_put_text(&detail, "policy", policy->name);
+	vouch_json_put_int(&detail, "revision", policy->revision);
+	vouch_json_put(&detail, "contributors", vouch_json_strings(input->contributors, input->ncontributors));
+	vouch_json_put_time(&detail, "opened_at", input->opened_at);
+	if (request->due_at != 0)
+		vouch_json_put_time(&detail, "due_at", request->due_at);
+	if (request->asked_json != NULL)
+		vouch_json_put(&detail, "asked", request->asked_json);
+	return vouch_json_end(&detail);
+}
+
 void
 vouch_request_open(VouchRequest *request, const char *actor, const char *notes)
 {
@@ -469,24 +507,8 @@ vouch_request_open(VouchRequest *request, const char *actor, const char *notes)
 	VouchCase  *input = &request->input;
 	Datum		args[14];
 	char		nulls[14];
-	TimestampTz due = 0;
 
 	memset(nulls, ' ', sizeof(nulls));
-	request->round = version->round;
-	request->state = vouch_request_transition("", "submit")->next;
-	request->nsignatures = 0;
-	input->submitter = actor;
-	input->opened_at = input->now;
-	input->open = true;
-	input->nsigned = 0;
-	vouch_request_refresh(request, input->now);
-	for (int i = 0; i < policy->nstages; i++)
-	{
-		TimestampTz at = request->evaluation->stages[i].due_at;
-
-		if (at != 0 && (due == 0 || at < due))
-			due = at;
-	}
 	key_args(request, args);
 	args[4] = CStringGetTextDatum(policy->name);
 	args[5] = Int32GetDatum(policy->revision);
@@ -495,10 +517,9 @@ vouch_request_open(VouchRequest *request, const char *actor, const char *notes)
 	args[8] = PointerGetDatum(vouch_digest_to_bytea(&version->content_digest));
 	args[9] = CStringGetTextDatum(actor);
 	args[10] = TimestampTzGetDatum(input->opened_at);
-	args[11] = TimestampTzGetDatum(due);
-	nulls[11] = due == 0 ? 'n' : ' ';
+	args[11] = TimestampTzGetDatum(request->due_at);
+	nulls[11] = request->due_at == 0 ? 'n' : ' ';
 	args[12] = text_or_null(notes, &nulls[12]);
-	request->asked_json = vouch_asked_to_json(policy, request->asked);
 	args[13] = request->asked_json ? JsonbPGetDatum(request->asked_json) : (Datum) 0;
 	nulls[13] = request->asked_json ? ' ' : 'n';
 	(void) vouch_stmt_run(&insert_request, args, nulls);
@@ -704,8 +725,15 @@ vouch_request_close(VouchRequest *request, const char *event, const char *actor,
 	vouch_json_put_int(&detail, "signatures", request->nsignatures);
 	vouch_json_put_text(&detail, "request_rule", vouch_request_transition(request->state, event)->rule);
 	vouch_json_put_text(&detail, "content_digest", digest_hex(&request->input.digests[0]));
-	if (request->asked_json != NULL)
-		vouch_json_put(&detail, "asked", request->asked_json);
+	if (request->input.nparts > 1)
+	{
+		const char **parts = palloc(sizeof(char *) * request->input.nparts);
+
+		for (int i = 1; i < request->input.nparts; i++)
+			parts[i - 1] = digest_hex(&request->input.digests[i]);
+		vouch_json_put(&detail, "parts", vouch_json_strings(parts, request->input.nparts - 1));
+	}
+	vouch_json_put_time(&detail, "closed_at", now);
 	request->state = vouch_request_transition(request->state, event)->next;
 	vouch_version_apply(request->version, version_event, actor, acting_for, reason,
 						vouch_json_end(&detail));

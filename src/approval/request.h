@@ -34,6 +34,7 @@ typedef struct VouchRequest
 	Jsonb	   *asked_json;		/* as it is kept; NULL for a plain policy */
 	VouchPart  *parts;			/* what signatures are for, in the order of input.digests */
 	bool		measured;		/* are input.digests, and the parts, as things stand? */
+	TimestampTz due_at;			/* of one that is being opened; or 0 */
 	TimestampTz next_at;		/* when process_deadlines has something to do; 0: never */
 	VouchCase	input;
 	VouchEvaluation *evaluation;
@@ -73,7 +74,13 @@ extern int	vouch_request_signatures(const VouchVersion *version, int version_no,
 /* The same again after something was written. */
 extern void vouch_request_refresh(VouchRequest *request, TimestampTz now);
 
-/* Opens the request of a version that was just submitted. */
+/*
+ * A draft is about to be submitted by actor: judges it as that request, and
+ * returns what the operation says of it, for the log is what the request is held against.
+ */
+extern Jsonb *vouch_request_begin(VouchRequest *request, const char *actor);
+
+/* Opens the request of a version that was just submitted; after vouch_request_begin(). */
 extern void vouch_request_open(VouchRequest *request, const char *actor, const char *notes);
 
 /* A signature to be given. */

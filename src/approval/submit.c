@@ -144,6 +144,7 @@ vouch_sql_submit_version(PG_FUNCTION_ARGS)
 	TimestampTz now;
 	VouchVersion *version;
 	VouchRequest *request;
+	Jsonb	   *detail = NULL;
 
 	SPI_connect();
 	version = vouch_version_lock(id);
@@ -160,11 +161,12 @@ vouch_sql_submit_version(PG_FUNCTION_ARGS)
 					 errmsg("%s", problems[0].message),
 					 errdetail("%s", problems[0].detail),
 					 errhint("%s", problems[0].hint)));
+		detail = vouch_request_begin(request, actor);
 	}
 	else
 		request = NULL;
 	/* Raises when the version's state does not allow it. */
-	vouch_version_apply(version, "submit", actor, NULL, notes, NULL);
+	vouch_version_apply(version, "submit", actor, NULL, notes, detail);
 	if (request == NULL)
 		elog(ERROR, "version in state \"%s\" was submitted", version->state);
 	request->version = version;

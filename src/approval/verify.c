@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "version/verify.h"
 
 VOUCH_FUNCTION(vouch_sql_recheck_request);
 
@@ -24,21 +25,28 @@ static VouchStmt list_versions = {
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
 };
 
+/* A time as the log has it. */
+#define UTC(time) "to_char(" time " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
 /* Each signature has an operation that says the same; the operations are a hash chain. */
 static VouchStmt find_unlogged = {
 	"SELECT coalesce(s.version_no, o.version_no), coalesce(s.signature_no::text, o.signature_no),"
 	" CASE WHEN o.version_no IS NULL THEN 'The log does not know it.'"
 	"  WHEN s.version_no IS NULL THEN 'The log has it, but it is not there.'"
-	"  ELSE 'The log has another signer, time, role, verdict, comment or digest for it.' END"
-	" FROM (SELECT version_no, round, signature_no, signer, acting_for, role, verdict::text AS verdict,"
+	"  ELSE 'The log has another signer, time, rule, role, verdict, comment or digest for it.' END"
+	" FROM (SELECT version_no, round, signature_no, signer, acting_for, role, verdict::text AS verdict, rule_no::text AS rule,"
+	"   (SELECT p.name FROM vouch_data.approval_request r JOIN vouch_data.policy_stage p ON p.policy = r.policy"
+	"     AND p.revision = r.policy_revision AND p.stage_no = g.stage_no WHERE r.bucket = $1 AND r.artifact_no = $2"
+	"     AND r.version_no = g.version_no AND r.round = g.round) AS stage,"
 	"   encode(content_digest, 'hex') AS digest, encode(scope_digest, 'hex') AS scope_digest, revokes,"
 	"   from_version_no, from_round, from_signature_no, for_group, delegation_id::text AS delegation,"
 	"   CASE WHEN from_version_no IS NULL THEN signed_at END AS signed_at, meaning, comment, db_user, logged_in_at"
-	"  FROM vouch_data.signature WHERE bucket = $1 AND artifact_no = $2) s"
+	"  FROM vouch_data.signature g WHERE bucket = $1 AND artifact_no = $2) s"
 	" FULL JOIN (SELECT version_no, detail->>'round' AS round, detail->>'signature' AS signature_no,"
 	"   CASE operation WHEN 'carry_signature' THEN detail->>'signer' ELSE actor END AS actor,"
 	"   CASE operation WHEN 'carry_signature' THEN detail->>'acting_for' ELSE on_behalf_of END AS on_behalf_of,"
-	"   detail->>'role' AS role, detail->>'verdict' AS verdict, detail->>'content_digest' AS digest,"
+	"   detail->>'role' AS role, detail->>'verdict' AS verdict, detail->>'rule' AS rule, detail->>'stage' AS stage,"
+	"   detail->>'content_digest' AS digest,"
 	"   detail->>'scope_digest' AS scope_digest, detail->>'revokes' AS revokes,"
 	"   detail->>'from_version' AS from_version_no, detail->>'from_round' AS from_round,"
 	"   detail->>'from_signature' AS from_signature_no, detail->>'group' AS for_group, detail->>'delegation' AS delegation,"
@@ -48,36 +56,70 @@ static VouchStmt find_unlogged = {
 	"   AND operation IN ('sign_off', 'carry_signature', 'revoke_signature') AND error IS NULL) o"
 	" ON s.version_no = o.version_no AND s.round::text = o.round AND s.signature_no::text = o.signature_no"
 	" WHERE s.version_no IS NULL OR o.version_no IS NULL"
-	" OR (s.signer, s.acting_for, s.role, s.verdict, s.digest, s.scope_digest, s.revokes::text,"
+	" OR (s.signer, s.acting_for, s.role, s.rule, s.stage, s.verdict, s.digest, s.scope_digest, s.revokes::text,"
 	"  s.from_version_no::text, s.from_round::text, s.from_signature_no::text, s.for_group, s.delegation,"
 	"  s.signed_at, s.meaning, s.comment, s.db_user, s.logged_in_at)"
-	"  IS DISTINCT FROM (o.actor, o.on_behalf_of, o.role, o.verdict, o.digest, o.scope_digest, o.revokes,"
+	"  IS DISTINCT FROM (o.actor, o.on_behalf_of, o.role, o.rule, o.stage, o.verdict, o.digest, o.scope_digest, o.revokes,"
 	"  o.from_version_no, o.from_round, o.from_signature_no, o.for_group, o.delegation,"
 	"  o.signed_at, o.meaning, o.comment, o.db_user, o.logged_in_at)"
 	" ORDER BY 1, 2 LIMIT 1",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
 };
 
-/* Requests that the log opens or ends in another way, or by another policy, than their rows say. */
+/*
+ * Every request of every round against the operation that submitted the
+ * version, the one that ended the round, and the signatures.  $3 are the
+ * rules by which items get into a version or out of it: who did that before had part in it.
+ */
 static VouchStmt find_misopened = {
 	"WITH o AS MATERIALIZED (SELECT * FROM vouch_data.operation WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL"
 	"   AND version_no IN (SELECT v.version_no FROM vouch_data.version v WHERE v.bucket = $1 AND v.artifact_no = $2)),"
-	" s AS (SELECT version_no, actor, items_root, row_number() OVER (PARTITION BY version_no ORDER BY op_no) AS round"
-	"  FROM o WHERE operation = 'submit'),"
-	" p AS (SELECT version_no, detail->>'round' AS round, detail->>'policy' AS policy, detail->>'revision' AS revision,"
-	"   CASE WHEN operation IN ('approve', 'reject') THEN actor END AS closed_by FROM o WHERE detail ? 'policy' AND detail ? 'round')"
+	" n AS (SELECT *, count(*) FILTER (WHERE operation = 'submit') OVER (PARTITION BY version_no ORDER BY op_no) AS round"
+	"  FROM o WHERE rule IS NOT NULL AND operation IN ('submit', 'approve', 'reject', 'return', 'withdraw', 'expire')),"
+	" s AS (SELECT * FROM n WHERE operation = 'submit'),"
+	" c AS (SELECT DISTINCT ON (version_no, round) * FROM n WHERE operation <> 'submit' AND round > 0"
+	"  ORDER BY version_no, round, op_no)"
 	" SELECT COALESCE(r.version_no, s.version_no), COALESCE(r.round, s.round)::int4,"
 	" CASE WHEN s.version_no IS NULL THEN 'The log does not know it.'"
 	"  WHEN r.version_no IS NULL THEN 'The log has it, but it is not there.'"
-	"  ELSE 'The log has another submitter, digest, policy or end for it.' END"
+	"  ELSE 'The log has another ' || x.what || ' for it.' END"
 	" FROM (SELECT * FROM vouch_data.approval_request WHERE bucket = $1 AND artifact_no = $2) r"
 	" FULL JOIN s ON s.version_no = r.version_no AND s.round = r.round"
-	" LEFT JOIN p ON p.version_no = r.version_no AND p.round = r.round::text"
-	" WHERE r.version_no IS NULL OR s.version_no IS NULL OR r.opened_by <> s.actor"
-	"  OR r.content_digest IS DISTINCT FROM s.items_root OR r.policy <> p.policy OR r.policy_revision::text <> p.revision"
-	"  OR (r.state IN ('satisfied', 'rejected') AND r.closed_by <> p.closed_by)"
+	" LEFT JOIN c ON c.version_no = s.version_no AND c.round = s.round"
+	" CROSS JOIN LATERAL (SELECT concat_ws(', ',"
+	"  CASE WHEN r.opened_by IS DISTINCT FROM s.actor THEN 'opened_by' END,"
+	"  CASE WHEN " UTC("r.opened_at") " IS DISTINCT FROM s.detail->>'opened_at' THEN 'opened_at' END,"
+	"  CASE WHEN " UTC("r.due_at") " IS DISTINCT FROM s.detail->>'due_at' THEN 'due_at' END,"
+	"  CASE WHEN r.notes IS DISTINCT FROM s.detail->>'reason' THEN 'notes' END,"
+	"  CASE WHEN r.content_digest IS DISTINCT FROM s.items_root THEN 'content_digest' END,"
+	"  CASE WHEN r.asked IS DISTINCT FROM s.detail->'asked' THEN 'asked' END,"
+	"  CASE WHEN r.policy IS DISTINCT FROM s.detail->>'policy' OR r.policy_revision::text IS DISTINCT FROM s.detail->>'revision'"
+	"   OR EXISTS (SELECT FROM o WHERE o.version_no = s.version_no AND o.detail->>'round' = s.round::text AND o.detail ? 'policy'"
+	"    AND (o.detail->'policy', o.detail->'revision') IS DISTINCT FROM (s.detail->'policy', s.detail->'revision'))"
+	"   THEN 'policy' END,"
+	/* as it was logged; who worked on the version by then; and, once frozen, who is counted as having part in it */
+	"  CASE WHEN to_jsonb(r.contributors) IS DISTINCT FROM s.detail->'contributors'"
+	"   OR EXISTS (SELECT FROM o WHERE o.version_no = s.version_no AND o.op_no < s.op_no AND o.rule = ANY ($3)"
+	"    AND o.actor <> ALL (r.contributors))"
+	"   OR (s.round = (SELECT max(m.round) FROM s m WHERE m.version_no = s.version_no) AND c.operation IS DISTINCT FROM 'return'"
+	"    AND EXISTS (SELECT FROM (SELECT k.actor FROM vouch_data.version_contributor k WHERE k.bucket = $1 AND k.artifact_no = $2"
+	"      AND k.version_no = s.version_no) k FULL JOIN unnest(r.contributors) AS u(name) ON u.name = k.actor"
+	"     WHERE k.actor IS NULL OR u.name IS NULL))"
+	"   THEN 'contributors' END,"
+	"  CASE WHEN r.state::text IS DISTINCT FROM CASE c.operation WHEN 'approve' THEN 'satisfied' WHEN 'reject' THEN 'rejected'"
+	"    WHEN 'return' THEN 'returned' WHEN 'withdraw' THEN 'withdrawn' WHEN 'expire' THEN 'expired' ELSE 'open' END"
+	"   THEN 'state' END,"
+	"  CASE WHEN r.closed_by IS DISTINCT FROM c.actor THEN 'closed_by' END,"
+	"  CASE WHEN " UTC("r.closed_at") " IS DISTINCT FROM CASE c.operation WHEN 'withdraw' THEN " UTC("c.at")
+	"    ELSE c.detail->>'closed_at' END THEN 'closed_at' END,"
+	"  CASE WHEN encode(r.closing_digest, 'hex') IS DISTINCT FROM c.detail->>'content_digest' THEN 'closing_digest' END,"
+	"  CASE WHEN (SELECT jsonb_agg(encode(p.part, 'hex') ORDER BY p.n) FROM unnest(r.closing_parts) WITH ORDINALITY AS p(part, n))"
+	"    IS DISTINCT FROM c.detail->'parts' THEN 'closing_parts' END,"
+	"  CASE WHEN r.signatures <> (SELECT count(*) FROM vouch_data.signature g WHERE g.bucket = $1 AND g.artifact_no = $2"
+	"    AND g.version_no = r.version_no AND g.round = r.round) THEN 'signatures' END) AS what) x"
+	" WHERE r.version_no IS NULL OR s.version_no IS NULL OR x.what <> ''"
 	" ORDER BY 1, 2 LIMIT 1",
-	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, TEXTARRAYOID}
 };
 
 /*
@@ -169,7 +211,7 @@ recheck_twice(const pg_uuid_t *id)
 void
 vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
 {
-	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	Datum		args[3] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), vouch_verify_rules("create", "edit", NULL)};
 	MemoryContext caller = CurrentMemoryContext;
 	int			n = (int) vouch_stmt_run(&list_versions, args, NULL);
 	int		   *versions = palloc(sizeof(int) * Max(n, 1));

@@ -282,7 +282,7 @@ make_room(VouchItems *items, int n)
 	items->allocated = n;
 }
 
-#define SALT_LEN 16
+#define SALT_LEN VOUCH_SALT_LEN
 #define SALTS_AT_ONCE 256
 
 /*
@@ -341,10 +341,23 @@ vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,
 	vouch_digest_leaf(leaf, scratch->data, scratch->len);
 }
 
+static int
+compare_leaves(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(VouchDigest));
+}
+
+void
+vouch_leaves_root(VouchDigest *leaves, int64 n, VouchDigest *root)
+{
+	qsort(leaves, n, sizeof(VouchDigest), compare_leaves);
+	vouch_digest_root(root, leaves, n);
+}
+
 void
 vouch_items_root(VouchItems *items, VouchDigest *root)
 {
-	vouch_digest_root(root, items->leaves, items->n);
+	vouch_leaves_root(items->leaves, items->n, root);
 }
 
 /* The key in the payload as text, or NULL when it has none that can be one. */

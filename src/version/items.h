@@ -51,8 +51,17 @@ extern text *vouch_items_key(const char *item_key, Jsonb *payload);
 extern void vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,
 							 const bytea *hash, const text *source, const char *recommended_by);
 
+/* Random bytes before a payload, when it is hashed. */
+#define VOUCH_SALT_LEN 16
+
 /* Merkle root over all; destroys leaves. */
 extern void vouch_items_root(VouchItems *items, VouchDigest *root);
+
+/*
+ * The same of leaves, which it destroys.  They are taken in the order of their
+ * bytes: the rows do not say in which order the caller named the items.
+ */
+extern void vouch_leaves_root(VouchDigest *leaves, int64 n, VouchDigest *root);
 
 /* A set of strings that remembers where each was first seen. */
 typedef struct VouchKeySet VouchKeySet;

@@ -442,14 +442,15 @@ vouch_revise_begin(VouchVersion *parent, const VouchPhase *phase, const char *ca
 }
 
 void
-vouch_revise_end(VouchChange *change, const char *actor)
+vouch_revise_end(VouchChange *change, const char *actor, bool made)
 {
 	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
 	Int32GetDatum(change->version_no), CStringGetTextDatum(actor)};
 
 	vouch_change_maker(change, actor, 0);
 	vouch_change_finish(change);
-	if (change->fewer)
+	/* in a draft that was there, one with no item left may have taken items away */
+	if (change->fewer && made)
 		vouch_stmt_run(&drop_makers, args, NULL);
 }
 
@@ -486,7 +487,7 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 	version = vouch_revise_begin(parent, phase, carry->name, reason, actor, &what, &change);
 	if (items->n > 0)
 		vouch_revise_put(&change, version, items);
-	vouch_revise_end(&change, actor);
+	vouch_revise_end(&change, actor, true);
 
 	total = vouch_version_counts(version).items;
 	vouch_items_root(items, &root);

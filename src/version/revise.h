@@ -16,7 +16,7 @@
 extern VouchVersion *vouch_revise_begin(VouchVersion *parent, const VouchPhase *phase, const char *carry_name,
 										const char *reason, const char *actor, VouchNewVersion *what,
 										VouchChange *change);
-extern void vouch_revise_end(VouchChange *change, const char *actor);
+extern void vouch_revise_end(VouchChange *change, const char *actor, bool made);
 
 /* Has the actor part in the version, or the role that makes versions of its phase? */
 extern bool vouch_revise_is_editor(const VouchVersion *version, const char *actor);

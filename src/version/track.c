@@ -366,7 +366,7 @@ open_draft(VouchTracked *tracked, VouchVersion *head, const VouchPhase *phase, c
 
 /* Writes what changed into the draft.  Needs SPI_connect() and the artifact's lock. */
 static void
-write_changes(VouchTracked *tracked, VouchVersion *version, VouchChange *change, const char *actor, Changes *changes)
+write_changes(VouchTracked *tracked, VouchVersion *version, VouchChange *change, const char *actor, Changes *changes, bool made)
 {
 	VouchItems *items = changes->items;
 	VouchDigest root;
@@ -394,7 +394,7 @@ write_changes(VouchTracked *tracked, VouchVersion *version, VouchChange *change,
 		vouch_revise_log(version, "edit_items", "edit", "draft", actor, change->at, items->n, &root,
 						 vouch_revise_detail(items->keys, items->n, NULL, 0, tracked->name));
 	}
-	vouch_revise_end(change, actor);
+	vouch_revise_end(change, actor, made);
 }
 
 /*
@@ -421,7 +421,7 @@ record(VouchTracked *tracked, MemoryContext context, const VouchPhase *phase, co
 		return 0;
 	check_open(tracked, head);
 	version = open_draft(tracked, head, phase, actor, reason, &change);
-	write_changes(tracked, version, &change, actor, changes);
+	write_changes(tracked, version, &change, actor, changes, version != head);
 	return (int64) changes->items->n + changes->ngone;
 }
 
@@ -523,7 +523,7 @@ vouch_sql_track_open(PG_FUNCTION_ARGS)
 	if (head == NULL || strcmp(head->state, "draft") != 0)
 	{
 		(void) open_draft(tracked, head, tracked->phase, actor, reason, &change);
-		vouch_revise_end(&change, actor);
+		vouch_revise_end(&change, actor, true);
 	}
 	SPI_finish();
 	PG_RETURN_VOID();

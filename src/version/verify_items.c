@@ -57,11 +57,35 @@ static VouchStmt list_repeated = {
 	" FROM vouch_data.decision d"
 	" LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
 	" LEFT JOIN (SELECT DISTINCT o.at, o.actor FROM vouch_data.operation o"
-	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.error IS NULL AND o.rule = ANY ($3)) p"
+	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.error IS NULL AND o.rule = ANY ($3) AND o.operation <> 'remove_items') p"
 	"  ON p.at = d.recommended_at AND p.actor = d.recommended_by"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND p.at IS NULL"
 	" ORDER BY 2",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, TEXTARRAYOID}, .hashed = true
+};
+
+/*
+ * Rows with the operation that put them there: $3 are the rules by which items
+ * get into a version, $4 those after which fewer may be as it left them.  A row
+ * keeps its time when its maker replaces the payload, so of one who put items
+ * there again the rows do not say which operation they show.
+ */
+static VouchStmt list_puts = {
+	"WITH o AS MATERIALIZED (SELECT *, op_no < max(op_no) OVER (PARTITION BY version_no) AS followed"
+	"  FROM vouch_data.operation"
+	"  WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL AND rule = ANY ($3 || $4)),"
+	" t AS (SELECT o.*, count(*) OVER (PARTITION BY version_no, actor) > 1 AS again"
+	"  FROM o WHERE o.rule = ANY ($3) AND o.items > 0 AND o.operation <> 'remove_items'),"
+	" r AS (SELECT d.item_no, d.from_no, d.source, d.recommended_by, d.recommended_at, i.item_key, b.body_hash"
+	"  FROM vouch_data.decision d"
+	"  LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	"  LEFT JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
+	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.origin_no IS NULL)"
+	" SELECT t.op_no, t.version_no, t.items, t.items_root, t.followed, t.again, r.item_no, r.item_key, r.body_hash, r.source,"
+	"  r.recommended_by"
+	" FROM t LEFT JOIN r ON t.version_no = r.from_no AND t.at = r.recommended_at AND t.actor = r.recommended_by"
+	" ORDER BY t.op_no, r.item_no",
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, TEXTARRAYOID}, .hashed = true
 };
 
 static VouchStmt list_bodies = {
@@ -108,6 +132,28 @@ static VouchStmt compare_counts = {
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}, .hashed = true
 };
 
+/*
+ * Who had part in a version, by the log ($3: rules that make and change one),
+ * is among its contributors, also with no item; who is there without an
+ * item, had part in it or in the version that it carries from.
+ */
+static VouchStmt compare_makers = {
+	"WITH acted AS (SELECT DISTINCT o.version_no, o.actor FROM vouch_data.operation o"
+	"   WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.error IS NULL AND o.rule = ANY ($3)),"
+	" v AS (SELECT x.version_no, x.parent_no FROM vouch_data.version x WHERE x.bucket = $1 AND x.artifact_no = $2),"
+	" kept AS (SELECT c.version_no, c.actor, c.items FROM vouch_data.version_contributor c"
+	"  WHERE c.bucket = $1 AND c.artifact_no = $2)"
+	" SELECT v.version_no, format('The log says that \"%s\" made or changed it, and they are not among its contributors.', a.actor)"
+	" FROM v JOIN acted a USING (version_no) LEFT JOIN kept k USING (version_no, actor) WHERE k.actor IS NULL"
+	" UNION ALL"
+	" SELECT v.version_no, format('\"%s\" is among its contributors, and the log does not say that they had part in it.', k.actor)"
+	" FROM v JOIN kept k USING (version_no) LEFT JOIN acted a USING (version_no, actor)"
+	" LEFT JOIN kept p ON p.version_no = v.parent_no AND p.actor = k.actor"
+	" WHERE k.items = 0 AND a.actor IS NULL AND p.actor IS NULL"
+	" ORDER BY 1, 2",
+	SPI_OK_SELECT, 3, {INT4OID, INT4OID, TEXTARRAYOID}, .hashed = true
+};
+
 static VouchStmt list_numbers = {
 	"SELECT version_no FROM vouch_data.version WHERE bucket = $1 AND artifact_no = $2 ORDER BY version_no",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
@@ -129,7 +175,9 @@ check_body(TupleTableSlot *slot, void *arg)
 
 	initStringInfo(&text);
 	vouch_items_hash(&digest, &text, salt == (Datum) 0 ? NULL : DatumGetByteaPP(salt), payload);
-	good = vouch_verify_same(vouch_verify_column(slot, 3), &digest);
+	/* a salt of another length could take bytes from the payload, which would be another one with the same hash */
+	good = vouch_verify_same(vouch_verify_column(slot, 3), &digest) &&
+		(salt == (Datum) 0 || VARSIZE_ANY_EXHDR(DatumGetByteaPP(salt)) == VOUCH_SALT_LEN);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);
 	state->check.checked++;
@@ -215,15 +263,100 @@ bad_row(TupleTableSlot *slot, void *arg)
 					 vouch_verify_text(slot, 3));
 }
 
+/* The rows that an operation put there give its root again, unless later ones replaced some of them. */
+typedef struct PutState
+{
+	VouchVerify *state;
+	int			op_no;			/* 0: none */
+	int			version_no;
+	int64		items;
+	bool		followed;
+	bool		again;			/* its actor did so more than once: which rows are of which, cannot be said */
+	bool		has_root;
+	VouchDigest root;
+	VouchDigest *leaves;
+	int64		n;
+	int64		allocated;
+	StringInfoData scratch;
+} PutState;
+
+/* All rows of an operation were seen. */
+static void
+end_put(PutState *put)
+{
+	VouchCheck *check = &put->state->check;
+	VouchDigest root;
+
+	if (put->op_no == 0 || put->again)
+		return;
+	if (put->n > put->items || (put->n < put->items && !put->followed))
+		vouch_check_fail(check, psprintf("version %d", put->version_no),
+						 psprintf("Operation %d put %lld items there; %lld are as it left them.", put->op_no,
+								  (long long) put->items, (long long) put->n));
+	else if (put->n == put->items)
+	{
+		vouch_leaves_root(put->leaves, put->n, &root);
+		if (!put->has_root || memcmp(&root, &put->root, sizeof(root)) != 0)
+			vouch_check_fail(check, psprintf("version %d", put->version_no),
+							 psprintf("Its items are not those of operation %d.", put->op_no));
+	}
+}
+
+static void
+check_put(TupleTableSlot *slot, void *arg)
+{
+	PutState   *put = arg;
+	VouchVerify *state = put->state;
+	MemoryContext old;
+	int			op_no = DatumGetInt32(vouch_verify_column(slot, 1));
+
+	if (op_no != put->op_no)
+	{
+		bytea	   *root = vouch_verify_column(slot, 4) == (Datum) 0 ? NULL : DatumGetByteaPP(vouch_verify_column(slot, 4));
+
+		end_put(put);
+		put->op_no = op_no;
+		put->version_no = DatumGetInt32(vouch_verify_column(slot, 2));
+		put->items = DatumGetInt64(vouch_verify_column(slot, 3));
+		put->has_root = root != NULL && VARSIZE_ANY_EXHDR(root) == VOUCH_DIGEST_LEN;
+		if (put->has_root)
+			memcpy(put->root.bytes, VARDATA_ANY(root), VOUCH_DIGEST_LEN);
+		put->followed = DatumGetBool(vouch_verify_column(slot, 5));
+		put->again = DatumGetBool(vouch_verify_column(slot, 6));
+		put->n = 0;
+	}
+	if (vouch_verify_column(slot, 7) == (Datum) 0)
+		return;
+	/* without a key or a payload: list_ranges says so */
+	if (vouch_verify_column(slot, 8) == (Datum) 0 || vouch_verify_column(slot, 9) == (Datum) 0)
+		return;
+	if (put->n == put->allocated)
+	{
+		put->allocated = Max(1024, put->allocated * 2);
+		put->leaves = put->leaves == NULL ? palloc(sizeof(VouchDigest) * put->allocated) :
+			repalloc_huge(put->leaves, sizeof(VouchDigest) * put->allocated);
+	}
+	old = MemoryContextSwitchTo(state->scratch);
+	vouch_items_leaf(&put->leaves[put->n++], &put->scratch, DatumGetTextPP(vouch_verify_column(slot, 8)),
+					 DatumGetByteaPP(vouch_verify_column(slot, 9)), DatumGetTextPP(vouch_verify_column(slot, 10)),
+					 vouch_verify_text(slot, 11));
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->scratch);
+}
+
 void
 vouch_verify_ranges(VouchVerify *state)
 {
-	Datum		args[3] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no),
-	vouch_verify_rules("create", "edit", NULL)};
+	Datum		args[4] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no),
+	vouch_verify_rules("create", "edit", NULL), vouch_verify_rules("edit", "discard", NULL)};
+	PutState	put = {state};
 
 	state->item_no = 0;
 	vouch_stmt_scan(&list_ranges, args, NULL, false, check_range, state);
 	vouch_stmt_scan(&list_repeated, args, NULL, false, bad_row, state);
+	initStringInfo(&put.scratch);
+	vouch_stmt_scan(&list_puts, args, NULL, false, check_put, &put);
+	end_put(&put);
 	if (state->extent.item_no != state->artifact->item_no)
 		vouch_check_fail(&state->check, pstrdup("artifact"),
 						 psprintf("Its last item is number %d; it says %d.", state->extent.item_no, state->artifact->item_no));
@@ -360,6 +493,15 @@ bad_count(TupleTableSlot *slot, void *arg)
 }
 
 static void
+bad_maker(TupleTableSlot *slot, void *arg)
+{
+	VouchVerify *state = arg;
+
+	vouch_check_fail(&state->check, psprintf("version %d", DatumGetInt32(vouch_verify_column(slot, 1))),
+					 vouch_verify_text(slot, 2));
+}
+
+static void
 collect_number(TupleTableSlot *slot, void *arg)
 {
 	List	  **list = arg;
@@ -384,5 +526,7 @@ vouch_verify_counts(VouchVerify *state)
 		vouch_stmt_scan(&compare_counts, args, NULL, false, bad_count, &count);
 		state->check.checked++;
 	}
+	args[2] = vouch_verify_rules("create", "edit", NULL);
+	vouch_stmt_scan(&compare_makers, args, NULL, false, bad_maker, state);
 	vouch_verify_report(state, "counts");
 }
