@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "approval/candidate.h"
 #include "approval/request.h"
 #include "catalog/pg_type.h"
 #include "core/actor.h"
@@ -45,15 +46,9 @@ arg_version(FunctionCallInfo fcinfo)
 }
 
 static bool
-same(const char *a, const char *b)
-{
-	return a != NULL && b != NULL && strcmp(a, b) == 0;
-}
-
-static bool
 same_or_null(const char *a, const char *b)
 {
-	return (a == NULL && b == NULL) || same(a, b);
+	return (a == NULL && b == NULL) || vouch_same(a, b);
 }
 
 /* ---- why not ---------------------------------------------------------------------- */
@@ -141,7 +136,7 @@ find_nearest(const VouchRequest *request, const char *actor, const char *role,
 			{
 				const VouchCandidate *c = &s->rules[r].candidates[j];
 
-				if (!same(c->actor, actor) || (role != NULL && !same(c->role, role)) ||
+				if (!vouch_same(c->actor, actor) || (role != NULL && !vouch_same(c->role, role)) ||
 					(!any_principal && !same_or_null(c->acting_for, on_behalf_of)))
 					continue;
 				if (nearness(s, c) > best_nearness)
@@ -227,13 +222,13 @@ check_role_wanted(const VouchRequest *request, const char *role)
 	{
 		for (int r = 0; r < policy->stages[i].nrules; r++)
 		{
-			if (same(policy->stages[i].rules[r].role, VOUCH_ROLE_AUTO))
+			if (vouch_same(policy->stages[i].rules[r].role, VOUCH_ROLE_AUTO))
 				continue;
-			if (same(policy->stages[i].rules[r].role, role))
+			if (vouch_same(policy->stages[i].rules[r].role, role))
 				return;
 			appendStringInfo(&wanted, "%s%s", wanted.len > 0 ? ", " : "", policy->stages[i].rules[r].role);
 		}
-		if (request->evaluation->stages[i].escalated && same(policy->stages[i].escalate_to, role))
+		if (request->evaluation->stages[i].escalated && vouch_same(policy->stages[i].escalate_to, role))
 			return;
 	}
 	ereport(ERROR,
@@ -375,7 +370,7 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 				 errhint("Call vouch.sign_off(version_id, role, approved), approved being true or false.")));
 	verdict = PG_GETARG_BOOL(2) ? VOUCH_SIGN_APPROVE : VOUCH_SIGN_REJECT;
 	check_reason(verdict, comment, "comments");
-	if (same(on_behalf_of, actor))
+	if (vouch_same(on_behalf_of, actor))
 		on_behalf_of = NULL;
 
 	SPI_connect();
@@ -435,7 +430,7 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 				{
 					const VouchCandidate *c = &stage->rules[r].candidates[j];
 
-					if (c->why != VOUCH_WHY_CAN || c->acting_for != NULL || !same(c->actor, actor))
+					if (c->why != VOUCH_WHY_CAN || c->acting_for != NULL || !vouch_same(c->actor, actor))
 						continue;
 					give_signature(request, stage, &stage->rules[r], c, verdict, comment, now);
 					given++;
@@ -482,8 +477,8 @@ find_own(const VouchRequest *request, const char *actor, const char *role)
 	{
 		const VouchSigned *s = &input->signatures[i];
 
-		if (s->revokes == 0 && !s->revoked && (same(s->signer, actor) || same(s->acting_for, actor)) &&
-			!same(s->role, VOUCH_ROLE_AUTO) && (role == NULL || same(s->role, role)))
+		if (s->revokes == 0 && !s->revoked && (vouch_same(s->signer, actor) || vouch_same(s->acting_for, actor)) &&
+			!vouch_same(s->role, VOUCH_ROLE_AUTO) && (role == NULL || vouch_same(s->role, role)))
 			return s;
 	}
 	return NULL;
@@ -515,7 +510,7 @@ vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 	vouch_rights_lock(actor);
 	now = GetCurrentTimestamp();
 	request = vouch_request_load(version, actor, NULL, now);
-	if (same(version->state, "approved") || same(version->state, "superseded"))
+	if (vouch_same(version->state, "approved") || vouch_same(version->state, "superseded"))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_VERSION_STATE),
 				 errmsg("cannot revoke a signature on %s: it is %s", vouch_version_label(version), version->state),
