@@ -44,6 +44,9 @@ extern void vouch_tracked_check_unique(const VouchTracked *tracked);
 /* Raises unless the caller owns the table. */
 extern void vouch_tracked_check_owner(Oid relation);
 
+/* Forgets the configuration of tables that are no more.  Needs SPI_connect(). */
+extern void vouch_tracked_sweep(void);
+
 /*
  * A statement on a tracked table, from its triggers before to those after.
  * Triggers and functions may run others on the same table in between, whose

@@ -264,53 +264,19 @@ COMMENT ON FUNCTION vouch.restore_table(uuid, text) IS
 -- Partitions and tables that come and go -----------------------------------------
 
 CREATE FUNCTION vouch_data.track_ddl() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	root regclass;
-BEGIN
-	-- a dump that is being restored brings its triggers itself
-	IF current_setting('vouch.restoring')::boolean
-		OR NOT (current_setting('check_function_bodies')::boolean OR current_setting('row_security')::boolean) THEN
-		RETURN;
-	END IF;
-	FOR root IN SELECT t.relation FROM vouch_data.tracked_table t JOIN pg_class c ON c.oid = t.relation
-		WHERE c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(t.relation) p
-			WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = p.relid AND g.tgname = 'vouch_track_insert'))
-	LOOP
-		PERFORM vouch_data.track_install(root);
-	END LOOP;
-	SELECT h.inhparent INTO root FROM pg_inherits h JOIN vouch_data.tracked_table t ON t.relation IN (h.inhparent, h.inhrelid)
-		JOIN pg_class c ON c.oid = h.inhparent WHERE c.relkind <> 'p' LIMIT 1;
-	IF FOUND THEN
-		RAISE EXCEPTION 'a tracked table can neither inherit nor be inherited from' USING ERRCODE = 'VO605',
-			DETAIL = format('Writes to the tables that inherit from %s would not be seen.', root),
-			HINT = 'Use partitions, or end the tracking with vouch.untrack_table().';
-	END IF;
-END
-$$;
+LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_track_ddl';
 COMMENT ON FUNCTION vouch_data.track_ddl() IS
-'Event trigger: a new partition of a tracked table gets the triggers, so that writes to it are recorded, too; VO605 when a tracked table comes to inherit';
-CREATE EVENT TRIGGER vouch_track_ddl ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
+'Event trigger: a new partition of a tracked table gets the triggers, so that writes to it are recorded, too; VO605 when a tracked table comes to inherit, to be a partition, or to have a foreign table as one';
+CREATE EVENT TRIGGER vouch_track_ddl ON ddl_command_end
+	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA', 'CREATE SCHEMA')
 	EXECUTE FUNCTION vouch_data.track_ddl();
 ALTER EVENT TRIGGER vouch_track_ddl ENABLE ALWAYS;
 
-CREATE FUNCTION vouch_data.track_sweep() RETURNS void
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_track_sweep';
-COMMENT ON FUNCTION vouch_data.track_sweep() IS 'Forgets the configuration of tables that are no more';
-
 CREATE FUNCTION vouch_data.track_drop() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d JOIN vouch_data.tracked_table t ON t.relation = d.objid
-		WHERE d.classid = 'pg_class'::regclass) THEN
-		PERFORM vouch_data.track_sweep();
-	END IF;
-END
-$$;
+LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_track_drop';
 COMMENT ON FUNCTION vouch_data.track_drop() IS
-'Event trigger: the configuration of a tracked table goes with it; its versions stay';
-CREATE EVENT TRIGGER vouch_track_drop ON sql_drop WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION')
-	EXECUTE FUNCTION vouch_data.track_drop();
+'Event trigger: the configuration of a tracked table goes with it, whatever drops it; its versions stay';
+CREATE EVENT TRIGGER vouch_track_drop ON sql_drop EXECUTE FUNCTION vouch_data.track_drop();
 ALTER EVENT TRIGGER vouch_track_drop ENABLE ALWAYS;
 
 GRANT EXECUTE ON FUNCTION vouch.table_as_of(anyelement, uuid) TO vouch_reader;

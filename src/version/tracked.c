@@ -27,7 +27,6 @@
 
 VOUCH_FUNCTION(vouch_sql_track_register);
 VOUCH_FUNCTION(vouch_sql_track_forget);
-VOUCH_FUNCTION(vouch_sql_track_sweep);
 VOUCH_FUNCTION(vouch_sql_phase_changed);
 
 static VouchStmt find_tracked = {
@@ -430,16 +429,12 @@ vouch_sql_track_forget(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* vouch_data.track_sweep() */
-Datum
-vouch_sql_track_sweep(PG_FUNCTION_ARGS)
+void
+vouch_tracked_sweep(void)
 {
 	Datum		none = ObjectIdGetDatum(InvalidOid);
 
-	SPI_connect();
 	(void) vouch_stmt_run(&drop_tracked, &none, NULL);
-	SPI_finish();
-	PG_RETURN_VOID();
 }
 
 /* vouch_data.phase_changed(): the trigger of vouch_data.phase, for those who keep what a phase asks of items */

@@ -10,6 +10,14 @@ use VouchTest;
 my $node = vouch_node('main', shared_preload_libraries => '');
 $node->start;
 vouch_database($node, 'app');
+# Each in a session of its own, in which nothing has loaded the library yet.
+foreach my $command ('CREATE TABLE public.fresh (i int)', 'ALTER TABLE public.fresh ADD j int', 'CREATE TEMP TABLE fresh (i int)',
+	'DROP TABLE public.fresh')
+{
+	my ($status, $out, $err) = $node->psql('app', $command);
+	is("$status $err", '0 ', "$command in a fresh session");
+}
+
 $node->safe_psql('app', 'CREATE ROLE bob LOGIN; GRANT vouch_user TO bob');
 
 like($node->safe_psql('app', 'SELECT component, state, hint FROM vouch.status()'),

@@ -1,0 +1,112 @@
+-- Tracked tables and DDL: no way around the triggers, and no way to stand in the way of others.
+\set SHOW_CONTEXT never
+CREATE ROLE regress_vouch_l_tess LOGIN IN ROLE vouch_user;
+CREATE ROLE regress_vouch_l_olga LOGIN IN ROLE vouch_user;
+CREATE ROLE regress_vouch_l_zed LOGIN;		-- has nothing to do with any of it
+SELECT count(vouch.grant_role(a, r)) FROM (VALUES ('regress_vouch_l_tess', 'tester'), ('regress_vouch_l_olga', 'report_owner')) AS v(a, r);
+CREATE SCHEMA ddl;
+GRANT USAGE, CREATE ON SCHEMA ddl TO regress_vouch_l_tess, regress_vouch_l_zed;
+CREATE FOREIGN DATA WRAPPER regress_vouch_nothing;
+CREATE SERVER regress_vouch_nowhere FOREIGN DATA WRAPPER regress_vouch_nothing;
+GRANT USAGE ON FOREIGN SERVER regress_vouch_nowhere TO regress_vouch_l_tess;
+SET search_path = ddl, public;
+
+SET SESSION AUTHORIZATION regress_vouch_l_tess;
+CREATE TABLE limits (attribute_id text PRIMARY KEY, amount numeric, in_scope boolean DEFAULT true);
+INSERT INTO limits VALUES ('A', 1), ('B', 2);
+SELECT vouch.track_table('limits', 'Scoping', subject => 'ddl-limits') AS v1 \gset
+CREATE TABLE parts (attribute_id text PRIMARY KEY, amount numeric, in_scope boolean DEFAULT true) PARTITION BY LIST (attribute_id);
+CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('A');
+SELECT vouch.track_table('parts', 'Scoping', subject => 'ddl-parts') IS NULL AS no_rows_yet;
+
+-- Tables that inherit are refused, whatever makes them, with settings of a dump, too ...
+CREATE TABLE heir () INHERITS (limits);
+\echo :LAST_ERROR_SQLSTATE
+SET check_function_bodies = off;
+SET row_security = off;
+CREATE TABLE heir () INHERITS (limits);
+RESET check_function_bodies;
+RESET row_security;
+CREATE TABLE heir (attribute_id text NOT NULL, amount numeric, in_scope boolean DEFAULT true);
+ALTER TABLE heir INHERIT limits;
+ALTER TABLE limits INHERIT heir;
+CREATE FOREIGN TABLE heir_f () INHERITS (limits) SERVER regress_vouch_nowhere;
+CREATE FOREIGN TABLE heir_f (attribute_id text NOT NULL, amount numeric, in_scope boolean DEFAULT true) SERVER regress_vouch_nowhere;
+ALTER FOREIGN TABLE heir_f INHERIT limits;
+DROP FOREIGN TABLE heir_f;
+-- ... and so is a partition that is elsewhere.
+ALTER TABLE parts DROP CONSTRAINT parts_pkey;
+CREATE FOREIGN TABLE parts_f PARTITION OF parts FOR VALUES IN ('F') SERVER regress_vouch_nowhere;
+\echo :LAST_ERROR_SQLSTATE
+CREATE FOREIGN TABLE parts_f (attribute_id text NOT NULL, amount numeric, in_scope boolean DEFAULT true) SERVER regress_vouch_nowhere;
+ALTER TABLE parts ATTACH PARTITION parts_f FOR VALUES IN ('F');
+DROP FOREIGN TABLE parts_f;
+ALTER TABLE parts ADD PRIMARY KEY (attribute_id);
+
+-- A partition gets the triggers, with settings of a dump, in a schema made with it, or with partitions of its own.
+SET check_function_bodies = off;
+SET row_security = off;
+CREATE TABLE parts_x PARTITION OF parts FOR VALUES IN ('X');
+INSERT INTO parts_x VALUES ('X', 1);
+RESET check_function_bodies;
+RESET row_security;
+RESET SESSION AUTHORIZATION;
+CREATE SCHEMA ddl_more CREATE TABLE parts_y PARTITION OF ddl.parts FOR VALUES IN ('Y');
+CREATE TABLE many (attribute_id text NOT NULL, amount numeric, in_scope boolean DEFAULT true) PARTITION BY LIST (attribute_id);
+CREATE TABLE many_1 PARTITION OF many FOR VALUES IN ('M');
+ALTER TABLE parts ATTACH PARTITION many FOR VALUES IN ('M', 'N');
+INSERT INTO ddl_more.parts_y VALUES ('Y', 2);
+INSERT INTO many_1 VALUES ('M', 3);
+SELECT item_key, payload -> 'amount' AS amount FROM vouch.tracked_tables t, vouch.version_items(t.version_id) WHERE t.source = 'parts'::regclass ORDER BY 1;
+DROP SCHEMA ddl_more CASCADE;
+
+-- A tracked table is no partition of another, whose writes its triggers would not see.
+SET SESSION AUTHORIZATION regress_vouch_l_tess;
+SELECT r ->> 'state' AS state FROM vouch.submit_version(:'v1') r;
+CREATE TABLE around (attribute_id text NOT NULL, amount numeric, in_scope boolean DEFAULT true) PARTITION BY LIST (attribute_id);
+ALTER TABLE around ATTACH PARTITION limits DEFAULT;
+\echo :LAST_ERROR_SQLSTATE
+UPDATE around SET in_scope = false;
+SELECT * FROM limits ORDER BY attribute_id;
+
+-- What is wrong with one table is nobody else's matter: here its owner, as if restoring a dump, made what is refused.
+SET check_function_bodies = off;
+SET row_security = off;
+SELECT set_config('search_path', '', false);
+CREATE TABLE ddl.heir2 () INHERITS (ddl.limits);
+RESET check_function_bodies;
+RESET row_security;
+SET search_path = ddl, public;
+SET SESSION AUTHORIZATION regress_vouch_l_zed;
+CREATE TABLE unrelated (i int);
+ALTER TABLE unrelated ADD j int;
+CREATE TEMP TABLE unrelated_temp (i int);
+SET SESSION AUTHORIZATION regress_vouch_l_tess;
+ALTER TABLE limits ADD note text;
+ALTER TABLE heir2 NO INHERIT limits;
+ALTER TABLE limits ADD note text;
+SET SESSION AUTHORIZATION regress_vouch_l_zed;
+DROP TABLE unrelated;
+
+-- Whatever drops a table, its configuration goes, and its versions stay.
+SET SESSION AUTHORIZATION regress_vouch_l_tess;
+CREATE TYPE kind AS (attribute_id text, amount int, in_scope boolean);
+CREATE TABLE typed OF kind (PRIMARY KEY (attribute_id));
+INSERT INTO typed VALUES ('T', 1, true);
+SELECT vouch.track_table('typed', 'Scoping', subject => 'ddl-typed') IS NOT NULL AS tracked;
+DROP TYPE kind CASCADE;
+SELECT count(*) AS tracked FROM vouch_data.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation WHERE c.oid IS NULL;
+SELECT items FROM vouch.version_history('Scoping', subject => 'ddl-typed');
+
+SELECT vouch.withdraw_version(:'v1', 'done');
+RESET SESSION AUTHORIZATION;
+SELECT bool_and(ok) AS ok FROM vouch.verify('ddl-limits');
+SELECT bool_and(ok) AS ok FROM vouch.verify('ddl-parts');
+SET client_min_messages = warning;
+SELECT vouch.untrack_table('limits'), vouch.untrack_table('parts');
+DROP SCHEMA ddl CASCADE;
+DROP FOREIGN DATA WRAPPER regress_vouch_nothing CASCADE;
+SELECT count(vouch.revoke_role(actor, role, scope)) FROM vouch_data.role_grant
+WHERE actor LIKE 'regress\_vouch\_l\_%' AND revoked_at IS NULL;
+DROP OWNED BY regress_vouch_l_tess, regress_vouch_l_olga, regress_vouch_l_zed;
+DROP ROLE regress_vouch_l_tess, regress_vouch_l_olga, regress_vouch_l_zed;
