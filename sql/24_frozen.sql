@@ -65,7 +65,9 @@ RESET session_replication_role;
 -- Our own code opens the way for one statement at a time: after a failure in it the way is closed again.
 CREATE FUNCTION public.sabotage() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'sabotage'; END $$;
+SET vouch.restoring = on;
 CREATE TRIGGER sabotage BEFORE INSERT ON vouch_data.item_body FOR EACH ROW EXECUTE FUNCTION public.sabotage();
+RESET vouch.restoring;
 SELECT vouch.create_version('Scoping', 24, 2, '[{"attribute_id": "a", "in_scope": true}]');
 DELETE FROM vouch_data.decision;
 DO $$
@@ -77,6 +79,21 @@ END $$;
 DROP TRIGGER sabotage ON vouch_data.item_body;
 DROP FUNCTION public.sabotage();
 SELECT count(*) AS half_made FROM vouch.version_history('Scoping', 24, 2);
+
+-- And it opens it to no trigger of anybody's, should there be one, nor what that writes.
+CREATE FUNCTION public.evil() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN UPDATE vouch_data.operation SET actor = 'mallory'; RETURN NULL; END $$;
+CREATE TRIGGER evil AFTER INSERT ON vouch_data.item FOR EACH STATEMENT EXECUTE FUNCTION public.evil();
+\echo :LAST_ERROR_SQLSTATE
+SET vouch.restoring = on;
+CREATE TRIGGER evil AFTER INSERT ON vouch_data.item FOR EACH STATEMENT EXECUTE FUNCTION public.evil();
+RESET vouch.restoring;
+SELECT vouch.create_version('Scoping', 24, 2, '[{"attribute_id": "a", "in_scope": true}]');
+\echo :LAST_ERROR_SQLSTATE
+SELECT ok, first_bad, detail FROM vouch.verify() WHERE check_name = 'guards';
+DROP TRIGGER evil ON vouch_data.item;
+DROP FUNCTION public.evil();
+SELECT ok, first_bad, detail FROM vouch.verify() WHERE check_name = 'guards';
 
 -- A dump is restored with vouch.restoring, which only a superuser may set.
 SET SESSION AUTHORIZATION regress_vouch_f_olga;

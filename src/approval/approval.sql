@@ -373,6 +373,9 @@ BEGIN
 			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard(''append-only'')', t);
 		EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER guard', t);
 	END LOOP;
+	CREATE TRIGGER guard_row BEFORE UPDATE OR DELETE ON vouch_data.signature
+		FOR EACH ROW EXECUTE FUNCTION vouch_data.guard('append-only');
+	ALTER TABLE vouch_data.signature ENABLE ALWAYS TRIGGER guard_row;
 	-- These are ended, never deleted, by the functions below.
 	FOREACH t IN ARRAY ARRAY['role_grant', 'delegation'] LOOP
 		EXECUTE format('CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.%I
@@ -384,15 +387,7 @@ $$;
 
 -- A version is withdrawn by the folder below; its request goes with it.
 CREATE FUNCTION vouch_data.withdraw_request() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	UPDATE vouch_data.approval_request r
-	SET state = 'withdrawn', closed_by = NEW.closed_by, closed_at = NEW.closed_at
-	WHERE r.bucket = NEW.bucket AND r.artifact_no = NEW.artifact_no AND r.version_no = NEW.version_no
-		AND r.state = 'open';
-	RETURN NULL;
-END
-$$;
+LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_withdraw_request';
 COMMENT ON FUNCTION vouch_data.withdraw_request() IS
 'Trigger: closes the request of a version that is withdrawn (rule A060)';
 CREATE TRIGGER withdraw_request AFTER UPDATE OF state ON vouch_data.version

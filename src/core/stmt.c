@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -29,7 +30,7 @@
 
 static Oid	owner_id = InvalidOid;
 static bool callback_registered = false;
-static bool in_guarded = false;
+static int	guarded_depth = -1;		/* how many triggers we were in when a guarded statement began; -1: none runs */
 static int64 expected_rows = 0;
 
 static void
@@ -111,10 +112,20 @@ vouch_owner_end(VouchOwnerSection *section)
 	SetUserIdAndSecContext(section->userid, section->sec_context);
 }
 
+static int
+trigger_depth(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	return DatumGetInt32(pg_trigger_depth(fcinfo));
+}
+
+/* What a trigger of the guarded statement runs is not the guarded statement: its triggers are deeper. */
 bool
 vouch_stmt_in_guarded(void)
 {
-	return in_guarded;
+	return guarded_depth >= 0 && trigger_depth() == guarded_depth + 1;
 }
 
 void
@@ -141,7 +152,8 @@ prepare(VouchStmt *stmt, VouchOwnerSection *section)
 	bool		steered = stmt->indexed || stmt->hashed;
 	SPIPlanPtr	plan;
 
-	if (stmt->plan != NULL && steered && expected_rows / MUCH_SMALLER > stmt->planned_for)
+	/* the plan of one that a trigger has us run again while it runs is needed further up */
+	if (stmt->plan != NULL && steered && stmt->in_use == 0 && expected_rows / MUCH_SMALLER > stmt->planned_for)
 	{
 		SPI_freeplan(stmt->plan);
 		stmt->plan = NULL;
@@ -167,65 +179,59 @@ prepare(VouchStmt *stmt, VouchOwnerSection *section)
 	stmt->planned_for = expected_rows;
 }
 
-uint64
-vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
+/*
+ * Runs a statement; options, if any, are all that counts besides.  A trigger
+ * of it may run it again, and an error may end it: what it has set is as
+ * before afterwards.
+ */
+static uint64
+execute(VouchStmt *stmt, Datum *args, const char *nulls, Snapshot snapshot,
+		bool read_only, long max, const SPIExecuteOptions *options)
 {
 	VouchOwnerSection section;
-	int			rc;
+	int			outer = guarded_depth;
+	int			rc = 0;
 
 	vouch_owner_begin(&section);
 	prepare(stmt, &section);
-	if (stmt->guarded)
+	stmt->in_use++;
+	PG_TRY();
 	{
-		bool		outer = in_guarded;
-
-		PG_TRY();
-		{
-			in_guarded = true;
-			rc = SPI_execute_plan(stmt->plan, args, nulls, false, max);
-		}
-		PG_FINALLY();
-		{
-			in_guarded = outer;
-		}
-		PG_END_TRY();
+		if (stmt->guarded)
+			guarded_depth = trigger_depth();
+		rc = options != NULL ? SPI_execute_plan_extended(stmt->plan, options) :
+			snapshot != InvalidSnapshot ?
+			SPI_execute_snapshot(stmt->plan, args, nulls, snapshot, InvalidSnapshot, read_only, false, max) :
+			SPI_execute_plan(stmt->plan, args, nulls, read_only, max);
 	}
-	else
-		rc = SPI_execute_plan(stmt->plan, args, nulls, false, max);
+	PG_FINALLY();
+	{
+		guarded_depth = outer;
+		stmt->in_use--;
+	}
+	PG_END_TRY();
 	if (rc != stmt->expect)
 		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
 	vouch_owner_end(&section);
 	return SPI_processed;
+}
+
+uint64
+vouch_stmt_run_max(VouchStmt *stmt, Datum *args, const char *nulls, long max)
+{
+	return execute(stmt, args, nulls, InvalidSnapshot, false, max, NULL);
 }
 
 uint64
 vouch_stmt_run_latest(VouchStmt *stmt, Datum *args, const char *nulls)
 {
-	VouchOwnerSection section;
-	int			rc;
-
-	vouch_owner_begin(&section);
-	prepare(stmt, &section);
-	rc = SPI_execute_snapshot(stmt->plan, args, nulls, GetLatestSnapshot(), InvalidSnapshot, false, false, 0);
-	if (rc != stmt->expect)
-		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
-	vouch_owner_end(&section);
-	return SPI_processed;
+	return execute(stmt, args, nulls, GetLatestSnapshot(), false, 0, NULL);
 }
 
 uint64
 vouch_stmt_run_stable(VouchStmt *stmt, Datum *args, const char *nulls)
 {
-	VouchOwnerSection section;
-	int			rc;
-
-	vouch_owner_begin(&section);
-	prepare(stmt, &section);
-	rc = SPI_execute_plan(stmt->plan, args, nulls, true, 0);
-	if (rc != stmt->expect)
-		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
-	vouch_owner_end(&section);
-	return SPI_processed;
+	return execute(stmt, args, nulls, InvalidSnapshot, true, 0, NULL);
 }
 
 /* Hands rows over as they come. */
@@ -262,10 +268,8 @@ uint64
 vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
 				VouchRowCallback callback, void *arg)
 {
-	VouchOwnerSection section;
 	RowReceiver receiver = {0};
 	SPIExecuteOptions options = {0};
-	int			rc;
 
 	receiver.pub.receiveSlot = receive_row;
 	receiver.pub.rStartup = receive_startup;
@@ -289,13 +293,7 @@ vouch_stmt_scan(VouchStmt *stmt, Datum *args, const char *nulls, bool fresh,
 		param->ptype = stmt->args[i];
 	}
 
-	vouch_owner_begin(&section);
-	prepare(stmt, &section);
-	rc = SPI_execute_plan_extended(stmt->plan, &options);
-	if (rc != stmt->expect)
-		elog(ERROR, "\"%s\" returned %s", stmt->text, SPI_result_code_string(rc));
-	vouch_owner_end(&section);
-	return SPI_processed;
+	return execute(stmt, NULL, NULL, InvalidSnapshot, options.read_only, 0, &options);
 }
 
 static void

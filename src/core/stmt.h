@@ -42,6 +42,7 @@ typedef struct VouchStmt
 	bool		hashed;			/* reads all rows of something: hash joins */
 	bool		guarded;		/* writes a table behind vouch_data.guard() */
 	int64		planned_for;	/* private to stmt.c */
+	int			in_use;			/* private to stmt.c: how often it runs right now */
 } VouchStmt;
 
 /*
@@ -51,8 +52,9 @@ typedef struct VouchStmt
 extern void vouch_stmt_expect_rows(int64 rows);
 
 /*
- * True while a guarded statement runs: what vouch_data.guard(), the trigger on
- * tables that only our code may write, asks.
+ * True in a trigger that a guarded statement itself has fired: what
+ * vouch_data.guard(), the trigger on tables that only our code may write, asks.
+ * False in what such a trigger has run in turn.
  */
 extern bool vouch_stmt_in_guarded(void);
 

@@ -155,10 +155,12 @@ CREATE TRIGGER keep_phase BEFORE UPDATE OF phase OR DELETE ON vouch_data.phase
 CREATE FUNCTION vouch_data.guard_ddl() RETURNS event_trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_guard_ddl';
 COMMENT ON FUNCTION vouch_data.guard_ddl() IS
-'Event trigger: refuses (VO301) to drop, disable, rename or replace triggers, rules, columns and functions of Vouch''s schemas, whoever tries, but not extension scripts or with vouch.restoring; and warns before DROP EXTENSION vouch of what goes with it';
+'Event trigger: refuses (VO301) to drop, disable, rename, move or replace tables, triggers, rules, columns, views, types, functions and schemas of Vouch''s, to put triggers, rules, policies, partitions or heirs on its tables, and to put these below another, whoever tries, but not extension scripts or with vouch.restoring; and warns before DROP EXTENSION vouch of what goes with it';
 CREATE EVENT TRIGGER vouch_guard ON ddl_command_start
-	WHEN TAG IN ('ALTER TABLE', 'ALTER TRIGGER', 'DROP TRIGGER', 'CREATE TRIGGER', 'CREATE RULE', 'ALTER RULE', 'DROP RULE',
-		'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER EXTENSION', 'DROP EXTENSION')
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER SCHEMA',
+		'ALTER TRIGGER', 'DROP TRIGGER', 'CREATE TRIGGER', 'CREATE RULE', 'ALTER RULE', 'DROP RULE', 'CREATE POLICY',
+		'CREATE INDEX', 'ALTER INDEX', 'CREATE VIEW', 'ALTER VIEW', 'ALTER SEQUENCE', 'ALTER MATERIALIZED VIEW', 'ALTER TYPE', 'ALTER DOMAIN',
+		'CREATE FUNCTION', 'CREATE PROCEDURE', 'ALTER FUNCTION', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'ALTER AGGREGATE', 'ALTER EXTENSION', 'DROP EXTENSION')
 	EXECUTE FUNCTION vouch_data.guard_ddl();
 ALTER EVENT TRIGGER vouch_guard ENABLE ALWAYS;
 
@@ -171,30 +173,73 @@ DECLARE
 	bad record;
 BEGIN
 	WITH wanted AS (
-		SELECT t.name AS table_name, 'guard' AS trigger_name, 'guard' AS function_name, 62 AS type
+		SELECT t.name AS table_name, 'guard' AS trigger_name, 'guard' AS function_name, 62 AS type, true AS always
 		FROM (SELECT r.table_name FROM vouch_data.recorded_tables() r
-			UNION SELECT unnest('{operation,block,artifact,version,item_body,item,decision,version_stat,version_contributor,approval_request,signature,reminder}'::text[])) AS t(name)
+			UNION SELECT unnest('{operation,block,artifact,version,item_body,item,decision,version_stat,version_contributor,approval_request,signature,reminder,tracked_table}'::text[])) AS t(name)
 		UNION ALL
-		SELECT r.table_name, 'record_' || v.verb, 'record_change', v.type
-		FROM vouch_data.recorded_tables() r, (VALUES ('insert', 4), ('update', 16), ('delete', 8)) AS v(verb, type) WHERE r.operations IS NOT NULL),
+		SELECT r.table_name, 'record_' || v.verb, 'record_change', v.type, true
+		FROM vouch_data.recorded_tables() r, (VALUES ('insert', 4), ('update', 16), ('delete', 8)) AS v(verb, type) WHERE r.operations IS NOT NULL
+		UNION ALL
+		VALUES ('operation', 'guard_row', 'guard', 27, true), ('block', 'guard_row', 'guard', 27, true), ('signature', 'guard_row', 'guard', 27, true),
+			('version', 'withdraw_request', 'withdraw_request', 17, true), ('version', 'check_maker', 'check_maker', 5, false),
+			('version', 'check_order', 'check_order', 17, false), ('nudge', 'signal_arrives', 'signal_arrives', 5, false),
+			('phase', 'changed', 'phase_changed', 60, true), ('phase', 'keep_phase', 'keep_phase', 27, false)),
 	found AS (
-		SELECT w.table_name, w.trigger_name, g.tgenabled, coalesce(g.tgfoid = format('vouch_data.%I()', w.function_name)::regprocedure
+		SELECT w.table_name, w.trigger_name, w.always, g.tgenabled, coalesce(g.tgfoid = format('vouch_data.%I()', w.function_name)::regprocedure
 			AND g.tgtype = w.type, false) AS same
-		FROM wanted w LEFT JOIN pg_trigger g ON g.tgrelid = to_regclass('vouch_data.' || w.table_name) AND g.tgname = w.trigger_name)
+		FROM wanted w LEFT JOIN pg_trigger g ON g.tgrelid = to_regclass('vouch_data.' || w.table_name) AND g.tgname = w.trigger_name),
+	ours AS (
+		SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'vouch'
+		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'),
+	relations AS (
+		SELECT c.oid, c.relname, c.relkind, c.relrowsecurity FROM ours o JOIN pg_class c ON o.classid = 'pg_class'::regclass AND c.oid = o.objid)
 	SELECT count(*) OVER () AS n, x.* INTO bad FROM (
 		SELECT format('table %s', f.table_name) AS what, CASE WHEN f.tgenabled IS NULL THEN format('Its trigger %s is not there.', f.trigger_name)
 			WHEN NOT f.same THEN format('Its trigger %s is not the one that the extension made.', f.trigger_name)
-			WHEN f.tgenabled <> 'A' THEN format('Its trigger %s is not enabled always.', f.trigger_name) END AS why
+			WHEN f.tgenabled <> 'A' AND f.always THEN format('Its trigger %s is not enabled always.', f.trigger_name)
+			WHEN f.tgenabled NOT IN ('A', 'O') THEN format('Its trigger %s is not enabled.', f.trigger_name) END AS why
 		FROM found f
 		UNION ALL
-		SELECT 'event trigger vouch_guard', CASE WHEN e.evtname IS NULL THEN 'It is not there.'
-			WHEN e.evtenabled <> 'A' OR e.evtfoid <> 'vouch_data.guard_ddl()'::regprocedure THEN 'It is not enabled always, or not the one that the extension made.' END
-		FROM (VALUES (1)) AS one LEFT JOIN pg_event_trigger e ON e.evtname = 'vouch_guard') AS x
+		SELECT format('event trigger %s', w.name), CASE WHEN e.evtname IS NULL THEN 'It is not there.'
+			WHEN e.evtenabled <> 'A' OR e.evtfoid <> w.function OR e.evtevent <> w.event THEN 'It is not enabled always, or not the one that the extension made.' END
+		FROM (VALUES ('vouch_guard', 'vouch_data.guard_ddl()'::regprocedure, 'ddl_command_start'),
+			('vouch_track_ddl', 'vouch_data.track_ddl()', 'ddl_command_end'), ('vouch_track_drop', 'vouch_data.track_drop()', 'sql_drop')) AS w(name, function, event)
+		LEFT JOIN pg_event_trigger e ON e.evtname = w.name
+		UNION ALL
+		-- what writes a table without its guard, or runs where only Vouch's own statements should
+		SELECT format('table %s', r.relname), CASE WHEN h.inhrelid = r.oid THEN format('It is below %s, and writes to that do not fire its triggers.', h.inhparent::regclass)
+			ELSE format('It shows the rows of %s, which is below it.', h.inhrelid::regclass) END
+		FROM relations r JOIN pg_inherits h ON r.oid IN (h.inhrelid, h.inhparent)
+		UNION ALL
+		SELECT format('table %s', r.relname), format('Its trigger %s is not Vouch''s.', g.tgname)
+		FROM relations r JOIN pg_trigger g ON g.tgrelid = r.oid AND NOT g.tgisinternal
+		WHERE NOT EXISTS (SELECT FROM ours o WHERE o.classid = 'pg_proc'::regclass AND o.objid = g.tgfoid)
+		UNION ALL
+		SELECT format('table %s', r.relname), 'It has rules.'
+		FROM relations r WHERE r.relkind <> 'v' AND EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = r.oid)
+		UNION ALL
+		SELECT format('table %s', r.relname), 'It has policies, which hide rows from those who read.'
+		FROM relations r WHERE r.relrowsecurity OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = r.oid)
+		UNION ALL
+		SELECT format('table %s', r.relname), format('Its index %s runs functions that are neither PostgreSQL''s nor an extension''s.', i.indexrelid::regclass)
+		FROM relations r JOIN pg_index i ON i.indrelid = r.oid
+		WHERE EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+			AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass)
+			AND NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = d.refclassid AND m.objid = d.refobjid AND m.deptype = 'e'))
+		UNION ALL
+		SELECT format('table %s', k.part), CASE WHEN g.tgenabled IS NULL THEN format('It is tracked, and its trigger %s is not there.', k.name)
+			WHEN g.tgfoid <> 'vouch_data.track_change()'::regprocedure THEN format('It is tracked, and its trigger %s is not the one that the extension made.', k.name)
+			WHEN g.tgenabled <> 'A' THEN format('It is tracked, and its trigger %s is not enabled always.', k.name) END
+		FROM (SELECT p.part, v.name FROM (SELECT t.relation AS part FROM vouch_data.tracked_table t
+					UNION SELECT p.relid FROM vouch_data.tracked_table t, pg_partition_tree(t.relation) p) AS p
+				JOIN pg_class c ON c.oid = p.part AND c.relkind IN ('r', 'p'),
+				unnest('{vouch_track_before,vouch_track_insert,vouch_track_update,vouch_track_delete,vouch_track_truncate}'::text[]) AS v(name)) AS k
+		LEFT JOIN pg_trigger g ON g.tgrelid = k.part AND g.tgname = k.name) AS x
 	ORDER BY x.why IS NULL, x.what LIMIT 1;
 	RETURN NEXT ROW('guards', '', '', '', bad.why IS NULL, bad.n, CASE WHEN bad.why IS NOT NULL THEN bad.what END, bad.why)::vouch.verification;
 END
 $$;
-COMMENT ON FUNCTION vouch_data.check_guards() IS 'The row of vouch.verify() that is about triggers';
+COMMENT ON FUNCTION vouch_data.check_guards() IS 'The row of vouch.verify() that is about triggers, event triggers, and what gets around them';
 
 CREATE FUNCTION vouch_data.check_records(subject text) RETURNS SETOF vouch.verification
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -264,7 +309,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.verify(text, text) IS
-'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check. Levels, each with the checks of those before: blocks, log (to operations), content (to payloads), everything. First, when there is no subject or the level is blocks, one row for the blocks (of everything, or those with the subject''s operations: each gives its hash, they are a chain and cover all transactions, the stored leaves give their roots); then one for all: artifacts (no row belongs to an artifact that is gone; checked with the bucket of the subject). operations (the log''s content gives its hashes, and these a chain), states (each version is there, in the state that the log led it to, and its row says what its operations say), payloads (each gives its hash, unless an operation redacted it: detail then says so), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another, and the log says who put them there), verdicts (they are those that the log''s decisions gave), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log), records (each row of a phase without versions, and of roles, delegations and policies, is as the operation that wrote it last left it, and none is gone), guards (with no subject: the triggers that keep others from writing are all there and enabled; from level log on). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
+'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check. Levels, each with the checks of those before: blocks, log (to operations), content (to payloads), everything. First, when there is no subject or the level is blocks, one row for the blocks (of everything, or those with the subject''s operations: each gives its hash, they are a chain and cover all transactions, the stored leaves give their roots); then one for all: artifacts (no row belongs to an artifact that is gone; checked with the bucket of the subject). operations (the log''s content gives its hashes, and these a chain), states (each version is there, in the state that the log led it to, and its row says what its operations say), payloads (each gives its hash, unless an operation redacted it: detail then says so), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another, and the log says who put them there), verdicts (they are those that the log''s decisions gave), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log), records (each row of a phase without versions, and of roles, delegations and policies, is as the operation that wrote it last left it, and none is gone), guards (with no subject: the triggers and event triggers that keep others from writing, and those of tracked tables, are all there and enabled, and nothing leads around them: a table above or below one of Vouch''s, a trigger, rule, policy or index of somebody else''s on it; from level log on). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
 
 GRANT EXECUTE ON FUNCTION vouch.verify(text, text), vouch_data.check_guards(), vouch_data.check_records(text), vouch_data.recorded_tables(),
 	vouch_data.record_of(anyelement), vouch_data.record_digest(anyelement), vouch_data.record_query(text, text[], text, text), vouch_data.records(text, text[], text, int, text, text) TO vouch_reader;

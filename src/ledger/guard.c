@@ -51,8 +51,17 @@ in_own_function(void)
 	return InLocalUserIdChange() && GetUserId() == vouch_owner_id();
 }
 
+/* What a trigger returns that changes nothing: NULL for a statement, for a row what is to be written. */
+static Datum
+let_through(const TriggerData *data)
+{
+	return PointerGetDatum(!TRIGGER_FIRED_FOR_ROW(data->tg_event) ? NULL :
+						   TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple);
+}
+
 /*
- * vouch_data.guard(), a statement trigger.  Its argument: none: what our C
+ * vouch_data.guard(), a trigger of statements, and of rows where these are never
+ * changed: those fire also when a statement comes by way of another table.  Its argument: none: what our C
  * writes; append-only: what it only adds to; recorded: what our functions in
  * PL/pgSQL add and update; added: what they only add to; configured: what they
  * may also delete.
@@ -70,7 +79,7 @@ vouch_sql_guard(PG_FUNCTION_ARGS)
 		elog(ERROR, "vouch_data.guard() was not called as a trigger");
 	if (vouch_stmt_in_guarded() || creating_extension ||
 		vouch_in_restore(TRIGGER_FIRED_BY_INSERT(data->tg_event)))
-		return PointerGetDatum(NULL);
+		return let_through(data);
 	kind = data->tg_trigger->tgnargs > 0 ? data->tg_trigger->tgargs[0] : "";
 	may = TRIGGER_FIRED_BY_INSERT(data->tg_event) ?
 		strcmp(kind, "recorded") == 0 || strcmp(kind, "added") == 0 || strcmp(kind, "configured") == 0 :
@@ -78,7 +87,7 @@ vouch_sql_guard(PG_FUNCTION_ARGS)
 		strcmp(kind, "recorded") == 0 || strcmp(kind, "configured") == 0 :
 		TRIGGER_FIRED_BY_DELETE(data->tg_event) && strcmp(kind, "configured") == 0;
 	if (may && in_own_function())
-		return PointerGetDatum(NULL);
+		return let_through(data);
 
 	table = RelationGetRelationName(data->tg_relation);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))

@@ -9,8 +9,15 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/transam.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
@@ -19,7 +26,11 @@
 #include "core/guc.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_func.h"
+#include "parser/parse_type.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -32,18 +43,27 @@ static VouchStmt count_evidence = {
 	SPI_OK_SELECT, 0, {0}
 };
 
+/* Is it a member of the extension, whatever it is called and wherever it is? */
 static bool
-is_ours(const char *schema)
+is_ours(Oid class, Oid id)
 {
-	return schema != NULL && (strcmp(schema, "vouch_data") == 0 || strcmp(schema, "vouch") == 0);
+	Oid			extension = OidIsValid(id) ? getExtensionOfObject(class, id) : InvalidOid;
+
+	return OidIsValid(extension) && extension == get_extension_oid(EXTENSION, true);
 }
 
 static bool
-is_our_relation(RangeVar *relation)
+is_our_relation_id(Oid id)
 {
-	Oid			id = relation == NULL ? InvalidOid : RangeVarGetRelid(relation, NoLock, true);
+	/* of a composite type the type is the member */
+	return is_ours(RelationRelationId, id) ||
+		(OidIsValid(id) && get_rel_relkind(id) == RELKIND_COMPOSITE_TYPE && is_ours(TypeRelationId, get_rel_type_id(id)));
+}
 
-	return OidIsValid(id) && is_ours(get_namespace_name(get_rel_namespace(id)));
+static bool
+is_our_relation(const RangeVar *relation)
+{
+	return relation != NULL && is_our_relation_id(RangeVarGetRelid(relation, NoLock, true));
 }
 
 /* The relation that an object is on, of what names it: the last is the object's own. */
@@ -54,7 +74,7 @@ owner_of(List *names)
 		makeRangeVarFromNameList(list_truncate(list_copy(names), list_length(names) - 1));
 }
 
-/* Anybody may put a trigger of their own on a table of ours, and take it away. */
+/* Anybody may take a trigger of their own away, which was put there while nothing watched. */
 static bool
 is_our_trigger(RangeVar *relation, const char *name)
 {
@@ -69,22 +89,63 @@ is_our_trigger(RangeVar *relation, const char *name)
 	for (int i = 0; OidIsValid(id) && rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
-		Oid			schema = get_func_namespace(trigger->tgfoid);
 
 		if (trigger->tgoid == id)
-			ours = schema == PG_CATALOG_NAMESPACE || is_ours(get_namespace_name(schema));
+			ours = trigger->tgisinternal || is_ours(ProcedureRelationId, trigger->tgfoid);
 	}
 	table_close(rel, AccessShareLock);
 	return ours;
 }
 
+/* A dump makes the schemas before the extension, and then they are no members. */
+static bool
+is_our_schema(const char *name)
+{
+	return name != NULL && (strcmp(name, "vouch_data") == 0 || strcmp(name, "vouch") == 0 ||
+							is_ours(NamespaceRelationId, get_namespace_oid(name, true)));
+}
+
 /* Is it the name of a function in one of our schemas?  Unqualified: where it would be made. */
 static bool
-is_our_function(List *names)
+makes_our_function(List *names)
 {
 	char	   *name;
 
-	return is_ours(get_namespace_name(QualifiedNameGetCreationNamespace(names, &name)));
+	return is_our_schema(get_namespace_name(QualifiedNameGetCreationNamespace(names, &name)));
+}
+
+static bool
+is_our_function(ObjectType type, ObjectWithArgs *function)
+{
+	return is_ours(ProcedureRelationId, LookupFuncWithArgs(type, function, true));
+}
+
+static bool
+is_our_type(List *names)
+{
+	return is_ours(TypeRelationId, LookupTypeNameOid(NULL, makeTypeNameFromNameList(names), true));
+}
+
+/* The name of the object that a statement renames or moves, if it is ours. */
+static const char *
+our_object(ObjectType type, RangeVar *relation, Node *object)
+{
+	switch (type)
+	{
+		case OBJECT_FUNCTION:
+		case OBJECT_PROCEDURE:
+		case OBJECT_ROUTINE:
+		case OBJECT_AGGREGATE:
+			return is_our_function(type, castNode(ObjectWithArgs, object)) ?
+				strVal(llast(castNode(ObjectWithArgs, object)->objname)) : NULL;
+		case OBJECT_TYPE:
+		case OBJECT_DOMAIN:
+			return is_our_type(castNode(List, object)) ? strVal(llast(castNode(List, object))) : NULL;
+		case OBJECT_DOMCONSTRAINT:
+			return NULL;
+		default:
+			return is_our_relation(relation) ? relation->relname : NULL;
+	}
 }
 
 /* What an administrator may do to a table of ours: none of it touches what it holds or guards. */
@@ -115,84 +176,191 @@ is_harmless(AlterTableType type)
 	}
 }
 
-/* What the command would take away from us; NULL: nothing. */
+/*
+ * Writes to a table reach its partitions and heirs without their statement
+ * triggers, and reads of it find what these hold: none of ours is either.
+ */
+static const char *
+our_parent_or_child(Node *node)
+{
+	ListCell   *cell;
+
+	if (IsA(node, AlterTableStmt))
+		foreach(cell, ((AlterTableStmt *) node)->cmds)
+		{
+			AlterTableCmd *cmd = lfirst_node(AlterTableCmd, cell);
+			RangeVar   *other = cmd->subtype == AT_AttachPartition ? castNode(PartitionCmd, cmd->def)->name :
+				cmd->subtype == AT_AddInherit ? castNode(RangeVar, cmd->def) : NULL;
+
+			if (is_our_relation(other))
+				return other->relname;
+		}
+	else
+		foreach(cell, ((CreateStmt *) node)->inhRelations)
+			if (is_our_relation(lfirst_node(RangeVar, cell)))
+				return lfirst_node(RangeVar, cell)->relname;
+	return NULL;
+}
+
+/* An index may compute nothing that is not built in or an extension's: that would run where our statements write. */
+static bool
+runs_foreign_code(IndexStmt *index)
+{
+	ListCell   *cell;
+
+	if (index->whereClause != NULL)
+		return true;
+	foreach(cell, index->indexParams)
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, cell);
+
+		if (elem->expr != NULL)
+			return true;
+		if (elem->opclass != NIL)
+		{
+			Oid			method = get_index_am_oid(index->accessMethod, true);
+			Oid			opclass = OidIsValid(method) ? get_opclass_oid(method, elem->opclass, true) : InvalidOid;
+
+			if (opclass >= FirstNormalObjectId && !OidIsValid(getExtensionOfObject(OperatorClassRelationId, opclass)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What the command would take away from us or put in our way; NULL: nothing. */
 static const char *
 what_is_touched(Node *node)
 {
 	ListCell   *cell;
 
-	if (IsA(node, AlterTableStmt))
+	switch (nodeTag(node))
 	{
-		AlterTableStmt *alter = (AlterTableStmt *) node;
-
-		if (is_our_relation(alter->relation))
-			foreach(cell, alter->cmds)
+		case T_AlterTableStmt:
 			{
-				AlterTableCmd *cmd = lfirst(cell);
+				AlterTableStmt *alter = (AlterTableStmt *) node;
 
-				if (is_harmless(cmd->subtype))
-					continue;
-				if ((cmd->subtype == AT_EnableTrig || cmd->subtype == AT_EnableReplicaTrig || cmd->subtype == AT_DisableTrig) &&
-					!is_our_trigger(alter->relation, cmd->name))
-					continue;
-				return alter->relation->relname;
+				if (is_our_relation(alter->relation))
+					foreach(cell, alter->cmds)
+					{
+						AlterTableCmd *cmd = lfirst_node(AlterTableCmd, cell);
+
+						if (is_harmless(cmd->subtype))
+							continue;
+						if ((cmd->subtype == AT_EnableTrig || cmd->subtype == AT_EnableReplicaTrig || cmd->subtype == AT_DisableTrig) &&
+							!is_our_trigger(alter->relation, cmd->name))
+							continue;
+						if (cmd->subtype == AT_DropInherit || cmd->subtype == AT_DetachPartition)
+							continue;
+						return alter->relation->relname;
+					}
+				return our_parent_or_child(node);
 			}
-	}
-	else if (IsA(node, RenameStmt))
-	{
-		RenameStmt *rename = (RenameStmt *) node;
+		case T_CreateStmt:
+		case T_CreateForeignTableStmt:
+			return our_parent_or_child(node);
+		case T_CreateSchemaStmt:
+			/* what it brings along is no command of its own */
+			foreach(cell, ((CreateSchemaStmt *) node)->schemaElts)
+			{
+				const char *what = what_is_touched(lfirst(cell));
 
-		if (rename->renameType == OBJECT_TRIGGER && is_our_trigger(rename->relation, rename->subname))
-			return rename->subname;
-		if ((rename->renameType == OBJECT_RULE ||
-			 rename->renameType == OBJECT_TABLE || rename->renameType == OBJECT_COLUMN) &&
-			is_our_relation(rename->relation))
-			return rename->relation->relname;
-		if (rename->renameType == OBJECT_FUNCTION && is_our_function(castNode(ObjectWithArgs, rename->object)->objname))
-			return strVal(llast(castNode(ObjectWithArgs, rename->object)->objname));
-	}
-	else if (IsA(node, DropStmt))
-	{
-		DropStmt   *drop = (DropStmt *) node;
+				if (what != NULL)
+					return what;
+			}
+			return NULL;
+		case T_RenameStmt:
+			{
+				RenameStmt *rename = (RenameStmt *) node;
 
-		foreach(cell, drop->objects)
-		{
-			List	   *names = lfirst(cell);
+				if (rename->renameType == OBJECT_TRIGGER)
+					return is_our_trigger(rename->relation, rename->subname) ? rename->subname : NULL;
+				if (rename->renameType == OBJECT_SCHEMA)
+					return is_our_schema(rename->subname) ? rename->subname : NULL;
+				return our_object(rename->renameType, rename->relation, rename->object);
+			}
+		case T_AlterObjectSchemaStmt:
+			{
+				AlterObjectSchemaStmt *move = (AlterObjectSchemaStmt *) node;
 
-			if ((drop->removeType == OBJECT_TRIGGER && is_our_trigger(owner_of(names), strVal(llast(names)))) ||
-				(drop->removeType == OBJECT_RULE && is_our_relation(owner_of(names))))
-				return strVal(llast(names));
-		}
-	}
-	else if (IsA(node, CreateTrigStmt))
-	{
-		CreateTrigStmt *create = (CreateTrigStmt *) node;
+				return our_object(move->objectType, move->relation, move->object);
+			}
+		case T_AlterObjectDependsStmt:
+			{
+				/* it would go with another extension */
+				AlterObjectDependsStmt *depend = (AlterObjectDependsStmt *) node;
 
-		if (create->replace && is_our_trigger(create->relation, create->trigname))
-			return create->relation->relname;
-	}
-	else if (IsA(node, RuleStmt))
-	{
-		RuleStmt   *rule = (RuleStmt *) node;
+				return our_object(depend->objectType, depend->relation, depend->object);
+			}
+		case T_AlterFunctionStmt:
+			{
+				AlterFunctionStmt *alter = (AlterFunctionStmt *) node;
 
-		if (is_our_relation(rule->relation))
-			return rule->relation->relname;
-	}
-	else if (IsA(node, CreateFunctionStmt))
-	{
-		CreateFunctionStmt *create = (CreateFunctionStmt *) node;
+				return is_our_function(alter->objtype, alter->func) ? strVal(llast(alter->func->objname)) : NULL;
+			}
+		case T_AlterEnumStmt:
+			{
+				List	   *names = ((AlterEnumStmt *) node)->typeName;
 
-		if (create->replace && is_our_function(create->funcname))
-			return strVal(llast(create->funcname));
-	}
-	else if (IsA(node, AlterExtensionContentsStmt))
-	{
-		AlterExtensionContentsStmt *alter = (AlterExtensionContentsStmt *) node;
+				return is_our_type(names) ? strVal(llast(names)) : NULL;
+			}
+		case T_DropStmt:
+			{
+				DropStmt   *drop = (DropStmt *) node;
 
-		if (strcmp(alter->extname, EXTENSION) == 0 && alter->action < 0)
-			return EXTENSION;
+				if (drop->removeType != OBJECT_TRIGGER && drop->removeType != OBJECT_RULE)
+					return NULL;
+				foreach(cell, drop->objects)
+				{
+					List	   *names = lfirst_node(List, cell);
+
+					if (drop->removeType == OBJECT_TRIGGER ? is_our_trigger(owner_of(names), strVal(llast(names))) :
+						is_our_relation(owner_of(names)))
+						return strVal(llast(names));
+				}
+				return NULL;
+			}
+		case T_CreateTrigStmt:
+			{
+				RangeVar   *relation = ((CreateTrigStmt *) node)->relation;
+
+				return is_our_relation(relation) ? relation->relname : NULL;
+			}
+		case T_RuleStmt:
+			{
+				RangeVar   *relation = ((RuleStmt *) node)->relation;
+
+				return is_our_relation(relation) ? relation->relname : NULL;
+			}
+		case T_CreatePolicyStmt:
+			{
+				RangeVar   *relation = ((CreatePolicyStmt *) node)->table;
+
+				return is_our_relation(relation) ? relation->relname : NULL;
+			}
+		case T_IndexStmt:
+			{
+				IndexStmt  *index = (IndexStmt *) node;
+
+				return is_our_relation(index->relation) && runs_foreign_code(index) ? index->relation->relname : NULL;
+			}
+		case T_ViewStmt:
+			{
+				ViewStmt   *view = (ViewStmt *) node;
+
+				return view->replace && is_our_relation(view->view) ? view->view->relname : NULL;
+			}
+		case T_CreateFunctionStmt:
+			{
+				CreateFunctionStmt *create = (CreateFunctionStmt *) node;
+
+				return create->replace && makes_our_function(create->funcname) ? strVal(llast(create->funcname)) : NULL;
+			}
+		case T_AlterExtensionContentsStmt:
+			return strcmp(((AlterExtensionContentsStmt *) node)->extname, EXTENSION) == 0 ? EXTENSION : NULL;
+		default:
+			return NULL;
 	}
-	return NULL;
 }
 
 /* Dropping the extension is its owner's right, but what goes with it cannot be had back. */

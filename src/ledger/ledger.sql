@@ -65,7 +65,9 @@ COMMENT ON FUNCTION vouch_data.in_guarded() IS
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.operation
 	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard('append-only');
-ALTER TABLE vouch_data.operation ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard_row BEFORE UPDATE OR DELETE ON vouch_data.operation
+	FOR EACH ROW EXECUTE FUNCTION vouch_data.guard('append-only');
+ALTER TABLE vouch_data.operation ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TRIGGER guard_row;
 
 CREATE FUNCTION vouch_data.log_operation(bucket int, artifact_no int, operation text,
 	detail jsonb DEFAULT NULL, items bigint DEFAULT 1, actor text DEFAULT NULL,

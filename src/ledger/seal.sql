@@ -39,7 +39,9 @@ SELECT pg_catalog.pg_extension_config_dump('vouch_data.block', '');
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.block
 	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard('append-only');
-ALTER TABLE vouch_data.block ENABLE ALWAYS TRIGGER guard;
+CREATE TRIGGER guard_row BEFORE UPDATE OR DELETE ON vouch_data.block
+	FOR EACH ROW EXECUTE FUNCTION vouch_data.guard('append-only');
+ALTER TABLE vouch_data.block ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TRIGGER guard_row;
 
 CREATE VIEW vouch.blocks WITH (security_invoker = true) AS
 SELECT b.block_no, b.era, b.operations, encode(b.root, 'hex') AS root, encode(b.prev_hash, 'hex') AS prev_hash,
