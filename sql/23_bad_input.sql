@@ -20,6 +20,13 @@ SELECT vouch.create_version('Scoping', 23);
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.create_version('Scoping', subject => 'cycle-7/lob-CARDS');
 SELECT vouch.create_version('Scoping', 23, 1, '[]', metadata => '[1]');
+SELECT vouch.create_version('Scoping', 23, 1, '[]', scope => repeat('x', 501));
+
+-- Subjects that begin with @ are Vouch's own: nobody puts a version, a table or a workflow there.
+SELECT vouch.create_version('scoping', 23, 1, '[{"attribute_id": "a"}]', subject => '@configuration');
+SELECT vouch.create_version_from('scoping', 23, 1, 'SELECT ''a'' AS item_key, ''{}''::jsonb AS payload', subject => '@configuration');
+SELECT vouch.start_workflow('any', '{}', '@configuration');
+SELECT vouch.create_version('scoping', 23, 1, '[]', subject => '@' || repeat('long', 200));
 
 -- Each phase says what its items need.
 CREATE FUNCTION pg_temp.try(phase text, items jsonb) RETURNS text LANGUAGE plpgsql AS $$
@@ -125,6 +132,17 @@ SELECT vouch.decide(:'v', '[{"attribute_id": "a", "decision": "approved"}, {"ite
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.decide(:'v', '[{"decision_id": "a", "decision": "approved"}]');
 SELECT vouch.decide(:'v', jsonb_build_array(jsonb_build_object('decision_id', vouch_data.decision_id(5, 77, 1, 1, 1), 'decision', 'approved')));
+-- What is not read would be lost without a word: a misspelled field is named.
+SELECT vouch.decide(:'v', '[{"item_key": "a", "decision": "approved"}, {"item_key": "c", "decision": "rejected", "note": "typo"}]');
+\echo :LAST_ERROR_SQLSTATE
+SELECT vouch.decide(:'v', '{"a": {"decision": "rejected", "comment": "lost"}}');
+SELECT vouch.decide(:'v', NULL);
+SELECT vouch.decide_where(:'v', 'approved', '"$.in_scope == tru"');
+\echo :LAST_ERROR_SQLSTATE
+SELECT vouch.decide(:'v', jsonb_build_array(jsonb_build_object('item_key', 'a', 'decision', 'rejected', 'notes', repeat('x', 10001))));
+SELECT vouch.decide_where(:'v', 'approved', NULL, repeat('x', 10001));
+\echo :LAST_ERROR_SQLSTATE
+SELECT vouch.reject_version(:'v', repeat('x', 10001));
 SELECT vouch.decide(:'v', '[]');
 SELECT status, count(*) FROM vouch.version_items(:'v') GROUP BY 1;
 
@@ -135,9 +153,18 @@ FROM vouch.version_items(:'v') WHERE item_key = 'c';
 SELECT vouch.decide(:'v', '{"a": {"decision": "pending", "notes": "ask again"}, "2": "approved"}');
 SELECT item_key, status, decided_by, decided_at IS NOT NULL AS decided, notes FROM vouch.version_items(:'v');
 SET SESSION AUTHORIZATION regress_vouch_b_tess;
+SELECT vouch.withdraw_version(:'v', repeat('x', 10001));
 SELECT vouch.withdraw_version(:'v');
 RESET SESSION AUTHORIZATION;
 SELECT bool_and(ok) FROM vouch.verify('cycle-23-report-4');
+
+-- What is not known would check nothing, or be lost: it is refused, and named.
+SELECT vouch_data.check_item_schema('a', '{"reqired": ["a"]}');
+SELECT vouch_data.check_item_schema('a', '{"properties": {"a": {"minimum": 3}}}');
+SELECT vouch_data.check_item_schema('a', '{"title": "T", "description": "D", "required": ["a"], "properties": {"a": {"type": "string", "enum": ["x"], "description": "D"}}}');
+SELECT vouch.verify('nope');
+SELECT * FROM vouch.check_anchor(NULL);
+\echo :LAST_ERROR_SQLSTATE
 
 SELECT count(vouch.revoke_role(a, r)) FROM (VALUES
 	('regress_vouch_b_tess', 'tester'), ('regress_vouch_b_olga', 'report_owner')) AS v(a, r);

@@ -40,7 +40,7 @@ DELETE FROM regress_66.loans WHERE loan_no = :two;
 INSERT INTO regress_66.loans SELECT n, 'HOME', 1, '2026-03-01' FROM generate_series(501, 510) n;
 SET SESSION AUTHORIZATION regress_vouch_66_tess;
 SELECT r -> 'same_samples' AS same_samples, r -> 'population_unchanged' AS unchanged,
-	r -> 'only_in_version' ? :'two' AS the_one_gone_is_not_drawn, jsonb_array_length(r -> 'only_drawn_now') > 0 AS others_are,
+	r -> 'only_drawn_then' ? :'two' AS the_one_gone_is_not_drawn, jsonb_array_length(r -> 'only_drawn_now') > 0 AS others_are,
 	jsonb_pretty((r -> 'population') - 'digest_then' - 'digest_now') AS population
 FROM vouch.resample(:'v') r;
 
@@ -52,6 +52,49 @@ FROM generate_series(500, 1, -1) n;
 SET SESSION AUTHORIZATION regress_vouch_66_tess;
 SELECT r -> 'same_samples' AS same_samples, r -> 'population_unchanged' AS unchanged, r -> 'population' AS population FROM vouch.resample(:'v') r;
 
+-- What becomes of samples after they were drawn is told apart from what was drawn: somebody adds
+-- samples, of any type and source, leaves one out, a review turns one down, and one is redacted.
+RESET SESSION AUTHORIZATION;
+CREATE ROLE regress_vouch_66_olga LOGIN IN ROLE vouch_user;
+SELECT count(vouch.grant_role('regress_vouch_66_olga', role)) AS granted FROM unnest('{report_owner,records_officer}'::text[]) AS role;
+SET SESSION AUTHORIZATION regress_vouch_66_tess;
+SELECT min(item_key::int) AS redacted, max(item_key::int) AS turned_down FROM vouch.version_items(:'v') WHERE item_key <> '9001' \gset
+SELECT min(item_key::int) AS left_out FROM vouch.version_items(:'v') WHERE item_key::int > :redacted \gset
+SELECT vouch.edit_items(:'v', '[{"id": "HAND", "type": "random", "source": "manual", "data": {}}, {"id": "TESS", "type": "random", "source": "tester", "data": {}}]');
+SELECT vouch.remove_items(:'v', ARRAY[:'left_out']);
+SELECT vouch.submit_version(:'v') IS NOT NULL AS submitted;
+SET SESSION AUTHORIZATION regress_vouch_66_olga;
+SELECT vouch.decide(:'v', jsonb_build_object(:'turned_down', 'rejected'));
+SELECT vouch.decide_where(:'v', 'approved');
+SELECT vouch.reject_version(:'v', 'One must go.') IS NOT NULL AS rejected;
+SELECT vouch.redact_item(:'v', :'redacted', 'Asked for.') > 0 AS redacted;
+SET SESSION AUTHORIZATION regress_vouch_66_tess;
+SELECT vouch.create_revision(:'v', '[{"id": "MORE", "type": "random", "source": "tester", "data": {}}]') AS v2 \gset
+CREATE TEMP VIEW redrawn AS
+SELECT n, r -> 'same_samples' AS same_samples, r -> 'only_drawn_then' AS only_then, r -> 'only_drawn_now' AS only_now,
+	r -> 'added_by_hand' AS added_by_hand, r -> 'dropped_by_review' AS dropped_by_review, r -> 'left_out' AS left_out,
+	r -> 'redacted' AS redacted, r #> '{population,samples_gone}' AS gone, r #> '{population,samples_changed}' AS changed
+FROM (VALUES (1, :'v'::uuid), (2, :'v2')) AS x(n, v), vouch.resample(v) r;
+SELECT n, same_samples, only_then, only_now, added_by_hand, dropped_by_review = jsonb_build_array(:'turned_down') AS turned_down,
+	left_out = jsonb_build_array(:'left_out') AS left_out, redacted = jsonb_build_array(:'redacted') AS redacted FROM redrawn ORDER BY n;
+-- Of what the version does not have the values of, it is known whether it is gone.
+RESET SESSION AUTHORIZATION;
+DELETE FROM regress_66.loans WHERE loan_no = :turned_down;
+UPDATE regress_66.loans SET amount = -1 WHERE loan_no IN (:redacted, :left_out);
+SET SESSION AUTHORIZATION regress_vouch_66_tess;
+SELECT n, same_samples, only_then = gone AND gone = jsonb_build_array(:'turned_down') AS gone, jsonb_array_length(only_now) > 0 AS another,
+	redacted = jsonb_build_array(:'redacted') AS redacted, changed FROM redrawn ORDER BY n;
+-- A version whose criteria do not name what was drawn is read by type and source.
+RESET SESSION AUTHORIZATION;
+TRUNCATE regress_66.loans;
+INSERT INTO regress_66.loans SELECT n, CASE WHEN n % 4 = 0 THEN 'CARDS' ELSE 'AUTO' END, n * 13 % 997, '2026-01-01'::date + n % 90
+FROM generate_series(1, 500) n;
+SET SESSION AUTHORIZATION regress_vouch_66_tess;
+SELECT vouch.create_version('Sample Selection', 66, 3,
+	(:'drawn'::jsonb -> 'samples') || '[{"id": "HAND", "type": "random", "source": "manual", "data": {}}]',
+	metadata => jsonb_build_object('selection_criteria', (:'drawn'::jsonb -> 'selection_criteria') - 'drawn')) AS old \gset
+SELECT r -> 'same_samples' AS same_samples, r -> 'added_by_hand' AS added_by_hand FROM vouch.resample(:'old') r;
+
 -- A version that does not say how it was drawn cannot be.
 SELECT vouch.create_version('Sample Selection', 66, 2, '[{"id": "A", "type": "targeted", "data": {}}]') AS w \gset
 \set VERBOSITY sqlstate
@@ -59,7 +102,10 @@ SELECT vouch.resample(:'w');
 \set VERBOSITY default
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
+DROP VIEW redrawn;
 DROP SCHEMA regress_66 CASCADE;
 SELECT vouch.revoke_role('regress_vouch_66_tess', 'tester', scope) IS NOT NULL AS revoked FROM vouch_data.role_grant
 WHERE actor = 'regress_vouch_66_tess' AND revoked_at IS NULL;
-DROP ROLE regress_vouch_66_tess;
+SELECT count(vouch.revoke_role(actor, role, scope)) AS revoked FROM vouch_data.role_grant
+WHERE actor = 'regress_vouch_66_olga' AND revoked_at IS NULL;
+DROP ROLE regress_vouch_66_tess, regress_vouch_66_olga;

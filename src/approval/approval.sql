@@ -478,6 +478,7 @@ BEGIN
 		RAISE EXCEPTION 'a delegation needs a reason' USING ERRCODE = 'VO502', DETAIL = 'It is recorded with it, and with both names.',
 			HINT = 'For example: reason => ''on leave until 5 January''.';
 	END IF;
+	PERFORM vouch_data.check_text(reason, 'reason');
 	IF ends <= starts OR ends <= clock_timestamp() THEN
 		RAISE EXCEPTION 'the delegation would never be valid' USING ERRCODE = 'VO502',
 			DETAIL = 'It would end before it begins, or has ended already.', HINT = 'Check valid_from and valid_to.';

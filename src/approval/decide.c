@@ -12,7 +12,9 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -182,6 +184,38 @@ vouch_sql_decide(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32((int32) n);
 }
 
+/* A jsonpath, or an error that says which parameter it is in. */
+static Datum
+read_path(char *path)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		result = (Datum) 0;
+
+	/* it only parses: there is nothing to undo */
+	PG_TRY();
+	{
+		result = DirectFunctionCall1(jsonpath_in, CStringGetDatum(path));
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("filter is not a valid jsonpath"),
+				 errdetail("\"%.*s\": %s.", pg_mbcliplen(path, strlen(path), 80), path, error->message),
+				 errhint("Write something like '\"$.null_rate > 0.5\"', or pass an object that payloads are to contain.")));
+	}
+	PG_END_TRY();
+	return result;
+}
+
 /* vouch.decide_where(version_id, status, filter, notes, user_id, only_undecided) returns int */
 Datum
 vouch_sql_decide_where(PG_FUNCTION_ARGS)
@@ -204,6 +238,7 @@ vouch_sql_decide_where(PG_FUNCTION_ARGS)
 				 errmsg("\"%s\" is no verdict", status ? status : "null"),
 				 errdetail("It would be the verdict on all items that match; nothing was written."),
 				 errhint("It may be approved, rejected or needs_changes.")));
+	vouch_check_text(notes, "notes");
 	where.verdict = status;
 	where.notes = notes;
 	where.only_undecided = only_undecided;
@@ -211,8 +246,7 @@ vouch_sql_decide_where(PG_FUNCTION_ARGS)
 		where.contained = filter;
 	else if (filter != NULL && JB_ROOT_IS_SCALAR(filter) &&
 			 JsonbExtractScalar(&filter->root, &scalar) && scalar.type == jbvString)
-		where.path = DirectFunctionCall1(jsonpath_in,
-										 CStringGetDatum(pnstrdup(scalar.val.string.val, scalar.val.string.len)));
+		where.path = read_path(pnstrdup(scalar.val.string.val, scalar.val.string.len));
 	else if (filter != NULL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),

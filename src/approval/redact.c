@@ -15,6 +15,7 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
 #include "utils/builtins.h"
@@ -164,6 +165,7 @@ required(FunctionCallInfo fcinfo, int arg, const char *name)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("%s must not be empty", name),
+				 errdetail("A redaction cannot be undone: it says of which version and item it is, and why."),
 				 errhint("vouch.redact_item(version_id, item_key, reason) keeps the reason in the log.")));
 	return value;
 }
@@ -188,6 +190,7 @@ vouch_sql_redact_item(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		(void) required(fcinfo, 0, "version_id");
+	vouch_check_text(reason, "reason");
 	SPI_connect();
 	version = vouch_version_lock(PG_GETARG_UUID_P(0));
 	vouch_rights_lock(actor);

@@ -16,6 +16,7 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -296,6 +297,7 @@ verb_of(VouchSignVerdict verdict)
 static void
 check_reason(VouchSignVerdict verdict, const char *reason, const char *parameter)
 {
+	vouch_check_text(reason, parameter);
 	if (verdict != VOUCH_SIGN_APPROVE && (reason == NULL || reason[strspn(reason, " \t\n")] == '\0'))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
@@ -505,6 +507,7 @@ vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 				 errmsg("a reason is needed to revoke a signature"),
 				 errdetail("It is recorded with the revocation; the signature stays on record, too."),
 				 errhint("Say why, in the parameter reason.")));
+	vouch_check_text(reason, "reason");
 	SPI_connect();
 	version = vouch_version_lock(id);
 	vouch_rights_lock(actor);

@@ -11,6 +11,7 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -146,6 +147,7 @@ vouch_sql_submit_version(PG_FUNCTION_ARGS)
 	VouchRequest *request;
 	Jsonb	   *detail = NULL;
 
+	vouch_check_text(notes, "notes");
 	SPI_connect();
 	version = vouch_version_lock(id);
 	vouch_rights_lock(actor);

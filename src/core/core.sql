@@ -22,6 +22,11 @@ COMMENT ON SCHEMA vouch IS 'Vouch: the functions and views that people, applicat
 CREATE SCHEMA vouch_data;
 COMMENT ON SCHEMA vouch_data IS 'Vouch: tables and helpers; readable, never written to directly';
 
+CREATE FUNCTION vouch_data.check_text(text text, what text) RETURNS void
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_check_text';
+COMMENT ON FUNCTION vouch_data.check_text(text, text) IS
+'Raises VO502 when a reason, note or comment is longer than 10,000 characters; what names the parameter';
+
 -- Roles are cluster-wide, so another database may have made them already.
 DO $$
 DECLARE

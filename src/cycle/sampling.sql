@@ -179,7 +179,7 @@ BEGIN
 	PERFORM vouch_data.somebody_acts(guard);
 	RETURN jsonb_build_object('samples', samples, 'selection_criteria', jsonb_build_object(
 		'source', source::text, 'key_column', k, 'lob_column', l, 'method', method, 'seed', seed,
-		'target_size', size, 'actual_size', jsonb_array_length(samples),
+		'target_size', size, 'actual_size', jsonb_array_length(samples), 'drawn', to_jsonb(chosen),
 		'generation_methods', to_jsonb(parts),
 		'rules', (SELECT jsonb_agg(jsonb_build_object('name', r -> 'name', 'definition', r -> 'definition', 'description', r -> 'description'))
 			FROM jsonb_array_elements(CASE WHEN 'risk_based' = ANY (parts) THEN rules END) AS r),
@@ -188,7 +188,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb) IS
-'Draws rows to test: {samples: [{id, type, source, lob_id, reason, data}], selection_criteria: {source, key_column, lob_column, method, seed, target_size, actual_size, generation_methods, rules, population_rows, population_by_lob, population_digest}}, as create_sample_selection_version() takes them. method is random, stratified (by lob_column; rows without a line of business form one called (none)), risk_based (rows that break rules, which default to generate_profiling_rules(source)), boundary, anomaly, several of them with shares as in ''stratified=60, risk_based=40'', or mix. The same call on the same rows returns the same samples. Reads with the caller''s rights';
+'Draws rows to test: {samples: [{id, type, source, lob_id, reason, data}], selection_criteria: {source, key_column, lob_column, method, seed, target_size, actual_size, drawn (the ids), generation_methods, rules, population_rows, population_by_lob, population_digest}}, as create_sample_selection_version() takes them. method is random, stratified (by lob_column; rows without a line of business form one called (none)), risk_based (rows that break rules, which default to generate_profiling_rules(source)), boundary, anomaly, several of them with shares as in ''stratified=60, risk_based=40'', or mix. The same call on the same rows returns the same samples. Reads with the caller''s rights';
 
 CREATE FUNCTION vouch.redraw_samples(selection_criteria jsonb) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -202,6 +202,22 @@ COMMENT ON FUNCTION vouch.redraw_samples(jsonb) IS
 GRANT EXECUTE ON FUNCTION vouch.population_digest(regclass, text), vouch_data.sample_shares(text),
 	vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb), vouch.redraw_samples(jsonb) TO vouch_reader;
 
+CREATE FUNCTION vouch_data.drawn_samples(version_id uuid, criteria jsonb) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	-- the criteria name them; without, they are known by what their makers say of them
+	SELECT CASE WHEN jsonb_typeof($2 -> 'drawn') = 'array' THEN ARRAY(SELECT jsonb_array_elements_text($2 -> 'drawn'))
+		ELSE ARRAY(
+			SELECT DISTINCT i.item_key
+			FROM (SELECT vouch.bucket_of($1) AS bucket, vouch_data.artifact_number($1) AS artifact_no, vouch_data.version_number($1) AS version_no) AS v
+			JOIN vouch_data.decision d ON d.bucket = v.bucket AND d.artifact_no = v.artifact_no AND d.stage = 1 AND d.from_no <= v.version_no
+			JOIN vouch_data.item i ON i.bucket = v.bucket AND i.artifact_no = v.artifact_no AND i.item_no = d.item_no
+			JOIN vouch_data.item_body b ON b.bucket = v.bucket AND b.artifact_no = v.artifact_no AND b.body_no = d.body_no
+			WHERE d.source <> 'manual' AND (b.payload ? 'redacted' AND NOT b.payload ? 'type'
+				OR b.payload ->> 'type' IN (SELECT s.part FROM vouch_data.sample_shares($2 ->> 'method') s))) END
+$$;
+COMMENT ON FUNCTION vouch_data.drawn_samples(uuid, jsonb) IS
+'Keys that were drawn for a version: selection_criteria.drawn, or of criteria without it what it and the versions before had of a type of the method and not of source manual';
+
 CREATE FUNCTION vouch.resample(version_id uuid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -210,8 +226,10 @@ DECLARE
 	source regclass;
 	drawn jsonb;				-- what is drawn now
 	now_criteria jsonb;
-	stored jsonb;				-- key to data, of the version
-	again jsonb;				-- the same of what is drawn now
+	was text[];					-- keys drawn for the version
+	shown jsonb;				-- key to data, of what the version shows; null: redacted
+	again jsonb;				-- key to data, of what is drawn now
+	dropped text[];				-- of what it does not show, what a review turned down
 	result jsonb;
 BEGIN
 	IF criteria ->> 'source' IS NULL OR criteria ->> 'seed' IS NULL OR criteria ->> 'population_digest' IS NULL THEN
@@ -222,20 +240,30 @@ BEGIN
 	source := vouch_data.source_table(criteria ->> 'source');
 	drawn := vouch.redraw_samples(criteria);
 	now_criteria := drawn -> 'selection_criteria';
-	-- samples that people added were not drawn
-	SELECT coalesce(jsonb_object_agg(i.item_key, i.payload -> 'data') FILTER (WHERE i.payload ->> 'type' = ANY (m.parts)), '{}') INTO stored
-	FROM vouch.version_items(version_id) i,
-		(SELECT array_agg(s.part) AS parts FROM vouch_data.sample_shares(criteria ->> 'method') s) m;
+	was := vouch_data.drawn_samples(version_id, criteria);
+	SELECT coalesce(jsonb_object_agg(i.item_key, i.payload -> 'data'), '{}') INTO shown FROM vouch.version_items(version_id) i;
 	SELECT coalesce(jsonb_object_agg(s ->> 'id', s -> 'data'), '{}') INTO again FROM jsonb_array_elements(drawn -> 'samples') AS s;
+	dropped := ARRAY(
+		SELECT DISTINCT i.item_key
+		FROM (SELECT vouch.bucket_of(version_id) AS bucket, vouch_data.artifact_number(version_id) AS artifact_no, vouch_data.version_number(version_id) AS version_no) AS v
+		JOIN vouch_data.item i ON i.bucket = v.bucket AND i.artifact_no = v.artifact_no AND i.item_key = ANY (was) AND NOT shown ? i.item_key
+		JOIN vouch_data.decision d ON d.bucket = v.bucket AND d.artifact_no = v.artifact_no AND d.item_no = i.item_no
+			AND d.from_no < v.version_no AND d.status IN ('rejected', 'needs_changes')
+		ORDER BY i.item_key);
 
 	result := jsonb_build_object('version_id', version_id,
 		'method', criteria -> 'method', 'seed', criteria -> 'seed', 'target_size', criteria -> 'target_size',
-		'same_samples', (SELECT coalesce(array_agg(k ORDER BY k), '{}') FROM jsonb_object_keys(stored) k)
+		'same_samples', (SELECT coalesce(array_agg(DISTINCT k ORDER BY k), '{}') FROM unnest(was) k)
 			= (SELECT coalesce(array_agg(k ORDER BY k), '{}') FROM jsonb_object_keys(again) k),
 		'population_unchanged', criteria ->> 'population_digest' = now_criteria ->> 'population_digest',
 		'samples', drawn -> 'samples',
-		'only_in_version', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(stored) k WHERE NOT again ? k),
-		'only_drawn_now', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(again) k WHERE NOT stored ? k));
+		'only_drawn_then', (SELECT coalesce(jsonb_agg(DISTINCT k ORDER BY k), '[]') FROM unnest(was) k WHERE NOT again ? k),
+		'only_drawn_now', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(again) k WHERE k <> ALL (was)),
+		'added_by_hand', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(shown) k WHERE k <> ALL (was)),
+		'dropped_by_review', to_jsonb(dropped),
+		'left_out', (SELECT coalesce(jsonb_agg(DISTINCT k ORDER BY k), '[]') FROM unnest(was) k WHERE NOT shown ? k AND k <> ALL (dropped)),
+		'redacted', (SELECT coalesce(jsonb_agg(i.item_key ORDER BY i.item_key), '[]') FROM vouch.version_items(version_id) i
+			WHERE i.item_key = ANY (was) AND i.payload ? 'redacted' AND NOT i.payload ? 'data'));
 	IF (result ->> 'population_unchanged')::boolean THEN
 		RETURN result || '{"population": null}';
 	END IF;
@@ -245,11 +273,11 @@ BEGIN
 		'rows_by_lob', (SELECT coalesce(jsonb_object_agg(coalesce(o.key, n.key), jsonb_build_object('then', o.value, 'now', n.value)), '{}')
 			FROM jsonb_each(nullif(criteria -> 'population_by_lob', 'null')) o
 			FULL JOIN jsonb_each(nullif(now_criteria -> 'population_by_lob', 'null')) n USING (key) WHERE o.value IS DISTINCT FROM n.value))
-		|| vouch_data.sample_changes(source, criteria ->> 'key_column', stored));
+		|| vouch_data.sample_changes(source, criteria ->> 'key_column', (SELECT coalesce(jsonb_object_agg(k, shown -> k), '{}') FROM unnest(was) k)));
 END
 $$;
 COMMENT ON FUNCTION vouch.resample(uuid) IS
-'Draws the samples of a sample selection version again, with its stored seed, method and size: {version_id, method, seed, target_size, same_samples, population_unchanged, samples (as drawn now), only_in_version, only_drawn_now (keys), population}. population is null while its digest is what it was, and then the samples are the same; else what changed: {digest_then, digest_now, rows_then, rows_now, rows_by_lob: {lob: {then, now}} where they differ, samples_gone: [keys], samples_changed: {key: {column: {then, now}}}}, the last two of the version''s samples. Samples that were added by hand are not compared. Reads the source with the caller''s rights. VO605 when the version does not say how it was drawn, or the source is gone';
+'Draws the samples of a sample selection version again, with its stored seed, method and size: {version_id, method, seed, target_size, same_samples, population_unchanged, samples (as drawn now), only_drawn_then, only_drawn_now, added_by_hand, dropped_by_review, left_out, redacted (keys), population}. same_samples compares what was drawn for the version, as its selection_criteria.drawn has it, with what is drawn now, whatever became of it since: added_by_hand are samples of the version that were not drawn; of what was drawn, dropped_by_review is what a review turned down and a revision does not have, left_out what else the version does not have, and redacted what it has without its data. population is null while its digest is what it was, and then the samples are the same; else what changed: {digest_then, digest_now, rows_then, rows_now, rows_by_lob: {lob: {then, now}} where they differ, samples_gone: [keys], samples_changed: {key: {column: {then, now}}}}, the last two of what was drawn; of samples whose data the version does not have, only whether they are gone is known. Reads the source with the caller''s rights. VO605 when the version does not say how it was drawn, or the source is gone';
 
 CREATE FUNCTION vouch_data.sample_changes(source regclass, key_column text, samples jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -263,14 +291,14 @@ BEGIN
 			'samples_changed', coalesce(jsonb_object_agg(s.key, c.columns) FILTER (WHERE c.columns IS NOT NULL), '{}'))
 		FROM jsonb_each($1) s LEFT JOIN (SELECT t.%1$I::text AS key, to_jsonb(t) AS t FROM %2$s t) t USING (key),
 		LATERAL (SELECT jsonb_object_agg(coalesce(o.key, n.key), jsonb_build_object('then', o.value, 'now', n.value)) AS columns
-			FROM jsonb_each(s.value) o FULL JOIN jsonb_each(t) n USING (key)
-			WHERE t IS NOT NULL AND o.value IS DISTINCT FROM n.value) c$q$,
+			FROM jsonb_each(CASE WHEN jsonb_typeof(s.value) = 'object' THEN s.value END) o FULL JOIN jsonb_each(t) n USING (key)
+			WHERE t IS NOT NULL AND jsonb_typeof(s.value) = 'object' AND o.value IS DISTINCT FROM n.value) c$q$,
 		vouch_data.source_column(source, key_column, 'key_column'), source)
 	INTO result USING samples;
 	RETURN result;
 END
 $$;
 COMMENT ON FUNCTION vouch_data.sample_changes(regclass, text, jsonb) IS
-'How rows differ from what they were, an object of key and data: {samples_gone, samples_changed}';
+'How rows differ from what they were, an object of key and data (null: not known): {samples_gone, samples_changed}';
 
-GRANT EXECUTE ON FUNCTION vouch.resample(uuid), vouch_data.sample_changes(regclass, text, jsonb) TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch.resample(uuid), vouch_data.drawn_samples(uuid, jsonb), vouch_data.sample_changes(regclass, text, jsonb) TO vouch_reader;

@@ -135,6 +135,13 @@ vouch_start_check(const char *workflow_id, Jsonb *input)
 				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
 				 errdetail("A workflow_id has 1 to %d bytes and no \"/\": that makes the ids of children.", WORKFLOW_ID_MAX),
 				 errhint("Name it after its subject, like cycle-7-report-3.")));
+	/* an execution works on the subject of its name */
+	if (workflow_id[0] == '@')
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
+				 errdetail("Names that begin with \"@\" are reserved, as those of subjects are."),
+				 errhint("Name it after its subject, like cycle-7-report-3.")));
 	if (input != NULL && VARSIZE(input) > (Size) vouch_guc_max_payload * 1024)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_LIMIT),

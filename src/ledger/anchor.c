@@ -245,7 +245,7 @@ check_one_anchor(VouchCheck *check, Jsonb *anchor)
 Datum
 vouch_sql_check_anchor(PG_FUNCTION_ARGS)
 {
-	Jsonb	   *anchors = PG_GETARG_JSONB_P(0);
+	Jsonb	   *anchors = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
 	VouchCheck	check = {0};
 	TupleDesc	desc;
 	Datum		values[4];
@@ -254,6 +254,12 @@ vouch_sql_check_anchor(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "vouch.check_anchor() must return a row");
+	if (anchors == NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("there is no anchor to compare with"),
+				 errdetail("anchors is null."),
+				 errhint("Pass an array of what vouch.export_anchors() gave.")));
 	SPI_connect();
 	MemoryContextSwitchTo(caller);
 	if (JB_ROOT_IS_OBJECT(anchors))

@@ -362,11 +362,13 @@ receipt(int bucket, int artifact_no, int version_no, int op_no)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_UNKNOWN_OPERATION),
 				 errmsg("there is no operation %d", op_no),
+				 errdetail("The log of this subject and phase does not have it."),
 				 errhint("vouch.workflow_version_operations lists the operations of each subject and phase.")));
 	if (records == NIL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_UNKNOWN_OPERATION),
 				 errmsg("version %d has no signature, nor was it submitted", version_no),
+				 errdetail("Without a number, a receipt is for a version's submissions, signatures and end."),
 				 errhint("Name an operation: vouch.workflow_version_operations lists them.")));
 
 	initStringInfo(&buf);
@@ -425,6 +427,7 @@ vouch_sql_receipt(PG_FUNCTION_ARGS)
 				(errcode(VOUCH_ERR_UNKNOWN_OPERATION),
 				 errmsg("nothing is logged of phase \"%s\" of subject \"%s\"",
 						text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(0))),
+				 errdetail("The log has no operation on this phase, subject and scope."),
 				 errhint("The subject of cycle 7 of report 3 is cycle-7-report-3; scope is empty or a line of business.")));
 	bucket = vouch_stmt_get_int32(0, 1, 0);
 	artifact_no = vouch_stmt_get_int32(0, 2, 0);

@@ -77,7 +77,7 @@ COMMENT ON FUNCTION vouch.export_anchors(bigint) IS
 CREATE FUNCTION vouch.check_anchor(anchors jsonb,
 	OUT ok boolean, OUT checked bigint, OUT first_bad text, OUT detail text)
 RETURNS record
-LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_check_anchor';
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_check_anchor';
 COMMENT ON FUNCTION vouch.check_anchor(jsonb) IS
 'Compares blocks and the operations in them with anchors, an array (or one) of what vouch.export_anchors() gave. ok false: first_bad names the first block that is gone or not the same, and detail says what. Finds what no check of the database alone can: the newest operations cut off, a log computed anew, an old state put back. VO502 when an anchor is none';
 

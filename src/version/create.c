@@ -12,12 +12,15 @@
 #include "core/json.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "version/store.h"
 #include "version/version.h"
+
+#define CLIPPED 80				/* bytes of a caller's text in a message */
 
 VOUCH_FUNCTION(vouch_sql_create_version);
 VOUCH_FUNCTION(vouch_sql_create_version_from);
@@ -28,6 +31,17 @@ static char *
 text_arg(FunctionCallInfo fcinfo, int n)
 {
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/* The start of what a caller gave, for a message. */
+static const char *
+clipped(const char *given)
+{
+	int			len = strlen(given);
+
+	if (len <= CLIPPED)
+		return given;
+	return psprintf("%.*s...", pg_mbcliplen(given, len, CLIPPED), given);
 }
 
 /* The subject's key: given, or made of cycle and report. */
@@ -51,9 +65,15 @@ subject_of(const char *subject, const int64 *cycle_id, const int64 *report_id)
 	if (subject[0] == '\0' || strlen(subject) > 500 || strchr(subject, '/') != NULL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("\"%s\" cannot be a subject", subject),
+				 errmsg("\"%s\" cannot be a subject", clipped(subject)),
 				 errdetail("A subject is a text of 1 to 500 bytes without a slash, which separates it from the names of children in a workflow_id."),
 				 errhint("Leave subject out to have it made of cycle_id and report_id.")));
+	if (subject[0] == '@')
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("\"%s\" cannot be a subject", clipped(subject)),
+				 errdetail("Subjects that begin with \"@\" are reserved: the log of roles, policies and delegations is that of @configuration."),
+				 errhint("Begin its name with something else, or leave subject out to have it made of cycle_id and report_id.")));
 	/* the numbers are in every leaf of the artifact: they cannot be those of another cycle */
 	if (sscanf(subject, "cycle-%lld-report-%lld%n", &cycle, &report, &end) == 2 && subject[end] == '\0' &&
 		((cycle_id != NULL && *cycle_id != cycle) || (report_id != NULL && *report_id != report)))
@@ -72,6 +92,7 @@ check_scope(const char *scope)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("a scope cannot be longer than 500 bytes"),
+				 errdetail("This one has %zu: \"%s\".", strlen(scope), clipped(scope)),
 				 errhint("Pass the key of a line of business.")));
 }
 
@@ -182,6 +203,8 @@ check_metadata(Jsonb *metadata)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("metadata must be a JSON object"),
+				 errdetail("It is %s: %s.", JB_ROOT_IS_SCALAR(metadata) ? "a single value" : "an array",
+						   clipped(vouch_json_to_text(metadata))),
 				 errhint("Pass something like '{\"selection_criteria\": \"random\"}'.")));
 }
 
@@ -197,6 +220,7 @@ read_making(FunctionCallInfo fcinfo, Making *making, int scope, int parent,
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("phase must not be null"),
+				 errdetail("A version is one of a phase, which says what its items look like."),
 				 errhint("Pass the key or the label of a phase, such as 'Scoping'.")));
 	phase = vouch_phase_read_versioned(name);
 	making->actor = vouch_actor_check(text_arg(fcinfo, user_id), "user_id");
@@ -365,7 +389,7 @@ vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 	const int64 *cycle = PG_ARGISNULL(3) ? NULL : &cycle_id;
 	const int64 *report = PG_ARGISNULL(4) ? NULL : &report_id;
 	char	   *phase = text_arg(fcinfo, 1);
-	char	   *subject = subject_of(text_arg(fcinfo, 0), cycle, report);
+	char	   *subject = text_arg(fcinfo, 0);
 	char	   *scope = PG_ARGISNULL(2) ? "" : text_arg(fcinfo, 2);
 	int			artifact_no;
 
@@ -374,6 +398,9 @@ vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("phase must not be null"),
 				 errhint("Pass the key or the label of a phase.")));
+	/* what is in no phase has the subjects that nobody can give */
+	if (phase[0] != '@')
+		subject = subject_of(subject, cycle, report);
 	check_scope(scope);
 	SPI_connect();
 	artifact_no = vouch_store_artifact(vouch_id_bucket(subject, strlen(subject)), subject,

@@ -12,6 +12,7 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
 #include "mb/pg_wchar.h"
@@ -106,7 +107,7 @@ bad_decision(const Wanted *wanted, const text *key, const char *what)
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_BAD_DECISION),
 			 errmsg("%s: %s", name, what),
-			 errdetail("A decision names an item by \"%s\", \"item_key\" or \"decision_id\", has a \"decision\" (approved, rejected, needs_changes or pending), and may have \"notes\". Indexes count from 0.",
+			 errdetail("A decision names an item by \"%s\", \"item_key\" or \"decision_id\", has a \"decision\" (approved, rejected, needs_changes or pending), and may have \"notes\" (or \"reason\"). Indexes count from 0.",
 					   wanted->phase->item_key),
 			 errhint("Correct it and call again; nothing was written.")));
 }
@@ -154,6 +155,8 @@ notes_of(const Wanted *wanted, const text *key, Jsonb *object)
 		return NULL;
 	if (v.type != jbvString)
 		bad_decision(wanted, key, "its notes are not a string");
+	if (v.val.string.len > VOUCH_TEXT_MAX && pg_mbstrlen_with_len(v.val.string.val, v.val.string.len) > VOUCH_TEXT_MAX)
+		bad_decision(wanted, key, psprintf("its notes have more than %d characters", VOUCH_TEXT_MAX));
 	return cstring_to_text_with_len(v.val.string.val, v.val.string.len);
 }
 
@@ -189,6 +192,35 @@ item_of(const Wanted *wanted, const JsonbValue *v)
 	return item_no;
 }
 
+/* What is not read would be lost without a word, such as a note under another name. */
+static void
+only_known(const Wanted *wanted, const text *key, Jsonb *object)
+{
+	static const char *const known[] = {"decision", "status", "verdict", "notes", "reason",
+	"item_key", "decision_id", "decision_status"};
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbValue	v;
+	JsonbIteratorToken token;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		const char *name;
+		int			len;
+		bool		found;
+
+		if (token != WJB_KEY)
+			continue;
+		name = v.val.string.val;
+		len = v.val.string.len;
+		found = strlen(wanted->phase->item_key) == len && memcmp(wanted->phase->item_key, name, len) == 0;
+		for (int i = 0; !found && i < lengthof(known); i++)
+			found = strlen(known[i]) == len && memcmp(known[i], name, len) == 0;
+		if (!found)
+			bad_decision(wanted, key, psprintf("it has a field \"%.*s\" that a decision does not have",
+											   pg_mbcliplen(name, len, 80), name));
+	}
+}
+
 static void
 add(Wanted *wanted, text *key, int item_no, VouchVerdict status, text *notes)
 {
@@ -220,6 +252,7 @@ read_entry(Wanted *wanted, Jsonb *entry)
 		item_no = item_of(wanted, &v);
 	else
 		bad_decision(wanted, NULL, "it names no item");
+	only_known(wanted, key, entry);
 	add(wanted, key, item_no, verdict_in(wanted, key, entry), notes_of(wanted, key, entry));
 }
 
@@ -230,6 +263,7 @@ read_member(Wanted *wanted, text *key, const JsonbValue *v)
 	{
 		Jsonb	   *object = JsonbValueToJsonb((JsonbValue *) v);
 
+		only_known(wanted, key, object);
 		add(wanted, key, 0, verdict_in(wanted, key, object), notes_of(wanted, key, object));
 	}
 	else
@@ -250,6 +284,8 @@ read_decisions(Wanted *wanted, Jsonb *decisions)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_BAD_DECISION),
 				 errmsg("decisions must be a JSON array or object"),
+				 decisions == NULL ? errdetail("They are null.") :
+				 errdetail("They are a single value."),
 				 errhint("Pass [{\"%s\": …, \"decision\": \"approved\"}, …] or {\"<key>\": \"approved\", …}.",
 						 wanted->phase->item_key)));
 	n = Max(1, (int) JB_ROOT_COUNT(decisions));

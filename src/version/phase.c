@@ -17,6 +17,10 @@
 #include "version/phase.h"
 #include "version/version.h"
 
+/* What a schema, and a property of one, may have.  title and description are for readers. */
+static const char *const schema_fields[] = {"required", "properties", "title", "description"};
+static const char *const property_fields[] = {"type", "enum", "title", "description"};
+
 VOUCH_FUNCTION(vouch_sql_check_item_schema);
 VOUCH_FUNCTION(vouch_sql_phase_key);
 
@@ -114,6 +118,38 @@ bad_schema(const char *what)
 			 errhint("Write {\"required\": [\"a\", …], \"properties\": {\"a\": {\"type\": \"string\" or [\"string\", \"null\"], \"enum\": [\"x\", …]}, …}}.")));
 }
 
+/* A misspelled word of a schema would check nothing: only what is known may be in it. */
+static void
+only_fields(Jsonb *object, const char *place, const char *const *known, int n)
+{
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbValue	v;
+	JsonbIteratorToken token;
+	StringInfoData names;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		bool		found = false;
+
+		if (token != WJB_KEY)
+			continue;
+		for (int i = 0; i < n; i++)
+			found |= strlen(known[i]) == v.val.string.len &&
+				memcmp(known[i], v.val.string.val, v.val.string.len) == 0;
+		if (found)
+			continue;
+		initStringInfo(&names);
+		for (int i = 0; i < n; i++)
+			appendStringInfo(&names, "%s%s", i == 0 ? "" : i == n - 1 ? " and " : ", ", known[i]);
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("the item schema is not valid"),
+				 errdetail("%s has a field \"%.*s\", which would check nothing.", place,
+						   pg_mbcliplen(v.val.string.val, v.val.string.len, 80), v.val.string.val),
+				 errhint("The fields that are known there are %s.", names.data)));
+	}
+}
+
 static VouchField *
 field_of(VouchPhase *phase, const char *name, int len)
 {
@@ -155,6 +191,7 @@ read_property(VouchPhase *phase, const JsonbValue *name, Jsonb *rules)
 
 	if (!vouch_json_is_object(rules))
 		bad_schema(psprintf("Property \"%s\" is not described by an object.", field->name));
+	only_fields(rules, psprintf("$.properties.%s", field->name), property_fields, lengthof(property_fields));
 	part = vouch_json_get(rules, "type");
 	if (part != NULL)
 	{
@@ -194,6 +231,8 @@ read_schema(VouchPhase *phase, Jsonb *schema)
 
 	if (schema != NULL && !vouch_json_is_object(schema))
 		bad_schema("It is not an object.");
+	if (schema != NULL)
+		only_fields(schema, "The schema ($)", schema_fields, lengthof(schema_fields));
 	/* these first, so that messages list them as the schema does */
 	if (schema != NULL && (part = vouch_json_get(schema, "required")) != NULL)
 	{

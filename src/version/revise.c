@@ -11,6 +11,7 @@
 #include "core/event.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
 #include "utils/array.h"
@@ -475,6 +476,7 @@ vouch_sql_create_revision(PG_FUNCTION_ARGS)
 	int64		total;
 	VouchOwnerSection section;
 
+	vouch_check_text(reason, "reason");
 	SPI_connect();
 	/* items are checked before the lock is taken: it may take a while */
 	phase = vouch_phase_read(vouch_version_read(id)->phase);
@@ -647,6 +649,7 @@ vouch_sql_withdraw_version(PG_FUNCTION_ARGS)
 	const char *actor = vouch_actor_check(text_arg(fcinfo, 2), "user_id");
 	VouchVersion *version;
 
+	vouch_check_text(reason, "reason");
 	SPI_connect();
 	version = vouch_version_lock(id);
 	(void) vouch_version_rule(version, "withdraw");

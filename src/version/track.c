@@ -23,6 +23,7 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "executor/executor.h"
 #include "ledger/ledger.h"
@@ -495,6 +496,7 @@ vouch_sql_track_sync(PG_FUNCTION_ARGS)
 	VouchTracked *tracked;
 	int64		n;
 
+	vouch_check_text(reason, "reason");
 	SPI_connect();
 	vouch_tracked_check_owner(PG_GETARG_OID(0));
 	tracked = vouch_tracked_require(PG_GETARG_OID(0));
@@ -516,6 +518,7 @@ vouch_sql_track_open(PG_FUNCTION_ARGS)
 
 	if (pg_class_aclcheck(PG_GETARG_OID(0), GetUserId(), ACL_INSERT | ACL_UPDATE | ACL_DELETE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(PG_GETARG_OID(0)));
+	vouch_check_text(reason, "reason");
 	SPI_connect();
 	tracked = vouch_tracked_require(PG_GETARG_OID(0));
 	head = lock_head(tracked, &behind);

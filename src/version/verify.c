@@ -18,6 +18,7 @@
 #include "core/stmt.h"
 #include "funcapi.h"
 #include "ledger/ledger.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -527,7 +528,8 @@ vouch_sql_verify(PG_FUNCTION_ARGS)
 	if (!check_owners(&state, subject) && subject != NULL && artifacts == NIL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("nothing is kept of subject \"%s\"", subject),
+				 errmsg("nothing is kept of subject \"%.*s\"", pg_mbcliplen(subject, strlen(subject), 80), subject),
+				 errdetail("No version, record or operation has it."),
 				 errhint("The subject of cycle 7 of report 3 is cycle-7-report-3; leave subject out to check everything.")));
 	foreach(cell, artifacts)
 	{

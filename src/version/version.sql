@@ -346,6 +346,7 @@ BEGIN
 	END IF;
 	IF coalesce(label, '') = '' OR coalesce(item_key, '') = '' THEN
 		RAISE EXCEPTION 'label and item_key must not be empty' USING ERRCODE = 'VO502',
+			DETAIL = format('label is %s, item_key is %s.', coalesce(quote_literal(label), 'NULL'), coalesce(quote_literal(item_key), 'NULL')),
 			HINT = 'item_key is the field of an item''s payload that names it, such as id.';
 	END IF;
 	IF max_revisions < 1 THEN
@@ -361,6 +362,7 @@ BEGIN
 	IF EXISTS (SELECT FROM vouch_data.phase p WHERE p.phase <> phase
 			AND translate(lower(p.label), ' -', '__') = translate(lower(label), ' -', '__')) THEN
 		RAISE EXCEPTION 'another phase has the label "%"', label USING ERRCODE = 'VO502',
+			DETAIL = 'Phases are found by their label, too, in any case and with spaces, - or _.',
 			HINT = 'Choose another label.';
 	END IF;
 	IF known.item_key <> item_key AND EXISTS (SELECT FROM vouch_data.artifact a WHERE a.phase = phase) THEN

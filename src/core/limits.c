@@ -1,0 +1,40 @@
+/*
+ * limits.c
+ *	  How long what people write may be.
+ */
+#include "postgres.h"
+
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/limits.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+VOUCH_FUNCTION(vouch_sql_check_text);
+
+void
+vouch_check_text(const char *text, const char *what)
+{
+	int			length;
+
+	/* no character is shorter than a byte */
+	if (text == NULL || strlen(text) <= VOUCH_TEXT_MAX)
+		return;
+	length = pg_mbstrlen(text);
+	if (length <= VOUCH_TEXT_MAX)
+		return;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ARGUMENT),
+			 errmsg("%s cannot be longer than %d characters", what, VOUCH_TEXT_MAX),
+			 errdetail("This has %d: \"%.*s...\".", length, pg_mbcliplen(text, strlen(text), 80), text),
+			 errhint("Keep long texts in a document, and say here where it is.")));
+}
+
+/* vouch_data.check_text(text, what) */
+Datum
+vouch_sql_check_text(PG_FUNCTION_ARGS)
+{
+	if (!PG_ARGISNULL(0))
+		vouch_check_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
