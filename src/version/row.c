@@ -25,7 +25,7 @@
 
 typedef struct Column
 {
-	const char *name;			/* NULL: dropped */
+	const char *name;			/* NULL: dropped, or left out */
 	int			len;
 	Oid			type;			/* its base type, as far as it needs no call */
 	FmgrInfo	to_jsonb;		/* for all else */
@@ -59,6 +59,26 @@ sorts_after(const Column *a, const Column *b)
 	return a->len != b->len ? a->len > b->len : memcmp(a->name, b->name, a->len) > 0;
 }
 
+/* Columns that are computed when they are read: what a trigger is told of rows does not have them. */
+static bool
+is_left_out(Form_pg_attribute att)
+{
+	return att->attisdropped || att->attgenerated == 'v';
+}
+
+char *
+vouch_row_columns(TupleDesc desc)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < desc->natts; i++)
+		if (!is_left_out(TupleDescAttr(desc, i)))
+			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
+							 quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
+	return list.data;
+}
+
 VouchRowReader *
 vouch_row_reader(TupleDesc desc, char **keys, int nkeys, const char *table)
 {
@@ -75,7 +95,7 @@ vouch_row_reader(TupleDesc desc, char **keys, int nkeys, const char *table)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		Column	   *column = &reader->columns[i];
 
-		if (att->attisdropped)
+		if (is_left_out(att))
 			continue;
 		column->name = NameStr(att->attname);
 		column->len = strlen(column->name);
@@ -300,7 +320,7 @@ vouch_row_same(VouchRowReader *reader, TupleTableSlot *a, TupleTableSlot *b)
 	slot_getallattrs(a);
 	slot_getallattrs(b);
 	for (int i = 0; i < reader->desc->natts; i++)
-		if (!TupleDescAttr(reader->desc, i)->attisdropped && !same_value(reader, a, b, i))
+		if (!is_left_out(TupleDescAttr(reader->desc, i)) && !same_value(reader, a, b, i))
 			return false;
 	return true;
 }

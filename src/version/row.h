@@ -1,7 +1,7 @@
 /*
  * row.h
  *	  Rows of a user's table as items: a payload that is what to_jsonb(row)
- *	  gives, and a key.
+ *	  gives, without virtual generated columns, and a key.
  */
 #ifndef VOUCH_VERSION_ROW_H
 #define VOUCH_VERSION_ROW_H
@@ -18,6 +18,9 @@ typedef struct VouchRowReader VouchRowReader;
  * raises VO605 when the table has one of them no more.  table is for messages.
  */
 extern VouchRowReader *vouch_row_reader(TupleDesc desc, char **keys, int nkeys, const char *table);
+
+/* The columns that a payload has, for a select list. */
+extern char *vouch_row_columns(TupleDesc desc);
 
 /* The row as jsonb, in CurrentMemoryContext. */
 extern Jsonb *vouch_row_payload(VouchRowReader *reader, TupleTableSlot *slot);

@@ -9,7 +9,8 @@
  * rows, and nobody who has the lock finds rows that another has yet to commit.
  *
  * The draft is to show the rows of the table.  Where a statement cannot say what changed
- * (TRUNCATE; triggers that wrote the same table meanwhile; a discarded draft), all of it is compared.
+ * (TRUNCATE; triggers that wrote the same table meanwhile; cascades to rows that it changed; a discarded
+ * draft), all of it is compared.
  */
 #include "postgres.h"
 
@@ -83,10 +84,8 @@ add_gone(Changes *changes, text *key)
 }
 
 static void
-add_row(Changes *changes, VouchRowReader *reader, TupleTableSlot *slot)
+add_row(Changes *changes, VouchRowReader *reader, text *key, TupleTableSlot *slot)
 {
-	text	   *key = vouch_row_key(reader, slot);
-
 	if (changes->items->n % 1000 == 0)
 		CHECK_FOR_INTERRUPTS();
 	vouch_items_add(changes->items, key, vouch_row_payload(reader, slot), NULL);
@@ -100,25 +99,40 @@ start_reading(Tuplestorestate *store)
 	tuplestore_rescan(store);
 }
 
+static bool
+is_put(const Changes *changes, const text *key)
+{
+	return vouch_keyset_find(changes->items->seen, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) >= 0;
+}
+
 /*
  * What a statement did, from its transition tables.  Of an UPDATE the rows
  * before and after come in the same order; one that is as it was is no change.
+ * No two rows have one key at any moment, so a plain statement takes a key from a row before
+ * it gives it to another.  False where that is not all: a cascade or another part
+ * of the statement did something to the same row, and only the table says how it is.
  */
-static void
+static bool
 read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *query, Changes *changes)
 {
 	Relation	rel = data->tg_relation;
 	TupleDesc	desc = RelationGetDescr(rel);
 	VouchRowReader *reader = vouch_row_reader(desc, tracked->keys, tracked->nkeys, tracked->name);
-	TupleTableSlot *before = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	TupleTableSlot *after = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *before,
+			   *after;
 	Tuplestorestate *old = TRIGGER_FIRED_BY_INSERT(data->tg_event) ? NULL : data->tg_oldtable;
 	Tuplestorestate *new = TRIGGER_FIRED_BY_DELETE(data->tg_event) ? NULL : data->tg_newtable;
 	bool		update = old != NULL && new != NULL;
 	Changes		were = {0};
 	VouchRowSection section;
-	bool		series;
+	bool		series,
+				clear = true;
 
+	/* a trigger of the partition that a row was to move to kept it out: which pairs belong together is not known */
+	if (update && tuplestore_tuple_count(old) != tuplestore_tuple_count(new))
+		return false;
+	before = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	after = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	vouch_tracked_check_unique(tracked);
 	vouch_row_begin(&section, rel);
 	if (old != NULL)
@@ -128,19 +142,33 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	series = vouch_digest_series_begin();
 	PG_TRY();
 	{
-		while (new != NULL && tuplestore_gettupleslot(new, true, false, after))
+		while (clear && new != NULL && tuplestore_gettupleslot(new, true, false, after))
 		{
+			text	   *key;
+
 			if (update && tuplestore_gettupleslot(old, true, false, before))
 			{
 				if (vouch_row_same(reader, before, after))
 					continue;
 				if (!vouch_row_same_key(reader, before, after))
-					add_gone(&were, vouch_row_key(reader, before));
+				{
+					key = vouch_row_key(reader, before);
+					clear = !is_put(changes, key) && !vouch_tracked_query_touched(query, key);
+					add_gone(&were, key);
+				}
 			}
-			add_row(changes, reader, after);
+			key = vouch_row_key(reader, after);
+			clear = clear && !is_put(changes, key) && !vouch_tracked_query_touched(query, key);
+			if (clear)
+				add_row(changes, reader, key, after);
 		}
-		while (old != NULL && tuplestore_gettupleslot(old, true, false, before))
-			add_gone(&were, vouch_row_key(reader, before));
+		while (clear && old != NULL && tuplestore_gettupleslot(old, true, false, before))
+		{
+			text	   *key = vouch_row_key(reader, before);
+
+			clear = !vouch_tracked_query_touched(query, key);
+			add_gone(&were, key);
+		}
 	}
 	PG_FINALLY();
 	{
@@ -151,15 +179,15 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	ExecDropSingleTupleTableSlot(before);
 	ExecDropSingleTupleTableSlot(after);
 
-	/* a key that an UPDATE took away and gave to another row is not gone; nor one that MERGE deleted and inserted */
-	for (int i = 0; i < were.ngone; i++)
+	/* a key that an UPDATE took away and gave to another row is not gone */
+	for (int i = 0; clear && i < were.ngone; i++)
 	{
 		text	   *key = DatumGetTextPP(were.gone[i]);
 
-		if (!vouch_tracked_query_put(query, key) &&
-			vouch_keyset_add(changes->items->seen, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), PG_INT32_MAX) < 0)
+		if (vouch_keyset_add(changes->items->seen, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), PG_INT32_MAX) < 0)
 			add_gone(changes, key);
 	}
+	return clear;
 }
 
 /* All rows of the table.  Under the artifact's lock.  Needs SPI_connect(). */
@@ -174,7 +202,7 @@ read_table(VouchTracked *tracked, MemoryContext context, Changes *changes)
 	Portal		portal;
 
 	vouch_row_begin(&section, rel);
-	plan = SPI_prepare(psprintf("SELECT * FROM %s", tracked->name), 0, NULL);
+	plan = SPI_prepare(psprintf("SELECT %s FROM %s", vouch_row_columns(RelationGetDescr(rel)), tracked->name), 0, NULL);
 	if (plan == NULL)
 		elog(ERROR, "could not read %s", tracked->name);
 	portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
@@ -197,7 +225,7 @@ read_table(VouchTracked *tracked, MemoryContext context, Changes *changes)
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
 			ExecStoreHeapTuple(SPI_tuptable->vals[i], slot, false);
-			add_row(changes, reader, slot);
+			add_row(changes, reader, vouch_row_key(reader, slot), slot);
 		}
 		ExecClearTuple(slot);
 		MemoryContextSwitchTo(old);
@@ -285,6 +313,39 @@ take_turn(VouchTracked *tracked, bool *behind)
 	head_no = vouch_stmt_get_int32(0, 1, 0);
 	*behind = vouch_stmt_get_int32(0, 2, 0) > head_no;
 	return head_no;
+}
+
+/* What this transaction locked last, and in which subtransaction; invalid: nothing. */
+static SubTransactionId turn_taken = InvalidSubTransactionId;
+static int	turn_bucket;
+static int	turn_artifact_no;
+
+static void
+forget_turn(XactEvent event, void *arg)
+{
+	turn_taken = InvalidSubTransactionId;
+}
+
+/* The same before a statement; a cascade has as many as rows that cause it. */
+static void
+await_turn(VouchTracked *tracked)
+{
+	static bool registered = false;
+	bool		behind;
+
+	/* what rolls the subtransaction back unlocks */
+	if (turn_taken != InvalidSubTransactionId && SubTransactionIsActive(turn_taken) &&
+		turn_bucket == tracked->bucket && turn_artifact_no == tracked->artifact_no)
+		return;
+	if (!registered)
+	{
+		RegisterXactCallback(forget_turn, NULL);
+		registered = true;
+	}
+	(void) take_turn(tracked, &behind);
+	turn_taken = GetCurrentSubTransactionId();
+	turn_bucket = tracked->bucket;
+	turn_artifact_no = tracked->artifact_no;
 }
 
 /* The newest version under the artifact's lock; NULL when there is none. */
@@ -435,20 +496,26 @@ statement_ended(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	Changes		changes = {0};
 	MemoryContext old;
 
-	if (vouch_tracked_query_disturbed(query) || TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	if (!TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && !vouch_tracked_query_disturbed(query))
+	{
+		old = MemoryContextSwitchTo(context);
+		changes.items = vouch_items_begin(phase, actor);
+		if (!read_transition(data, tracked, query, &changes))
+			vouch_tracked_query_disturb(query);
+		MemoryContextSwitchTo(old);
+	}
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) || vouch_tracked_query_disturbed(query))
 	{
 		if (record(tracked, context, phase, actor, NULL, NULL) > 0)
-			vouch_tracked_query_recorded(query, tracked->relation, NULL);
+			vouch_tracked_query_recorded(query, tracked->relation, false, NULL, NULL, 0);
 		return;
 	}
-	old = MemoryContextSwitchTo(context);
-	changes.items = vouch_items_begin(phase, actor);
-	read_transition(data, tracked, query, &changes);
-	MemoryContextSwitchTo(old);
 	if (changes.items->n == 0 && changes.ngone == 0)
 		return;
 	record(tracked, context, phase, actor, NULL, &changes);
-	vouch_tracked_query_recorded(query, tracked->relation, changes.items);
+	/* only tables with foreign keys are written by cascades */
+	vouch_tracked_query_recorded(query, tracked->relation, RelationGetFKeyList(data->tg_relation) != NIL,
+								 changes.items, changes.gone, changes.ngone);
 }
 
 /* vouch_data.track_change(): the trigger of tracked tables and their partitions */
@@ -460,7 +527,6 @@ vouch_sql_track_change(PG_FUNCTION_ARGS)
 	VouchOwnerSection section;
 	VouchTracked *tracked;
 	int			event;
-	bool		behind;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event))
 		elog(ERROR, "vouch_data.track_change() was not called as a statement trigger");
@@ -477,7 +543,7 @@ vouch_sql_track_change(PG_FUNCTION_ARGS)
 	if (tracked != NULL && TRIGGER_FIRED_BEFORE(data->tg_event))
 	{
 		vouch_tracked_query_begin(fcinfo->flinfo->fn_mcxt, tracked->relation, event);
-		(void) take_turn(tracked, &behind);
+		await_turn(tracked);
 	}
 	else if (tracked != NULL)
 		statement_ended(data, tracked,

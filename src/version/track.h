@@ -63,10 +63,17 @@ extern VouchTrackedQuery *vouch_tracked_query_end(MemoryContext context, Oid rel
 /* Did another statement record a change of the table while this one ran? */
 extern bool vouch_tracked_query_disturbed(const VouchTrackedQuery *query);
 
-/* Notes that a change is recorded; keys are the rows that it put. */
-extern void vouch_tracked_query_recorded(VouchTrackedQuery *query, Oid relation, const VouchItems *items);
+/* From here on nothing that the statement says of its rows is taken for what they are. */
+extern void vouch_tracked_query_disturb(VouchTrackedQuery *query);
 
-/* Did the statement put the row itself, in another of its parts? */
-extern bool vouch_tracked_query_put(VouchTrackedQuery *query, const text *key);
+/*
+ * Notes that a change is recorded, with the keys of rows that it put (items may
+ * be NULL) and took away.  more: cascades may make parts that did not begin yet.
+ */
+extern void vouch_tracked_query_recorded(VouchTrackedQuery *query, Oid relation, bool more, const VouchItems *items,
+										 const Datum *gone, int ngone);
+
+/* Did another part of the statement put the row, or take it away? */
+extern bool vouch_tracked_query_touched(const VouchTrackedQuery *query, const text *key);
 
 #endif							/* VOUCH_VERSION_TRACK_H */

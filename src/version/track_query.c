@@ -6,7 +6,8 @@
  * its triggers or functions ran was recorded before, though some of its rows may
  * be newer: then what the first one says of its rows may be old.  And the parts of a
  * statement (INSERT and UPDATE of an upsert, all three of MERGE, data-modifying
- * WITH) come one by one, in an order that is not that of what they did to a key.
+ * WITH; what its foreign keys cascade to) come one by one, in an order that is not that
+ * of what they did to a key: where two have done something to one, the table is looked at.
  *
  * What tells one statement from another is the executor's memory, in which the
  * triggers' FmgrInfo is.  Cascades of foreign keys run their triggers before in an
@@ -25,7 +26,7 @@ struct VouchTrackedQuery
 	int			begun;			/* events whose triggers before ran, as bits */
 	int			ended;
 	bool		disturbed;
-	VouchKeySet *put;			/* in context; NULL: no key yet */
+	VouchKeySet *touched;		/* keys, in context; NULL: none yet */
 	struct VouchTrackedQuery *next;
 };
 
@@ -76,7 +77,7 @@ forget_context(void *arg)
 			if (waiting == NULL)
 			{
 				query->context = NULL;
-				query->put = NULL;
+				query->touched = NULL;
 				continue;
 			}
 			waiting->disturbed |= query->disturbed;
@@ -135,7 +136,7 @@ vouch_tracked_query_begin(MemoryContext context, Oid relation, int event)
 		/* a second one in the same memory, as COPY may have it */
 		query->begun = query->ended = 0;
 		query->disturbed = false;
-		query->put = NULL;
+		query->touched = NULL;
 	}
 	query->begun |= BIT(event);
 }
@@ -168,31 +169,45 @@ vouch_tracked_query_disturbed(const VouchTrackedQuery *query)
 }
 
 void
-vouch_tracked_query_recorded(VouchTrackedQuery *query, Oid relation, const VouchItems *items)
+vouch_tracked_query_disturb(VouchTrackedQuery *query)
+{
+	query->disturbed = true;
+}
+
+static void
+touch(VouchTrackedQuery *query, Datum key)
+{
+	text	   *t = DatumGetTextPP(key);
+	char	   *copy = pnstrdup(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+
+	(void) vouch_keyset_add(query->touched, copy, VARSIZE_ANY_EXHDR(t), 0);
+}
+
+void
+vouch_tracked_query_recorded(VouchTrackedQuery *query, Oid relation, bool more, const VouchItems *items,
+							 const Datum *gone, int ngone)
 {
 	MemoryContext old;
 
 	for (VouchTrackedQuery *other = queries; other != NULL; other = other->next)
 		if (other != query && other->relation == relation)
 			other->disturbed = true;
-	/* what no other part can ask for is not kept */
-	if (query == NULL || items == NULL || (query->begun & ~query->ended) == 0)
+	/* what no other part can ask for is not kept; one that is disturbed does not ask */
+	more |= (query->begun & ~query->ended) != 0 || find_query(NULL, relation) != NULL;
+	if (items == NULL || query->disturbed || !more)
 		return;
 	old = MemoryContextSwitchTo(query->context);
-	if (query->put == NULL)
-		query->put = vouch_keyset_create(items->n);
+	if (query->touched == NULL)
+		query->touched = vouch_keyset_create(items->n + ngone);
 	for (int i = 0; i < items->n; i++)
-	{
-		text	   *key = DatumGetTextPP(items->keys[i]);
-		char	   *copy = pnstrdup(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
-
-		(void) vouch_keyset_add(query->put, copy, VARSIZE_ANY_EXHDR(key), i);
-	}
+		touch(query, items->keys[i]);
+	for (int i = 0; i < ngone; i++)
+		touch(query, gone[i]);
 	MemoryContextSwitchTo(old);
 }
 
 bool
-vouch_tracked_query_put(VouchTrackedQuery *query, const text *key)
+vouch_tracked_query_touched(const VouchTrackedQuery *query, const text *key)
 {
-	return query->put != NULL && vouch_keyset_find(query->put, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) >= 0;
+	return query->touched != NULL && vouch_keyset_find(query->touched, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) >= 0;
 }
