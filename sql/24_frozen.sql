@@ -106,6 +106,33 @@ SELECT check_name, ok, first_bad, detail FROM vouch.verify('cycle-24-report-1') 
 ROLLBACK;
 UPDATE vouch_data.decision SET status = 'rejected';
 
+-- Nobody has decided what is undecided: notes on it are those of who took a verdict back, and a decider it has none.
+SET SESSION AUTHORIZATION regress_vouch_f_tess;
+SELECT vouch.create_version('Scoping', 24, 3, '[
+	{"attribute_id": "a", "in_scope": true}, {"attribute_id": "b", "in_scope": true}]') AS w \gset
+SELECT vouch.submit_version(:'w') ->> 'state' AS state;
+SET SESSION AUTHORIZATION regress_vouch_f_olga;
+SELECT vouch.decide(:'w', '{"a": "approved"}');
+SELECT vouch.decide(:'w', '{"a": {"decision": "pending", "notes": "ask again"}}');
+SELECT check_name, ok, detail FROM vouch.verify('cycle-24-report-3') WHERE NOT ok;
+SET SESSION AUTHORIZATION regress_vouch_f_root;
+BEGIN;
+SET LOCAL vouch.restoring = on;
+SAVEPOINT s;
+\set VERBOSITY terse
+UPDATE vouch_data.decision SET decided_by = 'regress_vouch_f_olga' WHERE bucket = vouch.bucket_of(:'w') AND artifact_no = vouch_data.artifact_number(:'w') AND item_no = 2;
+\set VERBOSITY default
+ROLLBACK TO s;
+UPDATE vouch_data.decision SET notes = 'forged' WHERE bucket = vouch.bucket_of(:'w') AND artifact_no = vouch_data.artifact_number(:'w') AND item_no = 2;
+SELECT check_name, ok, first_bad, detail FROM vouch.verify('cycle-24-report-3') WHERE NOT ok;
+ROLLBACK TO s;
+UPDATE vouch_data.decision SET notes = 'forged' WHERE bucket = vouch.bucket_of(:'w') AND artifact_no = vouch_data.artifact_number(:'w') AND item_no = 1;
+SELECT check_name, ok, first_bad, detail FROM vouch.verify('cycle-24-report-3') WHERE NOT ok;
+ALTER TABLE vouch_data.decision DROP CONSTRAINT undecided;
+UPDATE vouch_data.decision SET decided_by = 'regress_vouch_f_olga' WHERE bucket = vouch.bucket_of(:'w') AND artifact_no = vouch_data.artifact_number(:'w') AND item_no = 1;
+SELECT check_name, ok, first_bad, detail FROM vouch.verify('cycle-24-report-3') WHERE NOT ok;
+ROLLBACK;
+
 -- After all this, nothing has changed.
 RESET SESSION AUTHORIZATION;
 SELECT item_key, status, decided_by FROM vouch.version_items(:'v');

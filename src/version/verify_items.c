@@ -41,6 +41,21 @@ static VouchStmt list_verdicts = {
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, TEXTARRAYOID}, .hashed = true
 };
 
+/* What is undecided was decided by nobody; it may have the notes of who took a verdict back. */
+static VouchStmt list_undecided = {
+	"SELECT i.item_key, d.item_no, CASE WHEN (d.decided_by, d.on_behalf_of, d.decided_at) IS NULL"
+	"  THEN 'It is undecided, and the log does not have its notes.' ELSE 'It is undecided, and says who decided it.' END"
+	" FROM vouch_data.decision d"
+	" LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.status = 'pending' AND d.origin_no IS NULL"
+	"  AND (NOT (d.decided_by, d.on_behalf_of, d.decided_at) IS NULL OR d.notes IS NOT NULL AND NOT EXISTS"
+	"   (SELECT FROM vouch_data.operation o WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.version_no = d.from_no"
+	"    AND o.operation = 'decide' AND o.error IS NULL AND COALESCE(o.detail->>'stage', '1') = d.stage::text AND o.detail ? 'pending'"
+	"    AND (NOT o.detail ? 'decisions' OR o.detail->'decisions'->i.item_key->>'notes' = d.notes)))"
+	" ORDER BY 2",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .hashed = true
+};
+
 /* Verdicts that stand again, but not as they were; and rows that no operation put there ($3: rules that do). */
 static VouchStmt list_repeated = {
 	"SELECT i.item_key, d.item_no, 'It does not repeat the row of version ' || d.origin_no || ' that it stems from.'"
@@ -470,6 +485,7 @@ vouch_verify_verdicts(VouchVerify *state)
 	initStringInfo(&verdicts.scratch);
 	vouch_stmt_scan(&list_verdicts, args, NULL, false, check_verdict, &verdicts);
 	end_decide(&verdicts);
+	vouch_stmt_scan(&list_undecided, args, NULL, false, bad_row, state);
 	vouch_verify_report(state, "verdicts");
 }
 

@@ -216,7 +216,8 @@ CREATE TABLE vouch_data.decision (		-- valid for versions [from_no, to_no)
 	notes text,
 	origin_no int,						-- see the comment
 	PRIMARY KEY (bucket, artifact_no, item_no, stage, from_no),
-	CHECK (from_no < to_no)
+	CHECK (from_no < to_no),
+	CONSTRAINT undecided CHECK (status <> 'pending' OR (decided_by IS NULL AND on_behalf_of IS NULL AND decided_at IS NULL))
 ) WITH (fillfactor = 85);
 -- What a version brought and what it ended; all of version 1 is new, and what stands has not ended, so neither costs an entry.
 CREATE INDEX decision_from ON vouch_data.decision (bucket, artifact_no, from_no) WHERE from_no > 1;
