@@ -132,6 +132,8 @@ ALTER TABLE vouch_data.decision DROP CONSTRAINT undecided;
 UPDATE vouch_data.decision SET decided_by = 'regress_vouch_f_olga' WHERE bucket = vouch.bucket_of(:'w') AND artifact_no = vouch_data.artifact_number(:'w') AND item_no = 1;
 SELECT check_name, ok, first_bad, detail FROM vouch.verify('cycle-24-report-3') WHERE NOT ok;
 ROLLBACK;
+SET SESSION AUTHORIZATION regress_vouch_f_tess;
+SELECT vouch.withdraw_version(:'w', 'enough');
 
 -- After all this, nothing has changed.
 RESET SESSION AUTHORIZATION;

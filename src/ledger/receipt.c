@@ -346,10 +346,15 @@ collect_record(TupleTableSlot *slot, void *arg)
 	*list = lappend(*list, record);
 }
 
-/* The receipt for one operation, or with op_no 0 for those of a version. */
+/*
+ * The receipt for one operation, or with op_no 0 for those of a version, in
+ * the memory context of the call: a statement leaves SPI's behind, which ends
+ * with SPI_finish().
+ */
 static Jsonb *
 receipt(int bucket, int artifact_no, int version_no, int op_no)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	Datum		args[4] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), Int32GetDatum(version_no), Int32GetDatum(op_no)};
 	StringInfoData buf,
 				blocks;
@@ -380,6 +385,7 @@ receipt(int bucket, int artifact_no, int version_no, int op_no)
 		put_operation(&buf, &blocks, lfirst(cell), &sealed);
 	}
 	appendStringInfo(&buf, "], \"blocks\": [%s]}", blocks.data);
+	MemoryContextSwitchTo(caller);
 	return vouch_json_from_text(buf.data);
 }
 
