@@ -57,6 +57,16 @@ SELECT * FROM vouch.compare_versions(:'v4', vouch_data.version_id(1, 22, 22));
 SELECT * FROM vouch.version_items(vouch.create_version('Observation Management', subject => 'lineage-22-now', items => '[{"observation_id": "a", "type": "finding", "severity": "low"}]'));
 \echo :LAST_ERROR_SQLSTATE
 
+-- A version that was discarded showed nothing: an item stood until the one before.
+SELECT vouch.create_version('Observation Management', subject => 'lineage-22-gap', items => '[{"observation_id": "a", "type": "finding", "severity": "low"}]') AS g1 \gset
+SELECT vouch.withdraw_version(:'g1');
+SELECT vouch.discard_version(vouch.create_revision(:'g1', carry => 'all'));
+SELECT vouch.discard_version(vouch.create_revision(:'g1', carry => 'all'));
+SELECT vouch.create_revision(:'g1', '[{"observation_id": "a", "type": "finding", "severity": "high"}]', 'all') AS g4 \gset
+SELECT from_version, to_version, payload ->> 'severity' AS severity FROM vouch.item_lineage(:'g4', 'a');
+SELECT pg_temp.read(line) AS a FROM vouch.lineage_tree(:'g4', 'a', ascii => true) line;
+SELECT vouch.discard_version(:'g4');
+
 SELECT vouch.discard_version(:'v4'), vouch.discard_version(:'next');
 RESET SESSION AUTHORIZATION;
 SELECT vouch.revoke_role('regress_vouch_n_tess', 'tester'), vouch.revoke_role('regress_vouch_n_olga', 'report_owner');

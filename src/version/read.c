@@ -73,7 +73,9 @@ static VouchStmt find_item = {
 };
 
 static VouchStmt read_lineage = {
-	"SELECT d.from_no, CASE WHEN d.to_no <= $3 THEN d.to_no - 1 END, d.stage::int4, d.status, b.payload, d.source,"
+	/* the last version that shows it: a number may be that of a draft that was discarded */
+	"SELECT d.from_no, CASE WHEN d.to_no <= $3 THEN (SELECT max(v.version_no) FROM vouch_data.version v"
+	"  WHERE v.bucket = $1 AND v.artifact_no = $2 AND v.version_no < d.to_no) END, d.stage::int4, d.status, b.payload, d.source,"
 	" d.recommended_by, d.recommended_at, d.decided_by, d.on_behalf_of, d.decided_at, d.notes,"
 	" d.origin_no, vouch_data.decision_id($1, $2, d.item_no, d.stage, d.from_no)"
 	" FROM vouch_data.decision d"
