@@ -205,11 +205,37 @@ SELECT item_key FROM vouch.tracked_tables t, vouch.version_items(t.version_id) W
 DROP TABLE positions;
 SELECT count(*) AS tracked FROM vouch.tracked_tables;
 
+-- What was renamed: a restore says what it cannot put back, or refuses.
+CREATE TABLE renamed (attribute_id text PRIMARY KEY, note text, in_scope boolean DEFAULT true);
+INSERT INTO renamed VALUES ('A', 'first');
+SELECT vouch.track_table('renamed', 'Scoping') AS before \gset
+SELECT vouch.withdraw_version(:'before');
+ALTER TABLE renamed RENAME note TO remark;
+UPDATE renamed SET remark = 'second', in_scope = false;
+SELECT * FROM vouch.restore_table(:'before');
+SELECT * FROM renamed;
+ALTER TABLE renamed RENAME attribute_id TO attribute_no;
+SELECT * FROM vouch.restore_table(:'before');
+\echo :LAST_ERROR_SQLSTATE
+SELECT vouch.track_table('renamed', 'Scoping', key => 'attribute_no') IS NOT NULL AS tracked;
+SELECT * FROM vouch.restore_table(:'before');
+\echo :LAST_ERROR_SQLSTATE
+-- With its former names the version can be restored.
+ALTER TABLE renamed RENAME attribute_no TO attribute_id;
+ALTER TABLE renamed RENAME remark TO note;
+SELECT vouch.track_table('renamed', 'Scoping') IS NOT NULL AS tracked;
+SELECT * FROM vouch.restore_table(:'before');
+SELECT * FROM renamed;
+SELECT vouch.untrack_table('renamed');
+
 -- What cannot be tracked, and by whom.
 CREATE TABLE nokey (a int, b int);
 SELECT vouch.track_table('nokey', 'Scoping');
 CREATE UNIQUE INDEX ON nokey (a, b);
 SELECT vouch.track_table('nokey', 'Scoping', key => 'a');
+SELECT vouch.track_table('nokey', 'Scoping', key => 'a, c');
+CREATE TABLE samekey (attribute_id int, part int, in_scope boolean DEFAULT true, PRIMARY KEY (attribute_id, part));
+SELECT vouch.track_table('samekey', 'Scoping');
 SELECT vouch.track_table('positions_us', 'Data Owner ID');
 SELECT vouch.track_table('limits', 'Scoping', on_closed => 'ignore');
 CREATE TEMP TABLE scratch (a int PRIMARY KEY);

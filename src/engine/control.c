@@ -12,6 +12,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/id.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/machines.h"
@@ -95,6 +96,7 @@ end_workflow(FunctionCallInfo fcinfo, const char *event)
 	pg_uuid_t	id;
 	bool		busy;
 
+	vouch_check_text(reason, "reason");
 	SPI_connect();
 	MemoryContextSwitchTo(own);
 	find_open(workflow_id, &bucket, &id);

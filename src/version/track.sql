@@ -141,7 +141,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.track_table(regclass, text, bigint, bigint, text, text, text, text) IS
-'Makes the rows of a table the items of an artifact: from now on inserts, updates, deletes and TRUNCATE land in its open draft, in the name of who does them. Only for the table''s owner. Who may write the table may then edit the versions that it opened; those of others only who may edit them, or when who called this may. key: columns, separated by commas, with a unique index; default the primary key. subject: default of cycle and report, or the table''s name. on_closed: what a change does when the newest version is closed: open_draft opens the next, which carries everything; refuse raises VO109. While a version is pending approval every change raises VO109. Returns the version that shows the rows, NULL while there are none. Called again, it changes key and on_closed. VO104 a row does not fit the phase, VO605 the table cannot be tracked';
+'Makes the rows of a table the items of an artifact: from now on inserts, updates, deletes and TRUNCATE land in its open draft, in the name of who does them. Only for the table''s owner. Who may write the table may then edit the versions that it opened; those of others only who may edit them, or when who called this may. key: columns, separated by commas, with a unique index; default the primary key. subject: default of cycle and report, or the table''s name. on_closed: what a change does when the newest version is closed: open_draft opens the next, which carries everything; refuse raises VO109. While a version is pending approval every change raises VO109. Returns the version that shows the rows, NULL while there are none. Called again, it changes key and on_closed. VO104 a row does not fit the phase, VO605 the table cannot be tracked, has no such column, or has a column, other than its key, that is called as the item_key of the phase';
 
 CREATE FUNCTION vouch_data.track_artifact(source regclass, subject text, phase text, scope text, cycle_id bigint, report_id bigint,
 	OUT bucket int, OUT artifact_no int)
@@ -219,6 +219,8 @@ SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET row_security = off A
 DECLARE
 	t record;
 	wanted text;				-- rows of the version: w.o and w.payload
+	number int;
+	lost text;
 	same_key text;
 	generated text[];
 	columns text;
@@ -230,6 +232,30 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'version "%" is not one of a tracked table', version_id USING ERRCODE = 'VO605',
 			HINT = 'Tracked tables are listed by vouch.tracked_tables; vouch.table_as_of() shows their versions as rows.';
+	END IF;
+	number := vouch_data.version_number(version_id);
+	SELECT string_agg(quote_ident(c), ', ') INTO lost FROM unnest(t.key_columns) AS c
+	WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c AND a.attnum > 0 AND NOT a.attisdropped);
+	IF lost IS NOT NULL THEN
+		RAISE EXCEPTION 'table "%" has no column % any more, which is of its key', t.relation, lost USING ERRCODE = 'VO605',
+			DETAIL = format('It is tracked by %s.', array_to_string(t.key_columns, ', ')),
+			HINT = 'Name the key as it is called now with vouch.track_table(source, phase, key => ...).';
+	END IF;
+	SELECT string_agg(quote_ident(c), ', ') INTO lost FROM unnest(t.key_columns) AS c
+	WHERE EXISTS (SELECT FROM vouch.version_items(version_id) i WHERE NOT i.payload ? c AND NOT i.payload ? 'redacted');
+	IF lost IS NOT NULL THEN
+		RAISE EXCEPTION 'version % of "%" does not have %, which is of the key of the table now', number, t.relation, lost USING ERRCODE = 'VO605',
+			DETAIL = 'The version is older than the column''s name: its rows cannot be matched with those of the table.',
+			HINT = 'Give the column its former name while you restore, and name the key with vouch.track_table(); or copy the rows yourself from vouch.version_items().';
+	END IF;
+	SELECT string_agg(quote_ident(c), ', ' ORDER BY c) INTO lost FROM (
+		SELECT DISTINCT jsonb_object_keys(i.payload - ARRAY(SELECT a.attname::text FROM pg_attribute a
+			WHERE a.attrelid = t.relation AND a.attnum > 0 AND NOT a.attisdropped)) AS c
+		FROM vouch.version_items(version_id) i) AS x WHERE c <> 'redacted';
+	IF lost IS NOT NULL THEN
+		RAISE WARNING 'version % of "%" has %, which the table does not have', number, t.relation, lost USING
+			DETAIL = 'What is in it was not put back.',
+			HINT = 'If a column was renamed, give it its former name, restore again, and rename it then; vouch.version_items() has the values.';
 	END IF;
 	SELECT string_agg(format('x.%I = (w.o).%1$I', c), ' AND ') INTO same_key FROM unnest(t.key_columns) AS c;
 	SELECT coalesce(array_agg(a.attname::text) FILTER (WHERE a.attgenerated <> ''), '{}'),
@@ -244,7 +270,7 @@ BEGIN
 
 	IF EXISTS (SELECT FROM vouch_data.artifact a, vouch.diff_versions(vouch_data.version_id(a.bucket, a.artifact_no, a.head_no), version_id) d
 		WHERE a.bucket = t.bucket AND a.artifact_no = t.artifact_no AND d.change <> 'verdict_changed') THEN
-		PERFORM vouch_data.track_open(t.relation, coalesce(reason, format('restored as it was in version %s', vouch_data.version_number(version_id))));
+		PERFORM vouch_data.track_open(t.relation, coalesce(reason, format('restored as it was in version %s', number)));
 	END IF;
 	EXECUTE format('DELETE FROM %s AS x WHERE NOT EXISTS (SELECT FROM %s WHERE %s)', t.relation, wanted, same_key) USING version_id;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -259,7 +285,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.restore_table(uuid, text) IS
-'Puts the rows of a tracked table back to what a version shows: deletes, updates and inserts what differs, with the caller''s rights, which the triggers record as the next revision, with the reason given. Generated columns are computed anew; a column that was added since keeps its value, and has its default in rows that come back. Returns how many rows. VO109 when the table may not change now, VO605 when the version is not one of a tracked table';
+'Puts the rows of a tracked table back to what a version shows: deletes, updates and inserts what differs, with the caller''s rights, which the triggers record as the next revision, with the reason given. Generated columns are computed anew; a column that was added since keeps its value, and has its default in rows that come back. Returns how many rows. Warns of columns that the version has and the table does not. VO109 when the table may not change now, VO605 when the version is not one of a tracked table, or a column of the key was renamed or dropped';
 
 -- Partitions and tables that come and go -----------------------------------------
 

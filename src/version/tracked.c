@@ -275,6 +275,39 @@ vouch_tracked_require(Oid relation)
 	return tracked;
 }
 
+static char *
+names_list(Datum *names, int n)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&buf, "%s\"%s\"", i > 0 ? ", " : "", TextDatumGetCString(names[i]));
+	return buf.data;
+}
+
+/* A column that is called as the field that names the phase's items must be what names the rows. */
+static void
+check_phase_key(Oid relation, ArrayType *keys, const VouchPhase *phase)
+{
+	Datum	   *names;
+	int			n;
+
+	if (phase->item_key == NULL || get_attnum(relation, phase->item_key) <= 0)
+		return;
+	deconstruct_array(keys, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
+	if (n == 1 && strcmp(TextDatumGetCString(names[0]), phase->item_key) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_SOURCE),
+			 errmsg("table \"%s\" cannot be tracked by another key than column \"%s\" in phase \"%s\"",
+					full_name(relation), phase->item_key, phase->label),
+			 errdetail("\"%s\" is the field that names the items of the phase, and rows would be named by %s.",
+					   phase->item_key, names_list(names, n)),
+			 errhint("Choose or define a phase whose item_key is no column of the table, or pass key => '%s' if it is unique.",
+					 phase->item_key)));
+}
+
 static void
 check_table(Oid relation, ArrayType *keys)
 {
@@ -303,6 +336,20 @@ check_table(Oid relation, ArrayType *keys)
 				 errmsg("\"%s\" cannot be tracked", full_name(relation)),
 				 errdetail("%s", why),
 				 errhint("Track an ordinary or a partitioned table that you own.")));
+	if (keys != NULL)
+	{
+		Datum	   *names;
+		int			n;
+
+		deconstruct_array(keys, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
+		for (int i = 0; i < n; i++)
+			if (get_attnum(relation, TextDatumGetCString(names[i])) <= 0)
+				ereport(ERROR,
+						(errcode(VOUCH_ERR_SOURCE),
+						 errmsg("table \"%s\" has no column \"%s\"", full_name(relation), TextDatumGetCString(names[i])),
+						 errdetail("The key is to be %s.", names_list(names, n)),
+						 errhint("Name columns of the table in key, as in key => 'id' or key => 'region, no'.")));
+	}
 	if (keys == NULL || vouch_stmt_run(&find_unique, args, NULL) == 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_SOURCE),
@@ -373,6 +420,7 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 		}
 	}
 	check_table(relation, keys);
+	check_phase_key(relation, keys, vouch_phase_read(TextDatumGetCString(PG_GETARG_DATUM(2))));
 	for (int i = 1; i < 6; i++)
 	{
 		args[i] = PG_GETARG_DATUM(i);
