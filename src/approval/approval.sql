@@ -607,7 +607,7 @@ COMMENT ON FUNCTION vouch.return_version(uuid, text, text) IS
 CREATE FUNCTION vouch.decide(version_id uuid, decisions jsonb, user_id text DEFAULT NULL) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_decide';
 COMMENT ON FUNCTION vouch.decide(uuid, jsonb, text) IS
-'Enters verdicts on items of a pending version, all or none, and returns how many. decisions: [{"item_key" or the phase''s key field or "decision_id", "decision": approved | rejected | needs_changes | pending, "notes"}], or {"<key>": "approved"}. For people who may sign an open stage of the version: VO002 without the role, VO003 for who had a part in the version, VO106 when it is not pending, VO103 to VO108 when an item or a verdict is wrong. Signatures given before turn stale';
+'Enters verdicts on items of a pending version, all or none, and returns how many. decisions: [{"item_key" or the phase''s key field or "decision_id", "decision" (or "status", "verdict"): approved | rejected | needs_changes | pending, "notes" (or "reason")}], or {"<key>": "approved"}; any other field raises VO108, so that no note is lost. For people who may sign an open stage of the version: VO002 without the role, VO003 for who had a part in the version, VO106 when it is not pending, VO103 to VO108 when an item or a verdict is wrong. Signatures given before turn stale';
 
 CREATE FUNCTION vouch.decide_where(version_id uuid, status text, filter jsonb DEFAULT NULL, notes text DEFAULT NULL,
 	user_id text DEFAULT NULL, only_undecided boolean DEFAULT true) RETURNS int

@@ -15,6 +15,7 @@
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/start.h"
+#include "mb/pg_wchar.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
@@ -129,17 +130,19 @@ already_started(const char *workflow_id)
 void
 vouch_start_check(const char *workflow_id, Jsonb *input)
 {
+	int			shown = pg_mbcliplen(workflow_id, strlen(workflow_id), 80);
+
 	if (workflow_id[0] == '\0' || strchr(workflow_id, '/') != NULL || strlen(workflow_id) > WORKFLOW_ID_MAX)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
+				 errmsg("\"%.*s\" cannot be a workflow_id", shown, workflow_id),
 				 errdetail("A workflow_id has 1 to %d bytes and no \"/\": that makes the ids of children.", WORKFLOW_ID_MAX),
 				 errhint("Name it after its subject, like cycle-7-report-3.")));
 	/* an execution works on the subject of its name */
 	if (workflow_id[0] == '@')
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("\"%s\" cannot be a workflow_id", workflow_id),
+				 errmsg("\"%.*s\" cannot be a workflow_id", shown, workflow_id),
 				 errdetail("Names that begin with \"@\" are reserved, as those of subjects are."),
 				 errhint("Name it after its subject, like cycle-7-report-3.")));
 	if (input != NULL && VARSIZE(input) > (Size) vouch_guc_max_payload * 1024)
