@@ -61,6 +61,47 @@ FROM vouch.executions e, vouch.describe_workflow(e.workflow_id) d WHERE e.workfl
 SELECT vouch.start_workflow('lim55_text', jsonb_build_object('t', repeat('x', 65536)), 'lim55-input');
 \echo :LAST_ERROR_SQLSTATE
 RESET vouch.max_payload;
+
+-- Nesting: 499 arrays and objects within each other, and not one more, wherever a value comes from.
+CREATE FUNCTION public.lim55_deep(depth int) RETURNS jsonb LANGUAGE sql AS $$ SELECT (repeat('[', depth) || repeat(']', depth))::jsonb $$;
+GRANT EXECUTE ON FUNCTION public.lim55_deep(int) TO regress_vouch_lim_app;
+SET SESSION AUTHORIZATION regress_vouch_lim_app;
+SELECT vouch.define_workflow('lim55_deep', '{"StartAt": "W", "States": {
+	"W": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"Signal": "go"}, "Next": "A"},
+	"A": {"Type": "Task", "Resource": "activity:lim55", "Next": "F"},
+	"F": {"Type": "Task", "Resource": "sql:public.lim55_deep", "Parameters": {"depth": 500}, "End": true,
+		"Catch": [{"ErrorEquals": ["States.DataLimitExceeded"], "Next": "C"}]},
+	"C": {"Type": "Pass", "End": true}}}');
+SELECT vouch.start_workflow('lim55_deep', lim55_deep(500), 'lim55-deep');
+\echo :LAST_ERROR_SQLSTATE
+SELECT vouch.start_workflow('lim55_deep', lim55_deep(499), 'lim55-deep');
+SELECT vouch.advance();
+SELECT vouch.signal_workflow('lim55-deep', 'go', lim55_deep(500));
+SELECT vouch.signal_with_start('lim55_deep', 'lim55-deep', 'go', lim55_deep(500));
+SELECT vouch.signal_with_start('lim55_deep', 'lim55-deep', 'go', '1', lim55_deep(500));
+SELECT vouch.set_attributes('lim55-deep', jsonb_build_object('a', lim55_deep(499)));
+SELECT vouch_data.put_schedule('lim55', '0 2 * * *', 'lim55_deep', lim55_deep(500), 'skip');
+SELECT vouch.signal_workflow('lim55-deep', 'go', lim55_deep(499));
+SELECT vouch.advance();
+SELECT task_token AS token FROM vouch.poll_activity('lim55', 'worker') \gset
+SELECT vouch.heartbeat_activity(:'token', lim55_deep(500));
+SELECT vouch.complete_activity(:'token', lim55_deep(500));
+SELECT vouch.complete_activity(:'token', lim55_deep(499));
+SELECT vouch.advance();
+SELECT d ->> 'status' AS status, d -> 'output' AS output FROM vouch.describe_workflow('lim55-deep') d;
+
+-- Whatever the data are, an execution can be ended.
+SELECT vouch.start_workflow('lim55_deep', '{}', 'lim55-terminate'), vouch.start_workflow('lim55_deep', '{}', 'lim55-cancel');
+SELECT vouch.advance();
+RESET SESSION AUTHORIZATION;
+UPDATE vouch_data.execution_input i SET input = lim55_deep(600) FROM vouch_data.execution e
+WHERE e.execution_id = i.execution_id AND e.workflow_id IN ('lim55-terminate', 'lim55-cancel');
+SET SESSION AUTHORIZATION regress_vouch_lim_app;
+SELECT vouch.terminate_workflow('lim55-terminate');
+SELECT vouch.cancel_workflow('lim55-cancel');
+SELECT workflow_id, status FROM vouch.executions WHERE workflow_id IN ('lim55-terminate', 'lim55-cancel') ORDER BY 1;
+RESET SESSION AUTHORIZATION;
+DROP FUNCTION public.lim55_deep(int);
 DROP FUNCTION pg_temp.big(int, int), pg_temp.nested(int);
 
 SET client_min_messages TO warning;

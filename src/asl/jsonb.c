@@ -54,6 +54,31 @@ add_to(Level *level, const AslValue *value)
 		asl_builder_put(&level->members, level->key, value);
 }
 
+bool
+asl_jsonb_too_deep(Jsonb *jsonb)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	found;
+	int			depth = 0;
+
+	/* each level takes a header and an entry: most values are too small to be deep */
+	if (VARSIZE(jsonb) < ASL_MAX_DEPTH * (sizeof(uint32) + sizeof(JEntry)))
+		return false;
+	iterator = JsonbIteratorInit(&jsonb->root);
+	while ((token = JsonbIteratorNext(&iterator, &found, false)) != WJB_DONE)
+	{
+		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
+		{
+			if (++depth >= ASL_MAX_DEPTH)
+				return true;
+		}
+		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+			depth--;
+	}
+	return false;
+}
+
 const AslValue *
 asl_from_jsonb(Jsonb *jsonb)
 {

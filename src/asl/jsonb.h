@@ -17,6 +17,9 @@
  */
 extern const AslValue *asl_from_jsonb(Jsonb *jsonb);
 
+/* Is a jsonb nested deeper than asl_from_jsonb() takes? */
+extern bool asl_jsonb_too_deep(Jsonb *jsonb);
+
 /* Returns the jsonb of a value. */
 extern Jsonb *asl_to_jsonb(const AslValue *value);
 

@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "asl/jsonb.h"
+#include "asl/port.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -558,7 +559,19 @@ find_and_call(VouchAdvance *adv, const char *resource, const AslValue *input)
 		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 
 		if (!isnull)
-			result = asl_from_jsonb(DatumGetJsonbPCopy(value));
+		{
+			Jsonb	   *returned = DatumGetJsonbPCopy(value);
+
+			/* the name of the error as vouch.fail() passes it */
+			if (asl_jsonb_too_deep(returned))
+				ereport(ERROR,
+						(errcode(VOUCH_ERR_RAISED),
+						 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "States.DataLimitExceeded"),
+						 errmsg("States.DataLimitExceeded: the result of \"%s\" is nested more than %d deep",
+								resource, ASL_MAX_DEPTH - 1),
+						 errhint("Return less, or a key of what is kept in a table.")));
+			result = asl_from_jsonb(returned);
+		}
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return result;

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "asl/jsonb.h"
 #include "catalog/pg_type.h"
 #include "core/stmt.h"
@@ -11,6 +12,8 @@
 #include "engine/machines.h"
 #include "engine/task.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 
 static VouchStmt delete_all_branches = {
 	"DELETE FROM vouch_data.branch WHERE bucket = $1 AND execution_id = $2",
@@ -31,7 +34,7 @@ static VouchStmt insert_result = {
 
 /* Where the main line stands; NULL when it has not begun. */
 static const AslValue *
-redrive_of(VouchAdvance *adv)
+where_main_stands(VouchAdvance *adv)
 {
 	VouchBranch *main = adv->nbranches > 0 ? adv->branches[0] : NULL;
 	const AslValue *v;
@@ -44,6 +47,41 @@ redrive_of(VouchAdvance *adv)
 	if (main->vars != NULL)
 		v = asl_object_put(v, "vars", main->vars);
 	return asl_object_put(v, "input", main->input);
+}
+
+/* The same; NULL also when its data cannot be read: whatever they are, an execution can be closed. */
+static const AslValue *
+redrive_of(VouchAdvance *adv)
+{
+	const AslValue *volatile where = NULL;
+	MemoryContext old = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(old);
+	PG_TRY();
+	{
+		where = where_main_stands(adv);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(old);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(old);
+		edata = CopyErrorData();
+		if (edata->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(old);
+		CurrentResourceOwner = owner;
+		where = NULL;
+	}
+	PG_END_TRY();
+	return where;
 }
 
 void

@@ -249,6 +249,11 @@ GRANT EXECUTE ON FUNCTION vouch.validate_definition(jsonb, name) TO vouch_user;
 
 -- Running -------------------------------------------------------------------
 
+CREATE FUNCTION vouch_data.check_payload(value jsonb, what text) RETURNS void
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_check_payload';
+COMMENT ON FUNCTION vouch_data.check_payload(jsonb, text) IS
+'Raises VO501 when a value is larger than vouch.max_payload, or nested deeper than 499 arrays and objects; what names it in the message';
+
 CREATE FUNCTION vouch.start_workflow(workflow text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL,
 	revision int DEFAULT NULL, on_conflict text DEFAULT 'error')
 RETURNS text

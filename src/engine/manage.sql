@@ -45,6 +45,7 @@ BEGIN
 		RAISE EXCEPTION 'attributes are not an object of up to 16 kB'
 			USING ERRCODE = 'VO502', HINT = 'Pass names and values, like {"report": 3, "lob": "CARDS"}.';
 	END IF;
+	PERFORM vouch_data.check_payload(attributes, 'the value of attributes');
 	e := vouch_data.newest_execution(workflow_id);
 	INSERT INTO vouch_data.execution_attributes AS a VALUES (e.bucket, e.execution_id, jsonb_strip_nulls(attributes))
 	ON CONFLICT (bucket, execution_id) DO UPDATE SET attributes = jsonb_strip_nulls(a.attributes || excluded.attributes || set_attributes.attributes)

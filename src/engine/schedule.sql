@@ -137,6 +137,7 @@ BEGIN
 			DETAIL = 'A name has 1 to 100 letters, digits, and characters of "_.-"; overlap is skip, queue, or allow.',
 			HINT = 'Choose another name, or another policy.';
 	END IF;
+	PERFORM vouch_data.check_payload(input, format('the input of schedule "%s"', name));
 	IF NOT EXISTS (SELECT FROM vouch_data.workflow w WHERE w.name = workflow) THEN
 		RAISE EXCEPTION 'there is no workflow "%"', workflow USING ERRCODE = 'VO402',
 			HINT = 'Define it with vouch.define_workflow(), or look at vouch.workflows for the names that exist.';

@@ -202,13 +202,7 @@ check_signal(const char *name, Jsonb *payload)
 				 errmsg("\"%s\" cannot name a signal", name),
 				 errdetail("A name has 1 to 200 bytes."),
 				 errhint("Take the name that the workflow's vouch:signal state waits for.")));
-	if (VARSIZE(payload) > (Size) vouch_guc_max_payload * 1024)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_LIMIT),
-				 errmsg("the payload of signal \"%s\" is larger than vouch.max_payload", name),
-				 errdetail("It has %zu bytes, %zu are allowed.", (size_t) VARSIZE(payload),
-						   (size_t) vouch_guc_max_payload * 1024),
-				 errhint("Keep large data in a table and send its key.")));
+	vouch_payload_check(payload, "the payload of signal", name, "Keep large data in a table and send its key.");
 }
 
 static void
@@ -276,6 +270,9 @@ vouch_sql_signal_with_start(PG_FUNCTION_ARGS)
 	message.dedup_key = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
 	message.sender = vouch_actor_current();
 	check_signal(message.name, message.payload);
+	/* now, and not only when it is started, which may be at commit */
+	vouch_payload_check(message.input, "the input of workflow", message.workflow_id,
+						"Keep large data in a table and pass its key.");
 	SPI_connect();
 	MemoryContextSwitchTo(own);
 	started = vouch_signal_send_or_start(&message);

@@ -5,6 +5,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "asl/jsonb.h"
+#include "asl/port.h"
 #include "catalog/pg_type.h"
 #include "core/actor.h"
 #include "core/compat.h"
@@ -20,8 +22,10 @@
 #include "utils/builtins.h"
 
 VOUCH_FUNCTION(vouch_sql_start_workflow);
+VOUCH_FUNCTION(vouch_sql_check_payload);
 
 #define WORKFLOW_ID_MAX 500
+#define MAX_ATTEMPTS 100		/* to end what others start meanwhile, one after the other */
 
 static VouchStmt insert_execution = {
 	"INSERT INTO vouch_data.execution (bucket, execution_id, workflow_id, workflow, revision, run_as, starter,"
@@ -128,6 +132,38 @@ already_started(const char *workflow_id)
 }
 
 void
+vouch_payload_check(Jsonb *value, const char *what, const char *name, const char *hint)
+{
+	char	   *whose;
+
+	if (VARSIZE(value) <= (Size) vouch_guc_max_payload * 1024 && !asl_jsonb_too_deep(value))
+		return;
+	whose = name != NULL ? psprintf("%s \"%.*s\"", what, pg_mbcliplen(name, strlen(name), 80), name)
+		: pstrdup(what);
+	if (VARSIZE(value) > (Size) vouch_guc_max_payload * 1024)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_LIMIT),
+				 errmsg("%s is larger than vouch.max_payload", whose),
+				 errdetail("It has %zu bytes, %zu are allowed.", (size_t) VARSIZE(value),
+						   (size_t) vouch_guc_max_payload * 1024),
+				 errhint("%s", hint)));
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_LIMIT),
+			 errmsg("%s is nested too deeply", whose),
+			 errdetail("Arrays and objects can be nested %d deep.", ASL_MAX_DEPTH - 1),
+			 errhint("Flatten it, or pass it on as a string.")));
+}
+
+/* vouch_data.check_payload(value jsonb, what text) */
+Datum
+vouch_sql_check_payload(PG_FUNCTION_ARGS)
+{
+	vouch_payload_check(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL,
+						"Keep large data in a table and pass its key.");
+	PG_RETURN_VOID();
+}
+
+void
 vouch_start_check(const char *workflow_id, Jsonb *input)
 {
 	int			shown = pg_mbcliplen(workflow_id, strlen(workflow_id), 80);
@@ -145,13 +181,8 @@ vouch_start_check(const char *workflow_id, Jsonb *input)
 				 errmsg("\"%.*s\" cannot be a workflow_id", shown, workflow_id),
 				 errdetail("Names that begin with \"@\" are reserved, as those of subjects are."),
 				 errhint("Name it after its subject, like cycle-7-report-3.")));
-	if (input != NULL && VARSIZE(input) > (Size) vouch_guc_max_payload * 1024)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_LIMIT),
-				 errmsg("the input of workflow \"%s\" is larger than vouch.max_payload", workflow_id),
-				 errdetail("It has %zu bytes, %zu are allowed.", (size_t) VARSIZE(input),
-						   (size_t) vouch_guc_max_payload * 1024),
-				 errhint("Keep large data in a table and pass its key.")));
+	if (input != NULL)
+		vouch_payload_check(input, "the input of workflow", workflow_id, "Keep large data in a table and pass its key.");
 }
 
 static void
@@ -212,20 +243,23 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 		pg_uuid_t	other;
 		char	   *run_as;
 		bool		busy;
+		int			bucket = vouch_id_workflow_bucket(workflow_id);
+		VouchExecution locked;
 
 		if (strcmp(on_conflict, "use_existing") == 0)
 			break;
-		if (strcmp(on_conflict, "error") == 0 || attempt > 10)
+		if (strcmp(on_conflict, "error") == 0 || attempt > MAX_ATTEMPTS)
 			already_started(workflow_id);
-		if (vouch_rows_find_open(vouch_id_workflow_bucket(workflow_id), workflow_id, &other, &run_as))
-		{
-			vouch_rows_require_rights(vouch_id_workflow_bucket(workflow_id), &other, workflow_id, "terminate");
-			/* without wait first: an error would say that it closed meanwhile */
-			vouch_advance_end_execution(vouch_id_workflow_bucket(workflow_id), &other, true, "terminate",
-										"another one was started under its workflow_id", &busy);
-			if (busy)
-				already_started(workflow_id);
-		}
+		if (!vouch_rows_find_open(bucket, workflow_id, &other, &run_as))
+			continue;
+		vouch_rows_require_rights(bucket, &other, workflow_id, "terminate");
+		/* the lock first: who waited for it may find that somebody else has ended it, and looks again */
+		if (vouch_advance_running(&other) != NULL)
+			already_started(workflow_id);
+		if (!vouch_rows_claim(bucket, &other, true, &locked, &busy) || strcmp(locked.status, "running") != 0)
+			continue;
+		vouch_advance_end_execution(bucket, &other, true, "terminate",
+									"another one was started under its workflow_id", &busy);
 	}
 	SPI_finish();
 	PG_RETURN_TEXT_P(cstring_to_text(workflow_id));

@@ -26,6 +26,14 @@ typedef struct VouchStart
 	const AslValue *item_value;
 } VouchStart;
 
+/*
+ * Raises VO501 for a value that is larger than vouch.max_payload, or nested
+ * deeper than the engine can read: whatever comes from outside is checked before
+ * it is stored.  what names it, with name (or NULL) in quotes; the hint is for
+ * what is too large.
+ */
+extern void vouch_payload_check(Jsonb *value, const char *what, const char *name, const char *hint);
+
 /* Raises VO502 or VO501 for a workflow_id or an input (or NULL) that cannot be. */
 extern void vouch_start_check(const char *workflow_id, Jsonb *input);
 

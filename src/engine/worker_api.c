@@ -22,6 +22,7 @@
 #include "core/stmt.h"
 #include "engine/rows.h"
 #include "engine/signal.h"
+#include "engine/start.h"
 #include "engine/task.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -501,6 +502,9 @@ vouch_sql_heartbeat_activity(PG_FUNCTION_ARGS)
 
 	need(PG_ARGISNULL(0), "task_token");
 	token = PG_GETARG_UUID_P(0);
+	if (!PG_ARGISNULL(1))
+		vouch_payload_check(PG_GETARG_JSONB_P(1), "what the heartbeat tells", NULL,
+							"Keep large data in a table and pass its key.");
 	args[0] = Int32GetDatum(token_bucket(token));
 	args[1] = UUIDPGetDatum(token);
 	args[2] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -572,13 +576,8 @@ vouch_sql_complete_activity(PG_FUNCTION_ARGS)
 
 	need(PG_ARGISNULL(0), "task_token");
 	output = PG_ARGISNULL(1) ? vouch_json_from_text("null") : PG_GETARG_JSONB_P(1);
-	if (VARSIZE(output) > (Size) vouch_guc_max_payload * 1024)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_LIMIT),
-				 errmsg("the output of the task is larger than vouch.max_payload"),
-				 errdetail("It has %zu bytes, %zu are allowed.", (size_t) VARSIZE(output),
-						   (size_t) vouch_guc_max_payload * 1024),
-				 errhint("Keep large data in a table and return its key, or fail the task with vouch.fail_activity().")));
+	vouch_payload_check(output, "the output of the task", NULL,
+						"Keep large data in a table and return its key, or fail the task with vouch.fail_activity().");
 	finish(PG_GETARG_UUID_P(0), "completed", output, NULL, NULL);
 	PG_RETURN_VOID();
 }
