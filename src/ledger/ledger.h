@@ -45,6 +45,7 @@ typedef struct VouchCheck
 	int64		checked;		/* how many things were looked at */
 	char	   *first_bad;		/* the first that is wrong, or NULL */
 	char	   *detail;			/* what is wrong with it */
+	int			version_no;		/* which version is looked at, or 0 */
 } VouchCheck;
 
 /* Notes a finding; only the first counts. */

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -23,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "version/content.h"
 #include "version/items.h"
 #include "version/verify.h"
@@ -174,6 +176,66 @@ vouch_verify_report(VouchVerify *state, const char *name)
 	memset(&state->check, 0, sizeof(state->check));
 }
 
+/* Errors that say something of the server or the session, and nothing of what is kept. */
+static bool
+is_passing(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* rolled back by the server */
+		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):	/* out of memory, disk, … */
+		case MAKE_SQLSTATE('5', '5', '0', '0', '0'):	/* a lock that is not had */
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):	/* canceled, shut down */
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Makes one check and reports it.  Rows that somebody has damaged may be such
+ * that our own code raises an error over them: then that is the finding, and
+ * the other checks and the other artifacts are still reported.  Returns
+ * whether the check came to its end.
+ */
+static bool
+run_check(VouchVerify *state, void (*step) (VouchVerify *), const char *name)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		step(state);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (is_passing(error->sqlerrcode))
+			ReThrowError(error);
+		MemoryContextSwitchTo(context);
+		vouch_check_fail(&state->check,
+						 state->check.version_no > 0 ? psprintf("version %d", state->check.version_no) :
+						 pstrdup(state->artifact == NULL || state->artifact->phase[0] == '\0' ? name : "artifact"),
+						 psprintf("It cannot be read: %s.", error->message));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	vouch_verify_report(state, name);
+	return done;
+}
+
 /* The rules of some events of a version, as a text[]; the last name is NULL. */
 Datum
 vouch_verify_rules(const char *event,...)
@@ -294,7 +356,6 @@ check_states(VouchVerify *state)
 						 psprintf("Its newest version is %d and the last number given out %d; it says %d and %d.",
 								  extent->version_no, Max(last, extent->version_no),
 								  artifact->head_no, artifact->last_no));
-	vouch_verify_report(state, "states");
 }
 
 /* digests */
@@ -311,6 +372,7 @@ check_digests(VouchVerify *state)
 		VouchDigest digest;
 
 		CHECK_FOR_INTERRUPTS();
+		state->check.version_no = i;
 		if (logged->submitted)
 		{
 			vouch_content_digest(artifact->bucket, artifact->artifact_no, i, false, false, &digest);
@@ -328,7 +390,6 @@ check_digests(VouchVerify *state)
 								 pstrdup("Its items, their verdicts or its metadata are not the ones with which it was closed."));
 		}
 	}
-	vouch_verify_report(state, "digests");
 }
 
 static void
@@ -354,6 +415,24 @@ compare_logged(const void *a, const void *b)
 }
 
 static void
+check_operations(VouchVerify *state)
+{
+	VouchVerifyArtifact *artifact = state->artifact;
+
+	vouch_ledger_verify(artifact->bucket, artifact->artifact_no, &state->check, note_operation, state);
+	if (state->check.checked == 0)
+		vouch_check_fail(&state->check, pstrdup("operation 1"), pstrdup("Nothing is in the log of what exists."));
+	if (artifact->bucket != vouch_id_bucket(artifact->subject, strlen(artifact->subject)))
+		vouch_check_fail(&state->check, pstrdup("artifact"), pstrdup("It is not in the bucket of its subject."));
+}
+
+static void
+check_approvals(VouchVerify *state)
+{
+	vouch_check_approvals_hook(state->artifact->bucket, state->artifact->artifact_no, &state->check);
+}
+
+static void
 verify_artifact(VouchVerify *state)
 {
 	VouchVerifyArtifact *artifact = state->artifact;
@@ -369,13 +448,8 @@ verify_artifact(VouchVerify *state)
 	ctl.entrysize = sizeof(VouchVerifyLogged);
 	ctl.hcxt = CurrentMemoryContext;
 	state->logged = hash_create("vouch logged versions", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	vouch_ledger_verify(artifact->bucket, artifact->artifact_no, &state->check, note_operation, state);
-	if (state->check.checked == 0)
-		vouch_check_fail(&state->check, pstrdup("operation 1"), pstrdup("Nothing is in the log of what exists."));
-	if (artifact->bucket != vouch_id_bucket(artifact->subject, strlen(artifact->subject)))
-		vouch_check_fail(&state->check, pstrdup("artifact"), pstrdup("It is not in the bucket of its subject."));
-	vouch_verify_report(state, "operations");
-	if (state->level < LEVEL_CONTENT)
+	/* what the log says is what all else is compared with */
+	if (!run_check(state, check_operations, "operations") || state->level < LEVEL_CONTENT)
 	{
 		hash_destroy(state->logged);
 		return;
@@ -394,20 +468,17 @@ verify_artifact(VouchVerify *state)
 	while ((logged = hash_seq_search(&seq)) != NULL)
 		state->versions[n++] = logged;
 	qsort(state->versions, n, sizeof(VouchVerifyLogged *), compare_logged);
-	check_digests(state);
-	check_states(state);
-	vouch_verify_payloads(state);
+	(void) run_check(state, check_digests, "digests");
+	(void) run_check(state, check_states, "states");
+	(void) run_check(state, vouch_verify_payloads, "payloads");
 	if (state->level == LEVEL_EVERYTHING)
 	{
-		vouch_verify_ranges(state);
-		vouch_verify_verdicts(state);
-		vouch_verify_counts(state);
+		(void) run_check(state, vouch_verify_ranges, "ranges");
+		(void) run_check(state, vouch_verify_verdicts, "verdicts");
+		(void) run_check(state, vouch_verify_counts, "counts");
 	}
 	if (state->level == LEVEL_EVERYTHING && vouch_check_approvals_hook != NULL)
-	{
-		vouch_check_approvals_hook(artifact->bucket, artifact->artifact_no, &state->check);
-		vouch_verify_report(state, "approvals");
-	}
+		(void) run_check(state, check_approvals, "approvals");
 	pfree(state->versions);
 	hash_destroy(state->logged);
 }

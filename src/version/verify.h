@@ -91,7 +91,7 @@ extern bool vouch_verify_same(Datum stored, const VouchDigest *digest);
 
 /*
  * Checks of what an artifact is made of: its payloads, the rows of its items,
- * their verdicts and the counters.  Each reports one row.  Need SPI_connect().
+ * their verdicts and the counters.  Need SPI_connect().
  */
 extern void vouch_verify_payloads(VouchVerify *state);
 extern void vouch_verify_ranges(VouchVerify *state);

@@ -227,7 +227,6 @@ vouch_verify_payloads(VouchVerify *state)
 			psprintf("Payload %d was redacted under operation %d.", state->redacted_body, state->redacted) :
 			psprintf("%lld payloads were redacted, payload %d under operation %d.", (long long) state->redactions,
 					 state->redacted_body, state->redacted);
-	vouch_verify_report(state, "payloads");
 }
 
 /* ranges */
@@ -375,7 +374,6 @@ vouch_verify_ranges(VouchVerify *state)
 	if (state->extent.item_no != state->artifact->item_no)
 		vouch_check_fail(&state->check, pstrdup("artifact"),
 						 psprintf("Its last item is number %d; it says %d.", state->extent.item_no, state->artifact->item_no));
-	vouch_verify_report(state, "ranges");
 }
 
 /* verdicts: the rows that an operation decided give its root again */
@@ -486,7 +484,6 @@ vouch_verify_verdicts(VouchVerify *state)
 	vouch_stmt_scan(&list_verdicts, args, NULL, false, check_verdict, &verdicts);
 	end_decide(&verdicts);
 	vouch_stmt_scan(&list_undecided, args, NULL, false, bad_row, state);
-	vouch_verify_report(state, "verdicts");
 }
 
 /* counts */
@@ -544,5 +541,4 @@ vouch_verify_counts(VouchVerify *state)
 	}
 	args[2] = vouch_verify_rules("create", "edit", NULL);
 	vouch_stmt_scan(&compare_makers, args, NULL, false, bad_maker, state);
-	vouch_verify_report(state, "counts");
 }
