@@ -253,12 +253,13 @@ vouch_asked_parts(const VouchPolicy *policy, VouchAsked *asked, VouchPart **part
 
 int64
 vouch_asked_uncovered(const VouchVersion *version, const VouchPolicy *policy,
-					  const VouchAsked *asked, const VouchPart *parts, int nparts)
+					  const VouchAsked *asked, const VouchPart *parts, int nparts, char **first)
 {
 	VouchPart  *covering;
 	bool	   *covers = palloc0(sizeof(bool) * nparts);
 	int			n = 0;
 
+	*first = NULL;
 	if (vouch_policy_is_plain(policy))
 		return 0;
 
@@ -284,7 +285,7 @@ vouch_asked_uncovered(const VouchVersion *version, const VouchPolicy *policy,
 			return 0;
 		else if (covers[i])
 			covering[n++] = parts[i];
-	return vouch_version_measure(version, covering, n);
+	return vouch_version_measure_outside(version, covering, n, first);
 }
 
 bool

@@ -33,10 +33,10 @@ extern int	vouch_asked_parts(const VouchPolicy *policy, VouchAsked *asked, Vouch
 /*
  * How many items nobody is asked about: none of the rules that apply is for
  * them, or, where items need verdicts, none in a stage that is open from the
- * start.  Needs SPI_connect().
+ * start.  *first is the key of the first of them, or NULL.  Needs SPI_connect().
  */
 extern int64 vouch_asked_uncovered(const VouchVersion *version, const VouchPolicy *policy,
-								   const VouchAsked *asked, const VouchPart *parts, int nparts);
+								   const VouchAsked *asked, const VouchPart *parts, int nparts, char **first);
 
 /* Does any rule apply? */
 extern bool vouch_asked_any(const VouchPolicy *policy, const VouchAsked *asked);

@@ -77,8 +77,8 @@ vouch_candidate_covers(const VouchCase *input, const VouchCandidate *c, const ch
 	return holds(input, c->actor, c->role, scope);
 }
 
-static char *
-scopes_held(const VouchCase *input, const VouchCandidate *c)
+char *
+vouch_candidate_scopes(const VouchCase *input, const VouchCandidate *c)
 {
 	StringInfoData buf;
 	const char *holder = c->acting_for != NULL ? c->acting_for : c->actor;
@@ -140,7 +140,7 @@ judge_eligible(const VouchCase *input, const VouchRule *rule, VouchCandidate *c)
 	{
 		c->why = VOUCH_WHY_SCOPE;
 		c->text = psprintf("%s %s for %s only", c->delegation ? "is delegated" : "holds",
-						   c->role, scopes_held(input, c));
+						   c->role, vouch_candidate_scopes(input, c));
 		return;
 	}
 	if ((did = vouch_rule_duty(input, rule, c->actor)) != NULL)

@@ -282,6 +282,9 @@ extern bool vouch_scope_covers(const char *held, const char *needed);
 /* Is a candidate's role, or what was delegated of it, good for a scope? */
 extern bool vouch_candidate_covers(const VouchCase *input, const VouchCandidate *c, const char *scope);
 
+/* The scopes that a candidate holds the role for, or is delegated it for, as a list. */
+extern char *vouch_candidate_scopes(const VouchCase *input, const VouchCandidate *c);
+
 /* The delegation by which a candidate may sign for a scope; NULL if there is none. */
 extern const VouchDelegate *vouch_candidate_delegation(const VouchCandidate *c, const char *scope);
 

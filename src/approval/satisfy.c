@@ -142,8 +142,9 @@ is_choice(const VouchCase *input, const VouchCandidate *c, const char *group)
 		(group == NULL || vouch_candidate_covers(input, c, group));
 }
 
+/* Why each of them cannot sign; for a group, if it is not NULL. */
 static char *
-list_reasons(const VouchStageResult *stage, const VouchRuleResult *rule)
+list_reasons(const VouchCase *input, const VouchRuleResult *rule, const char *group)
 {
 	StringInfoData buf;
 
@@ -153,10 +154,16 @@ list_reasons(const VouchStageResult *stage, const VouchRuleResult *rule)
 	for (int i = 0; i < rule->ncandidates; i++)
 	{
 		const VouchCandidate *c = &rule->candidates[i];
+		const char *why = c->text;
 
+		if (c->eligible && group != NULL && !vouch_candidate_covers(input, c, group))
+			why = psprintf("%s %s for %s only", c->delegation ? "is delegated" : "holds", c->role,
+						   vouch_candidate_scopes(input, c));
+		else if (c->eligible && is_choice(input, c, NULL))
+			why = "could sign";
 		appendStringInfo(&buf, "%s%s%s%s: %s", i == 0 ? "" : "; ", c->actor,
 						 c->acting_for ? " for " : "", c->acting_for ? c->acting_for : "",
-						 c->eligible ? "could sign" : c->text);
+						 why);
 	}
 	if (rule->ncandidates > 0)
 		appendStringInfoChar(&buf, '.');
@@ -238,7 +245,7 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 					*problem = psprintf("Stage \"%s\" needs %d of %s%s%s, and %d can sign",
 										stage->stage->name, missing, rule->rule->role,
 										group ? " for " : "", group ? group : "", nchoices);
-					*detail = list_reasons(stage, rule);
+					*detail = list_reasons(input, rule, group);
 					return false;
 				}
 				for (int m = 0; m < missing; m++)

@@ -89,6 +89,23 @@ who_hint(const VouchRequest *request)
 	char	   *who = vouch_request_who(request);
 
 	if (who[0] == '\0')
+		for (int i = 0; i < request->rights->policy->nstages; i++)
+		{
+			const VouchStageResult *stage = &request->evaluation->stages[i];
+
+			for (int r = 0; stage->open && r < stage->stage->nrules; r++)
+				for (int j = 0; !stage->rules[r].satisfied && j < stage->rules[r].ncandidates; j++)
+				{
+					const VouchCandidate *c = &stage->rules[r].candidates[j];
+
+					/* who could sign, had they not signed something else */
+					if (c->eligible && c->why == VOUCH_WHY_OTHER_SIGNER)
+						return psprintf("Nobody can sign now. \"%s\" could as %s, but %s. "
+										"Have an administrator grant %s to somebody else with vouch.grant_role(), or take that signature back with vouch.revoke_signature(), so that others give it.",
+										c->actor, c->role, c->text, c->role);
+				}
+		}
+	if (who[0] == '\0')
 		return psprintf("Nobody can sign now: SELECT * FROM vouch.explain_approval('%s') says why.",
 						vouch_id_text(&request->version->id));
 	return psprintf("These can sign now: %s.", who);

@@ -87,6 +87,7 @@ find_problems(VouchRequest *request, const char *actor, Problem *problems)
 	const VouchPolicy *policy = request->rights->policy;
 	VouchCounts counts = vouch_version_counts(version);
 	int64		uncovered;
+	char	   *first;
 	int			n = 0;
 	char	   *problem,
 			   *detail;
@@ -111,16 +112,21 @@ find_problems(VouchRequest *request, const char *actor, Problem *problems)
 		problems[n].detail = psprintf("Policy \"%s\" does not let an empty version be submitted.", policy->name);
 		problems[n++].hint = pstrdup("Add what is to be reviewed first.");
 	}
-	uncovered = vouch_asked_uncovered(version, policy, request->asked, request->parts, request->input.nparts);
+	uncovered = vouch_asked_uncovered(version, policy, request->asked, request->parts, request->input.nparts, &first);
+	if (first == NULL)
+		first = "?";
 	if (uncovered > 0 && vouch_asked_any(policy, request->asked))
 	{
 		problems[n].code = VOUCH_ERR_UNSATISFIABLE;
 		problems[n].name = "uncovered";
-		problems[n].message = psprintf("nobody is asked about " INT64_FORMAT " items of %s", uncovered,
-									   vouch_version_label(version));
-		problems[n].detail = psprintf("No rule of policy \"%s\" that applies%s has them in its scope or groups.", policy->name,
-									  policy->items == VOUCH_ITEMS_NONE ? "" : ", in a stage that is open from the start,");
-		problems[n++].hint = pstrdup("Give the items what the rules look at, or have an administrator add a rule without a scope.");
+		problems[n].message = uncovered == 1 ?
+			psprintf("nobody is asked about item \"%s\" of %s", first, vouch_version_label(version)) :
+			psprintf("nobody is asked about " INT64_FORMAT " items of %s, the first being \"%s\"", uncovered,
+					 vouch_version_label(version), first);
+		problems[n].detail = psprintf("No rule of policy \"%s\" that applies%s has %s in its scope or groups.", policy->name,
+									  policy->items == VOUCH_ITEMS_NONE ? "" : ", in a stage that is open from the start,",
+									  uncovered == 1 ? "it" : "them");
+		problems[n++].hint = psprintf("Give %s what the rules look at, or have an administrator add a rule without a scope.", uncovered == 1 ? "it" : "the items");
 	}
 	if (!vouch_evaluate_satisfiable(&request->input, request->evaluation, &problem, &detail))
 	{

@@ -83,6 +83,61 @@ vouch_request_counts(VouchRequest *request, int part)
 	return counts;
 }
 
+/* The verdicts of one stage on what is in a part. */
+static VouchCounts
+stage_counts(const VouchRequest *request, int part, int stage)
+{
+	VouchPart	one = request->parts[part];
+	VouchCounts counts;
+
+	if (vouch_part_is_whole(&one))
+		return vouch_version_stage_counts(request->version, stage);
+	one.stages = VOUCH_STAGE_BIT(1);
+	(void) vouch_version_measure(request->version, &one, 1);
+	if (stage == 1)
+		return one.counts;
+	counts.items = one.counts.items;
+	one.stages = VOUCH_STAGE_BIT(stage);
+	(void) vouch_version_measure(request->version, &one, 1);
+	counts.approved = one.counts.approved;
+	counts.rejected = one.counts.rejected;
+	counts.needs_changes = one.counts.needs_changes;
+	counts.pending = counts.items - counts.approved - counts.rejected - counts.needs_changes;
+	return counts;
+}
+
+/*
+ * The stage whose verdicts stand in the way: the first, if not all items have a
+ * final one there, else the one that asks for changes (or rejects, if that is what is in
+ * the way); with what it says.
+ */
+static int
+stage_in_way(const VouchRequest *request, int part, bool rejected, VouchCounts *counts, const char **name)
+{
+	const VouchPolicy *policy = request->rights->policy;
+	uint64		seen = request->parts[part].stages;
+
+	*name = NULL;
+	*counts = stage_counts(request, part, 1);
+	if (rejected ? counts->rejected > 0 : counts->pending + counts->needs_changes > 0)
+		return 1;
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		int			stage = vouch_stage_verdicts(&policy->stages[i]);
+		VouchCounts its;
+
+		if (stage == 1 || (seen != 0 && (seen & VOUCH_STAGE_BIT(stage)) == 0))
+			continue;
+		its = stage_counts(request, part, stage);
+		if (rejected ? its.rejected == 0 : its.needs_changes == 0)
+			continue;
+		*counts = its;
+		*name = policy->stages[i].name;
+		return stage;
+	}
+	return 1;
+}
+
 void
 vouch_request_check_part(VouchRequest *request, int part, VouchItemsProblem *problem)
 {
@@ -90,8 +145,9 @@ vouch_request_check_part(VouchRequest *request, int part, VouchItemsProblem *pro
 	const VouchPolicy *policy = request->rights->policy;
 	VouchCounts counts;
 	char	   *label = vouch_version_label(version);
-	char	   *find = psprintf("SELECT * FROM vouch.version_items('%s') WHERE status",
-								vouch_id_text(&version->id));
+	char	   *find;
+	const char *stage_name;
+	int			stage;
 	char	   *of = vouch_part_is_whole(&request->parts[part]) ? "" :
 		psprintf(" with %s", vouch_part_text(&request->parts[part]));
 
@@ -107,18 +163,28 @@ vouch_request_check_part(VouchRequest *request, int part, VouchItemsProblem *pro
 		problem->hint = "Add what is to be reviewed, or withdraw the version.";
 		return;
 	}
-	if (policy->items == VOUCH_ITEMS_NONE)
+	if (policy->items == VOUCH_ITEMS_NONE ||
+		(counts.pending + counts.needs_changes == 0 && (policy->items != VOUCH_ITEMS_ALL_APPROVED || counts.rejected == 0)))
 		return;
-	if (counts.pending + counts.needs_changes > 0)
+	stage = stage_in_way(request, part, counts.pending + counts.needs_changes == 0, &counts, &stage_name);
+	find = psprintf("SELECT * FROM vouch.version_items('%s'%s) WHERE status", vouch_id_text(&version->id),
+					stage == 1 ? "" : psprintf(", stage => %d", stage));
+	if (counts.pending + counts.needs_changes > 0 && (stage == 1 || counts.needs_changes > 0))
 	{
 		problem->code = VOUCH_ERR_UNDECIDED;
 		problem->message = psprintf("%s has items%s without a final verdict", label, of);
-		problem->detail = psprintf("Items: " INT64_FORMAT ", of them pending: " INT64_FORMAT ", needing changes: " INT64_FORMAT
-								   ", approved: " INT64_FORMAT ", rejected: " INT64_FORMAT ".",
-								   counts.items, counts.pending, counts.needs_changes,
-								   counts.approved, counts.rejected);
-		problem->hint = psprintf("Find them with %s IN ('pending', 'needs_changes'); decide them with vouch.decide().",
-								 find);
+		if (stage == 1)
+			problem->detail = psprintf("Items: " INT64_FORMAT ", of them pending: " INT64_FORMAT ", needing changes: " INT64_FORMAT
+									   ", approved: " INT64_FORMAT ", rejected: " INT64_FORMAT ".",
+									   counts.items, counts.pending, counts.needs_changes,
+									   counts.approved, counts.rejected);
+		else
+			problem->detail = psprintf("Items: " INT64_FORMAT ", of them in stage \"%s\" without a verdict: " INT64_FORMAT
+									   ", needing changes: " INT64_FORMAT ", approved: " INT64_FORMAT ", rejected: " INT64_FORMAT ".",
+									   counts.items, stage_name, counts.pending, counts.needs_changes,
+									   counts.approved, counts.rejected);
+		problem->hint = psprintf("Find them with %s %s; decide them with vouch.decide().", find,
+								 stage == 1 ? "IN ('pending', 'needs_changes')" : "= 'needs_changes'");
 	}
 	else if (policy->items == VOUCH_ITEMS_ALL_APPROVED && counts.rejected > 0)
 	{

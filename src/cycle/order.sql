@@ -15,7 +15,7 @@ BEGIN
 		maker := vouch_data.maker_role(a.phase, a.scope);
 		-- where nobody holds it yet, nothing can be submitted, and nobody is in the way
 		IF EXISTS (SELECT FROM vouch_data.role_grant g WHERE g.role = maker AND g.scope IN ('', a.scope) AND g.revoked_at IS NULL) THEN
-			PERFORM vouch_data.require_role(NEW.created_by, maker, a.scope, format('make a version of %s', a.phase));
+			PERFORM vouch_data.require_role(NEW.created_by, maker, a.scope, format('make a version of %s', (SELECT p.label FROM vouch_data.phase p WHERE p.phase = a.phase)));
 		END IF;
 	END IF;
 	RETURN NULL;

@@ -91,6 +91,8 @@ typedef struct Measuring
 	int			nlooks;
 	int		   *look_of;		/* each part's */
 	int64		outside;
+	char	   *first_outside;	/* its key, or NULL */
+	MemoryContext caller;
 	StringInfoData buf;
 	MemoryContext scratch;
 } Measuring;
@@ -160,8 +162,8 @@ measure_row(const VouchContentRow *row, void *arg)
 		add_leaf(&m->leaves[i], &leaf);
 		count_verdict(&m->parts[i].counts, row->stage, status);
 	}
-	if (!inside && row->stage == 1)
-		m->outside++;
+	if (!inside && row->stage == 1 && m->outside++ == 0)
+		m->first_outside = row->key == (Datum) 0 ? NULL : MemoryContextStrdup(m->caller, TextDatumGetCString(row->key));
 	MemoryContextSwitchTo(old);
 }
 
@@ -186,7 +188,15 @@ find_looks(Measuring *m)
 int64
 vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n)
 {
-	Measuring	m = {.parts = parts,.n = n};
+	char	   *first;
+
+	return vouch_version_measure_outside(version, parts, n, &first);
+}
+
+int64
+vouch_version_measure_outside(const VouchVersion *version, VouchPart *parts, int n, char **first)
+{
+	Measuring	m = {.parts = parts,.n = n,.caller = CurrentMemoryContext};
 	bool		payloads = false;
 
 	initStringInfo(&m.buf);
@@ -221,6 +231,7 @@ vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n)
 	pfree(m.looks);
 	pfree(m.look_of);
 	pfree(m.buf.data);
+	*first = m.first_outside;
 	return m.outside;
 }
 

@@ -34,6 +34,9 @@ extern bool vouch_part_has_any(const VouchPart *parts, int n, Jsonb *payload);
  */
 extern int64 vouch_version_measure(const VouchVersion *version, VouchPart *parts, int n);
 
+/* The same; *first is the key of the first item that is in none, or NULL. */
+extern int64 vouch_version_measure_outside(const VouchVersion *version, VouchPart *parts, int n, char **first);
+
 /*
  * How many items have a payload that contains scope and item, either of which
  * may be NULL.  Needs SPI_connect().
