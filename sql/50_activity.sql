@@ -70,6 +70,12 @@ SELECT vouch.heartbeat_activity(:'first', '{"page": 3}') > now() AS leased;
 RESET SESSION AUTHORIZATION;
 UPDATE vouch_data.task SET lease_until = now();
 SET SESSION AUTHORIZATION regress_vouch_act_worker;
+-- (also as long as no other worker has it)
+\set VERBOSITY sqlstate
+SELECT vouch.heartbeat_activity(:'first');
+SELECT vouch.complete_activity(:'first', '"late"');
+SELECT vouch.fail_activity(:'first', 'Mail.Late', 'late');
+\set VERBOSITY default
 SELECT task_token AS second, deliveries, details FROM vouch.poll_activity('mail', 'found') \gset
 \echo :deliveries :details
 \set VERBOSITY sqlstate

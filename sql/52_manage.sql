@@ -1,5 +1,7 @@
 -- Operators and developers: migrate, test a state, draw, find, prune.
 CREATE ROLE regress_vouch_man_app LOGIN;
+CREATE ROLE regress_vouch_man_other LOGIN;
+GRANT vouch_user TO regress_vouch_man_other;
 GRANT vouch_admin TO regress_vouch_man_app;
 CREATE SCHEMA man52;
 GRANT USAGE ON SCHEMA man52 TO regress_vouch_man_app;
@@ -100,6 +102,14 @@ SELECT workflow_id FROM vouch.find_workflows('{"report": 3}', 'running');
 SELECT workflow_id FROM vouch.find_workflows('{"lob": "CARDS"}');
 SELECT vouch.describe_workflow('man52-d') -> 'attributes' AS attributes;
 SELECT vouch.set_attributes('man52-d', '[1]');
+-- Only for who started the execution, and administrators.
+SET SESSION AUTHORIZATION regress_vouch_man_other;
+SELECT vouch.set_attributes('man52-d', '{"lob": "MINE"}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT vouch.start_workflow('man52_choice', '{"n": 1}', 'man52-own');
+SELECT vouch.set_attributes('man52-own', '{"lob": "MINE"}');
+SET SESSION AUTHORIZATION regress_vouch_man_app;
+
 
 -- Pruning: closed executions, by a policy.
 SELECT vouch.prune_history('{"older_than": "0 s", "workflow": "man52_choice", "keep": "outcome", "dry_run": true}');
@@ -110,9 +120,15 @@ SELECT vouch.prune_history('{"older_than": "0 s", "workflow": "man52_choice"}');
 SELECT workflow_id, status FROM vouch.executions WHERE workflow = 'man52_choice';
 SELECT vouch.prune_history('{"older_than": "0 s", "workflow": "man52_choice"}');
 SELECT vouch.prune_history('{"older": "1 day"}');
+SELECT vouch.prune_history('{"older_than": 3}');
+SELECT vouch.prune_history('{"older_than": "3"}');
+SELECT vouch.prune_history('{"older_than": "soon"}');
+SELECT vouch.prune_history('[]');
+SELECT vouch.prune_history('{"status": "bogus"}');
+SELECT vouch.prune_history('{"max": "many"}');
 SELECT vouch.terminate_workflow(workflow_id) FROM vouch.executions WHERE workflow LIKE 'man52%' AND status = 'running';
 
 RESET SESSION AUTHORIZATION;
 SET client_min_messages TO warning;
 DROP SCHEMA man52 CASCADE;
-DROP ROLE regress_vouch_man_app;
+DROP ROLE regress_vouch_man_app, regress_vouch_man_other;

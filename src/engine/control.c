@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 VOUCH_FUNCTION(vouch_sql_cancel_workflow);
+VOUCH_FUNCTION(vouch_sql_require_starter);
 VOUCH_FUNCTION(vouch_sql_terminate_workflow);
 VOUCH_FUNCTION(vouch_sql_pause_workflow);
 VOUCH_FUNCTION(vouch_sql_resume_workflow);
@@ -125,6 +126,24 @@ vouch_sql_terminate_workflow(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	end_workflow(fcinfo, "terminate");
+	PG_RETURN_VOID();
+}
+
+/* vouch_data.require_starter(bucket int, execution_id uuid, workflow_id text, action text) */
+Datum
+vouch_sql_require_starter(PG_FUNCTION_ARGS)
+{
+	MemoryContext own = CurrentMemoryContext;
+	pg_uuid_t  *id = PG_GETARG_UUID_P(1);
+	const VouchActing *acting = vouch_actor_acting();
+
+	if (acting != NULL && acting->execution_id != NULL && strcmp(acting->execution_id, vouch_id_text(id)) == 0)
+		PG_RETURN_VOID();
+	SPI_connect();
+	MemoryContextSwitchTo(own);
+	vouch_rows_require_rights(PG_GETARG_INT32(0), id, text_to_cstring(PG_GETARG_TEXT_PP(2)),
+							  text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 

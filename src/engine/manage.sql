@@ -35,6 +35,11 @@ COMMENT ON TABLE vouch_data.execution_attributes IS 'What executions are found b
 CREATE INDEX execution_attributes_values ON vouch_data.execution_attributes USING gin (attributes jsonb_path_ops);
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.execution_attributes', '');
 
+CREATE FUNCTION vouch_data.require_starter(bucket int, execution_id uuid, workflow_id text, action text) RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_require_starter';
+COMMENT ON FUNCTION vouch_data.require_starter(int, uuid, text, text) IS
+'Raises VO002 unless the session''s actor started the execution, is a member of vouch_admin, or calls from an activity of that execution; action is for the message';
+
 CREATE FUNCTION vouch.set_attributes(workflow_id text, attributes jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -47,6 +52,7 @@ BEGIN
 	END IF;
 	PERFORM vouch_data.check_payload(attributes, 'the value of attributes');
 	e := vouch_data.newest_execution(workflow_id);
+	PERFORM vouch_data.require_starter(e.bucket, e.execution_id, workflow_id, 'set attributes of');
 	INSERT INTO vouch_data.execution_attributes AS a VALUES (e.bucket, e.execution_id, jsonb_strip_nulls(attributes))
 	ON CONFLICT (bucket, execution_id) DO UPDATE SET attributes = jsonb_strip_nulls(a.attributes || excluded.attributes || set_attributes.attributes)
 	RETURNING a.attributes INTO result;
@@ -54,7 +60,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.set_attributes(text, jsonb) IS
-'Sets attributes of the newest execution of a workflow_id, by which vouch.find_workflows() finds it: those of an object of up to 16 kB are added or replaced, those that are null removed. Returns all of them. An activity may call it for its own execution. VO403, VO502';
+'Sets attributes of the newest execution of a workflow_id, by which vouch.find_workflows() finds it: those of an object of up to 16 kB are added or replaced, those that are null removed. Returns all of them. For who started the execution, members of vouch_admin, and activities of the execution itself (others: VO002). VO403, VO501, VO502';
 
 CREATE FUNCTION vouch.find_workflows(attributes jsonb, status text DEFAULT NULL) RETURNS SETOF vouch.executions
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -185,23 +191,46 @@ GRANT EXECUTE ON FUNCTION vouch_data.diagram_id(text), vouch_data.diagram_arrow(
 CREATE FUNCTION vouch.prune_history(policy jsonb DEFAULT '{}') RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	older interval := coalesce(policy ->> 'older_than', '90 days');
-	keep text := coalesce(policy ->> 'keep', 'nothing');
-	most int := coalesce((policy ->> 'max')::int, 10000);
-	dry boolean := coalesce((policy ->> 'dry_run')::boolean, false);
+	older interval;
+	keep text;
+	most int;
+	dry boolean;
 	gone bigint := 0;
 	emptied bigint := 0;
 	events bigint := 0;
 	n bigint;
 	x record;
-	unknown text;
+	problem text;
 BEGIN
-	SELECT string_agg(k, ', ') INTO unknown FROM jsonb_object_keys(policy) AS k
-	WHERE k NOT IN ('older_than', 'keep', 'max', 'dry_run', 'workflow', 'status');
-	IF unknown IS NOT NULL OR keep NOT IN ('nothing', 'outcome') OR older < interval '0' THEN
+	IF policy IS NULL OR jsonb_typeof(policy) <> 'object' THEN
+		problem := 'It is not an object.';
+	ELSE
+		SELECT 'It has an unknown key: ' || string_agg(k, ', ') || '.' INTO problem FROM jsonb_object_keys(policy) AS k
+		WHERE k NOT IN ('older_than', 'keep', 'max', 'dry_run', 'workflow', 'status');
+	END IF;
+	-- a bare number would be seconds, where days are meant
+	IF problem IS NULL AND policy ->> 'older_than' !~ '[[:alpha:]:]' THEN
+		problem := 'older_than has no unit.';
+	ELSIF problem IS NULL AND policy ->> 'status' <> ALL (enum_range(NULL::vouch.execution_status)::text[] || '{}') THEN
+		problem := format('There is no status "%s".', policy ->> 'status');
+	END IF;
+	IF problem IS NULL THEN
+		BEGIN
+			older := coalesce(policy ->> 'older_than', '90 days');
+			keep := coalesce(policy ->> 'keep', 'nothing');
+			most := coalesce((policy ->> 'max')::int, 10000);
+			dry := coalesce((policy ->> 'dry_run')::boolean, false);
+			IF keep NOT IN ('nothing', 'outcome') OR older < interval '0' OR most < 0 THEN
+				problem := 'keep is nothing or outcome; older_than and max are not negative.';
+			END IF;
+		EXCEPTION WHEN data_exception THEN
+			problem := 'older_than is an interval, max a whole number, dry_run true or false.';
+		END;
+	END IF;
+	IF problem IS NOT NULL THEN
 		RAISE EXCEPTION 'this is no policy for vouch.prune_history()'
-			USING ERRCODE = 'VO502', DETAIL = coalesce('It has an unknown key: ' || unknown || '.', 'keep is nothing or outcome; older_than is not negative.'),
-			HINT = 'Its keys are older_than, keep, workflow, status, max, dry_run.';
+			USING ERRCODE = 'VO502', DETAIL = problem,
+			HINT = 'Its keys are older_than, like "90 days", keep, workflow, status, max, dry_run.';
 	END IF;
 	FOR x IN
 		SELECT e.bucket, e.execution_id, d.all_of_it
@@ -238,6 +267,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.prune_history(jsonb) IS
-'Deletes the history of closed executions. policy: older_than (interval since they closed, 90 days), keep (nothing; or outcome: their row, input and outcome stay, and only events and signals go), workflow, status (only those), max (executions a call, 10000), dry_run. Executions that the log names, and those with descendants that are still there, always keep their outcome. The log itself is never pruned. Returns executions_deleted, executions_kept_without_events, history_rows. VO502';
+'Deletes the history of closed executions. policy: older_than (interval since they closed, with its unit, 90 days), keep (nothing; or outcome: their row, input and outcome stay, and only events and signals go), workflow, status (only those), max (executions a call, 10000), dry_run. Executions that the log names, and those with descendants that are still there, always keep their outcome. The log itself is never pruned. Returns executions_deleted, executions_kept_without_events, history_rows. VO502';
 
 GRANT EXECUTE ON FUNCTION vouch.prune_history(jsonb) TO vouch_admin;

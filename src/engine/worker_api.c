@@ -105,7 +105,7 @@ static VouchStmt lease_tasks = {
 static VouchStmt heartbeat = {
 	"UPDATE vouch_data.task SET lease_until = $3 + coalesce($4, lease),"
 	" heartbeat_until = $3 + heartbeat_seconds * interval '1 s', details = coalesce($5, details)"
-	" WHERE bucket = $1 AND token = $2 AND status = 'leased' AND leased_by = $6"
+	" WHERE bucket = $1 AND token = $2 AND status = 'leased' AND leased_by = $6 AND lease_until > $3"
 	" RETURNING lease_until, heartbeat_until, run_as, execution_id, queue",
 	SPI_OK_UPDATE_RETURNING, 6, {INT4OID, UUIDOID, TIMESTAMPTZOID, INTERVALOID, JSONBOID, TEXTOID}, .indexed = true
 };
@@ -113,8 +113,10 @@ static VouchStmt heartbeat = {
 static VouchStmt finish_task = {
 	"UPDATE vouch_data.task SET status = $3::vouch_data.task_status, output = $4, error = $5, cause = $6,"
 	" finished_by = $7, lease_until = NULL, heartbeat_until = NULL"
-	" WHERE bucket = $1 AND token = $2 AND status = 'leased' AND leased_by = $7 RETURNING execution_id, run_as, queue",
-	SPI_OK_UPDATE_RETURNING, 7, {INT4OID, UUIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID}, .indexed = true
+	" WHERE bucket = $1 AND token = $2 AND status = 'leased' AND leased_by = $7 AND lease_until > $8"
+	" RETURNING execution_id, run_as, queue",
+	SPI_OK_UPDATE_RETURNING, 8,
+	{INT4OID, UUIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static void
@@ -461,7 +463,7 @@ stale_token(const pg_uuid_t *token)
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_TASK_TOKEN),
 			 errmsg("task token \"%s\" is not valid", vouch_id_text(token)),
-			 errdetail("The task has ended, its lease went to another worker, or its workflow does not wait for it any more."),
+			 errdetail("The task has ended, its lease is over or went to another worker, or its workflow does not wait for it any more."),
 			 errhint("Drop the work and poll for another task.")));
 }
 
@@ -534,8 +536,8 @@ finish(const pg_uuid_t *token, const char *status, Jsonb *output, const char *er
 {
 	MemoryContext own = CurrentMemoryContext;
 	int			bucket = token_bucket(token);
-	Datum		args[7];
-	char		nulls[7] = {' ', ' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		args[8];
+	char		nulls[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 	pg_uuid_t	id;
 	char	   *run_as,
 			   *queue;
@@ -556,6 +558,7 @@ finish(const pg_uuid_t *token, const char *status, Jsonb *output, const char *er
 	else
 		nulls[5] = 'n';
 	args[6] = CStringGetTextDatum(vouch_actor_current());
+	args[7] = TimestampTzGetDatum(GetCurrentTimestamp());
 	SPI_connect();
 	MemoryContextSwitchTo(own);
 	if (vouch_stmt_run(&finish_task, args, nulls) == 0)
