@@ -233,6 +233,7 @@ vouch_sql_wait_for_workflow(PG_FUNCTION_ARGS)
 	long		delay = WAIT_MIN_MS;
 	Datum		args[2];
 	char	   *status;
+	text	   *result;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
@@ -268,8 +269,10 @@ vouch_sql_wait_for_workflow(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		delay = Min(delay * 2, WAIT_MAX_MS);
 	}
+	MemoryContextSwitchTo(own);
+	result = cstring_to_text(status);
 	SPI_finish();
-	PG_RETURN_TEXT_P(cstring_to_text(status));
+	PG_RETURN_TEXT_P(result);
 }
 
 /* ------------------------------------------------------------------ advancing */

@@ -284,13 +284,14 @@ vouch_sql_check_anchor(PG_FUNCTION_ARGS)
 					 errdetail("The array is empty."),
 					 errhint("Pass an array of what vouch.export_anchors() gave.")));
 	}
-	SPI_finish();
-
+	/* a statement leaves SPI's memory behind, and what was found is in it */
+	MemoryContextSwitchTo(caller);
 	values[0] = BoolGetDatum(check.first_bad == NULL);
 	values[1] = Int64GetDatum(check.checked);
 	nulls[2] = check.first_bad == NULL;
 	values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(check.first_bad);
 	nulls[3] = check.detail == NULL;
 	values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(check.detail);
+	SPI_finish();
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
