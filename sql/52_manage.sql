@@ -117,7 +117,7 @@ SELECT vouch.prune_history('{"older_than": "0 s", "workflow": "man52_choice", "k
 SELECT count(*) AS events FROM vouch.workflow_history('man52-e');
 SELECT vouch.describe_workflow('man52-e') ->> 'error' AS error;
 SELECT vouch.prune_history('{"older_than": "0 s", "workflow": "man52_choice"}');
-SELECT workflow_id, status FROM vouch.executions WHERE workflow = 'man52_choice';
+SELECT workflow_id, status FROM vouch.executions WHERE workflow = 'man52_choice' ORDER BY workflow_id;
 SELECT vouch.prune_history('{"older_than": "0 s", "workflow": "man52_choice"}');
 SELECT vouch.prune_history('{"older": "1 day"}');
 SELECT vouch.prune_history('{"older_than": 3}');
