@@ -32,6 +32,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/resowner.h"
 
 VOUCH_FUNCTION(vouch_sql_define_queue);
 VOUCH_FUNCTION(vouch_sql_poll_activity);
@@ -399,6 +400,46 @@ look_once(Poll *poll, ReturnSetInfo *rsinfo)
 	return taken;
 }
 
+/*
+ * A look that takes nothing leaves nothing locked.  SKIP LOCKED may lock a row
+ * that another poll has just taken before it sees that the row is not wanted any
+ * more; kept for a long poll, that lock would keep the holder from its heartbeats.
+ */
+static int
+look(Poll *poll, ReturnSetInfo *rsinfo)
+{
+	MemoryContext own = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile int taken = 0;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(own);
+	PG_TRY();
+	{
+		taken = look_once(poll, rsinfo);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(own);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(own);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	if (taken > 0)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(own);
+	CurrentResourceOwner = owner;
+	return taken;
+}
+
 static TimestampTz
 after(Datum interval)
 {
@@ -442,7 +483,7 @@ vouch_sql_poll_activity(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	MemoryContextSwitchTo(own);
-	while (look_once(&poll, rsinfo) == 0 && GetCurrentTimestamp() < until)
+	while (look(&poll, rsinfo) == 0 && GetCurrentTimestamp() < until)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 Min(delay, (until - GetCurrentTimestamp()) / 1000 + 1),
