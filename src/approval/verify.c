@@ -286,6 +286,24 @@ recheck_twice(const pg_uuid_t *id)
 	return recheck(id) == NULL ? NULL : recheck(id);
 }
 
+/*
+ * Reports the first that a statement finds: version, number of the signature or
+ * request in it, and, where what is NULL, what is wrong with it.
+ */
+static void
+report_first(VouchStmt *stmt, Datum *args, VouchCheck *check, MemoryContext caller, const char *kind, const char *what)
+{
+	MemoryContext old;
+
+	if (vouch_stmt_run(stmt, args, NULL) == 0)
+		return;
+	old = MemoryContextSwitchTo(caller);
+	vouch_check_fail(check,
+					 psprintf("%s %s of version %d", kind, vouch_stmt_get_text(0, 2), vouch_stmt_get_int32(0, 1, 0)),
+					 what != NULL ? pstrdup(what) : vouch_stmt_get_text(0, 3));
+	MemoryContextSwitchTo(old);
+}
+
 void
 vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
 {
@@ -319,57 +337,14 @@ vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
 	}
 	check->version_no = 0;
 
-	if (vouch_stmt_run(&find_unlogged, args, NULL) > 0)
-	{
-		int			version_no = vouch_stmt_get_int32(0, 1, 0);
-		char	   *signature_no = vouch_stmt_get_text(0, 2);
-		char	   *what = vouch_stmt_get_text(0, 3);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		vouch_check_fail(check, psprintf("signature %s of version %d", signature_no, version_no), pstrdup(what));
-		MemoryContextSwitchTo(old);
-	}
-	if (vouch_stmt_run(&find_misopened, args, NULL) > 0)
-	{
-		int			version_no = vouch_stmt_get_int32(0, 1, 0);
-		int			round = vouch_stmt_get_int32(0, 2, 0);
-		char	   *what = vouch_stmt_get_text(0, 3);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		vouch_check_fail(check, psprintf("request %d of version %d", round, version_no), pstrdup(what));
-		MemoryContextSwitchTo(old);
-	}
-	if (vouch_stmt_run(&find_miscarried, args, NULL) > 0)
-	{
-		int			version_no = vouch_stmt_get_int32(0, 1, 0);
-		int			signature_no = vouch_stmt_get_int32(0, 2, 0);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		vouch_check_fail(check, psprintf("signature %d of version %d", signature_no, version_no),
-						 pstrdup("It repeats, or takes back, a signature that does not fit."));
-		MemoryContextSwitchTo(old);
-	}
+	report_first(&find_unlogged, args, check, caller, "signature", NULL);
+	report_first(&find_misopened, args, check, caller, "request", NULL);
+	report_first(&find_miscarried, args, check, caller, "signature",
+				 "It repeats, or takes back, a signature that does not fit.");
 	args[2] = Int32GetDatum(vouch_id_bucket("@configuration", strlen("@configuration")));
-	if (vouch_stmt_run(&find_unentitled, args, NULL) > 0)
-	{
-		int			version_no = vouch_stmt_get_int32(0, 1, 0);
-		int			signature_no = vouch_stmt_get_int32(0, 2, 0);
-		char	   *what = vouch_stmt_get_text(0, 3);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		vouch_check_fail(check, psprintf("signature %d of version %d", signature_no, version_no), pstrdup(what));
-		MemoryContextSwitchTo(old);
-	}
-	if (vouch_stmt_run(&find_misruled, args, NULL) > 0)
-	{
-		int			version_no = vouch_stmt_get_int32(0, 1, 0);
-		int			round = vouch_stmt_get_int32(0, 2, 0);
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
-		vouch_check_fail(check, psprintf("request %d of version %d", round, version_no),
-						 pstrdup("By the log its policy was not in force for the phase, in this revision, when it was opened."));
-		MemoryContextSwitchTo(old);
-	}
+	report_first(&find_unentitled, args, check, caller, "signature", NULL);
+	report_first(&find_misruled, args, check, caller, "request",
+				 "By the log its policy was not in force for the phase, in this revision, when it was opened.");
 	vouch_stmt_run_one(&count_signatures, args, NULL);
 	check->checked += vouch_stmt_get_int64(0, 1, 0);
 	MemoryContextSwitchTo(caller);
