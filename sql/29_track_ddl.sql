@@ -19,6 +19,12 @@ CREATE TABLE parts (attribute_id text PRIMARY KEY, amount numeric, in_scope bool
 CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('A');
 SELECT vouch.track_table('parts', 'Scoping', subject => 'ddl-parts') IS NULL AS no_rows_yet;
 
+-- How many operations there were, and what the newest version shows.
+CREATE FUNCTION recorded(source regclass, OUT operations bigint, OUT items text) LANGUAGE sql AS $$
+	SELECT (SELECT count(*) FROM vouch.workflow_version_operations o WHERE o.subject = t.subject),
+		(SELECT string_agg(concat(i.item_key, ' ', i.payload ->> 'amount'), ', ' ORDER BY i.item_key) FROM vouch.version_items(t.version_id) i)
+	FROM vouch.tracked_tables t WHERE t.source = $1 $$;
+
 -- Tables that inherit are refused, whatever makes them, with settings of a dump, too ...
 CREATE TABLE heir () INHERITS (limits);
 \echo :LAST_ERROR_SQLSTATE
@@ -69,14 +75,59 @@ ALTER TABLE around ATTACH PARTITION limits DEFAULT;
 UPDATE around SET in_scope = false;
 SELECT * FROM limits ORDER BY attribute_id;
 
--- What is wrong with one table is nobody else's matter: here its owner, as if restoring a dump, made what is refused.
+-- The settings of a dump let nobody around that, and no row in unseen: a row is let by when the version has it, and else is a change.
+CREATE TABLE loaded (LIKE limits INCLUDING ALL);
+INSERT INTO loaded VALUES ('L', 1), ('M', 1.0), ('N', 1.0);
+SELECT vouch.track_table('loaded', 'Scoping', subject => 'ddl-loaded') IS NOT NULL AS tracked;
+SELECT operations AS operations_before FROM recorded('loaded') \gset
+ALTER TABLE loaded DISABLE TRIGGER vouch_track_delete;
 SET check_function_bodies = off;
 SET row_security = off;
 SELECT set_config('search_path', '', false);
 CREATE TABLE ddl.heir2 () INHERITS (ddl.limits);
+INSERT INTO ddl.limits VALUES ('C', 3);
+CREATE TABLE ddl.parts_z PARTITION OF ddl.parts FOR VALUES IN ('Z');
+INSERT INTO ddl.parts_z VALUES ('Z', 4);
+SELECT items FROM ddl.recorded('ddl.parts');
+DELETE FROM ddl.loaded;
+INSERT INTO ddl.loaded VALUES ('L', 1, true), ('M', 1.0, true), ('N', 1, true);		-- as a dump of the data has them
+SELECT operations - :operations_before AS operations, items FROM ddl.recorded('ddl.loaded');
+INSERT INTO ddl.loaded VALUES ('O', 2, true);
+SELECT operations - :operations_before AS operations, items FROM ddl.recorded('ddl.loaded');
 RESET check_function_bodies;
 RESET row_security;
 SET search_path = ddl, public;
+
+-- What a crash would empty is refused, in whatever way it comes.
+ALTER TABLE limits SET UNLOGGED;
+\echo :LAST_ERROR_SQLSTATE
+ALTER TABLE parts_x SET UNLOGGED;
+CREATE UNLOGGED TABLE parts_u PARTITION OF parts FOR VALUES IN ('U');
+CREATE UNLOGGED TABLE parts_u (attribute_id text NOT NULL, amount numeric, in_scope boolean DEFAULT true);
+ALTER TABLE parts ATTACH PARTITION parts_u FOR VALUES IN ('U');
+CREATE TABLE leaky (attribute_id text PRIMARY KEY, in_scope boolean) PARTITION BY LIST (attribute_id);
+CREATE UNLOGGED TABLE leaky_a PARTITION OF leaky FOR VALUES IN ('A');
+SELECT vouch.track_table('leaky', 'Scoping', subject => 'ddl-leaky');
+SELECT relname, relpersistence FROM pg_class WHERE relname IN ('limits', 'parts_x', 'parts_u') ORDER BY 1;
+DROP TABLE parts_u, leaky;
+
+-- Another type is another content: it is recorded as an UPDATE would be, and refused when that is.
+ALTER TABLE limits ALTER amount TYPE numeric(10, 2) USING amount * 2;
+SELECT * FROM limits ORDER BY attribute_id;
+ALTER TABLE limits ALTER amount TYPE numeric(20);		-- as they were
+CREATE TABLE numbers (attribute_id int PRIMARY KEY, amount int, in_scope boolean DEFAULT true);
+INSERT INTO numbers VALUES (1, 10), (2, 20);
+SELECT vouch.track_table('numbers', 'Scoping', subject => 'ddl-numbers') IS NOT NULL AS tracked;
+ALTER TABLE numbers ALTER attribute_id TYPE numeric(6, 1), ALTER amount TYPE text USING 'about ' || amount;
+UPDATE numbers SET amount = 'exactly 10' WHERE attribute_id = 1;
+SELECT item_key, payload FROM vouch.tracked_tables t, vouch.version_items(t.version_id) WHERE t.source = 'numbers'::regclass ORDER BY item_key;
+
+-- What is wrong with one table is nobody else's matter: here a superuser, restoring a dump, made what is refused.
+RESET SESSION AUTHORIZATION;
+SET vouch.restoring = on;
+CREATE TABLE heir2 () INHERITS (limits);
+ALTER TABLE heir2 OWNER TO regress_vouch_l_tess;
+RESET vouch.restoring;
 SET SESSION AUTHORIZATION regress_vouch_l_zed;
 CREATE TABLE unrelated (i int);
 ALTER TABLE unrelated ADD j int;
@@ -103,7 +154,7 @@ RESET SESSION AUTHORIZATION;
 SELECT bool_and(ok) AS ok FROM vouch.verify('ddl-limits');
 SELECT bool_and(ok) AS ok FROM vouch.verify('ddl-parts');
 SET client_min_messages = warning;
-SELECT vouch.untrack_table('limits'), vouch.untrack_table('parts');
+SELECT vouch.untrack_table('limits'), vouch.untrack_table('parts'), vouch.untrack_table('numbers'), vouch.untrack_table('loaded');
 DROP SCHEMA ddl CASCADE;
 DROP FOREIGN DATA WRAPPER regress_vouch_nothing CASCADE;
 SELECT count(vouch.revoke_role(actor, role, scope)) FROM vouch_data.role_grant

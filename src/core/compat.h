@@ -23,6 +23,13 @@
 #error "Vouch builds on PostgreSQL 15 to 18"
 #endif
 
+/* What an ALTER TABLE does to the values in rows that are there. */
+#if PG_VERSION_NUM >= 170000
+#define VOUCH_ALTERS_VALUES AT_AlterColumnType, AT_SetExpression
+#else
+#define VOUCH_ALTERS_VALUES AT_AlterColumnType
+#endif
+
 /* Where this backend's PGPROC stands, for waking it by number. */
 static inline int
 vouch_my_procno(void)

@@ -30,12 +30,14 @@
 #include "ledger/ledger.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "version/lookup.h"
 #include "version/revise.h"
 #include "version/row.h"
 #include "version/track.h"
@@ -265,6 +267,55 @@ compare_shown(TupleTableSlot *slot, void *arg)
 	}
 }
 
+/* Leaves out the items that are in the newest version as they are. */
+static void
+keep_others(VouchItems *items, const bool *same)
+{
+	int			n = 0;
+
+	for (int i = 0; i < items->n; i++)
+	{
+		if (same[i])
+			continue;
+		items->keys[n] = items->keys[i];
+		items->payloads[n] = items->payloads[i];
+		items->sources[n] = items->sources[i];
+		items->salts[n] = items->salts[i];
+		items->hashes[n] = items->hashes[i];
+		items->leaves[n++] = items->leaves[i];
+	}
+	items->n = n;
+}
+
+/*
+ * Of rows that a dump brings, those that came with the version, too, are no
+ * change; the others are.  Needs SPI_connect() and the artifact's lock.
+ */
+static void
+leave_out_shown(VouchTracked *tracked, MemoryContext context, const VouchVersion *head, VouchItems *items)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	VouchFound *found = vouch_store_find(head, 1, items->keys, items->n);
+	int		   *bodies = palloc_extended(sizeof(int) * items->n, MCXT_ALLOC_HUGE);
+	bool	   *same = palloc_extended(items->n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	Datum	   *payloads;
+	int			n = 0;
+
+	for (int i = 0; i < items->n; i++)
+		if (found[i].from_no != 0)
+			bodies[n++] = found[i].body_no;
+	n = vouch_lookup_sort(bodies, n);
+	vouch_lookup_bodies(tracked->bucket, tracked->artifact_no, bodies, n, true, &payloads, NULL);
+	for (int i = 0; i < items->n; i++)
+	{
+		Datum		shown = found[i].from_no == 0 ? (Datum) 0 : payloads[vouch_lookup_index(bodies, n, found[i].body_no)];
+
+		same[i] = shown != (Datum) 0 && datumIsEqual(shown, items->payloads[i], false, -1);
+	}
+	keep_others(items, same);
+	MemoryContextSwitchTo(old);
+}
+
 /* What differs between the table and the newest version. */
 static void
 compare_table(VouchTracked *tracked, MemoryContext context, const VouchPhase *phase, const char *actor, Changes *changes)
@@ -273,7 +324,6 @@ compare_table(VouchTracked *tracked, MemoryContext context, const VouchPhase *ph
 	MemoryContext old = MemoryContextSwitchTo(context);
 	VouchItems *items = vouch_items_begin(phase, actor);
 	Comparison	comparison = {changes};
-	int			n = 0;
 
 	memset(changes, 0, sizeof(*changes));
 	changes->items = items;
@@ -284,18 +334,7 @@ compare_table(VouchTracked *tracked, MemoryContext context, const VouchPhase *ph
 	comparison.n = items->n;
 	comparison.same = palloc_extended(Max(items->n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	vouch_stmt_scan(&read_shown, args, NULL, true, compare_shown, &comparison);
-	for (int i = 0; i < items->n; i++)
-	{
-		if (comparison.same[i])
-			continue;
-		items->keys[n] = items->keys[i];
-		items->payloads[n] = items->payloads[i];
-		items->sources[n] = items->sources[i];
-		items->salts[n] = items->salts[i];
-		items->hashes[n] = items->hashes[i];
-		items->leaves[n++] = items->leaves[i];
-	}
-	items->n = n;
+	keep_others(items, comparison.same);
 	MemoryContextSwitchTo(old);
 }
 
@@ -461,11 +500,11 @@ write_changes(VouchTracked *tracked, VouchVersion *version, VouchChange *change,
 
 /*
  * Brings a change into the open draft, or, without one, all that differs.
- * Returns how many rows.  Needs SPI_connect(); context outlives it.
+ * Returns how many rows.  restored: they may be of a dump.  Needs SPI_connect(); context outlives it.
  */
 static int64
 record(VouchTracked *tracked, MemoryContext context, const VouchPhase *phase, const char *actor, const char *reason,
-	   Changes *changes)
+	   Changes *changes, bool restored)
 {
 	Changes		all;
 	bool		behind;
@@ -474,6 +513,12 @@ record(VouchTracked *tracked, MemoryContext context, const VouchPhase *phase, co
 	VouchChange change;
 
 	head = lock_head(tracked, &behind);
+	if (restored && changes != NULL && head != NULL)
+	{
+		leave_out_shown(tracked, context, head, changes->items);
+		if (changes->items->n == 0 && changes->ngone == 0)
+			return 0;
+	}
 	if (changes == NULL || (behind && (head == NULL || strcmp(head->state, "draft") != 0)))
 	{
 		changes = &all;
@@ -489,7 +534,7 @@ record(VouchTracked *tracked, MemoryContext context, const VouchPhase *phase, co
 
 /* A statement ended: records what it did. */
 static void
-statement_ended(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *query, MemoryContext context)
+statement_ended(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *query, MemoryContext context, bool restored)
 {
 	const char *actor = vouch_actor_current();
 	const VouchPhase *phase = tracked->phase;
@@ -506,13 +551,13 @@ statement_ended(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	}
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) || vouch_tracked_query_disturbed(query))
 	{
-		if (record(tracked, context, phase, actor, NULL, NULL) > 0)
+		if (record(tracked, context, phase, actor, NULL, NULL, false) > 0)
 			vouch_tracked_query_recorded(query, tracked->relation, false, NULL, NULL, 0);
 		return;
 	}
 	if (changes.items->n == 0 && changes.ngone == 0)
 		return;
-	record(tracked, context, phase, actor, NULL, &changes);
+	record(tracked, context, phase, actor, NULL, &changes, restored);
 	/* only tables with foreign keys are written by cascades */
 	vouch_tracked_query_recorded(query, tracked->relation, RelationGetFKeyList(data->tg_relation) != NIL,
 								 changes.items, changes.gone, changes.ngone);
@@ -527,13 +572,15 @@ vouch_sql_track_change(PG_FUNCTION_ARGS)
 	VouchOwnerSection section;
 	VouchTracked *tracked;
 	int			event;
+	bool		restored;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event))
 		elog(ERROR, "vouch_data.track_change() was not called as a statement trigger");
-	/* rows of a dump come with the versions that have them; only who owns the table can restore it */
-	if (vouch_in_restore(TRIGGER_FIRED_BY_INSERT(data->tg_event)) &&
-		vouch_owns_table(RelationGetRelid(data->tg_relation)))
+	/* vouch.restoring, which a superuser sets; only who owns the table can restore it */
+	if (vouch_in_restore(false) && vouch_owns_table(RelationGetRelid(data->tg_relation)))
 		return PointerGetDatum(NULL);
+	/* settings that anybody can make are no reason to believe that a row came with its version: it is looked for */
+	restored = vouch_in_restore(TRIGGER_FIRED_BY_INSERT(data->tg_event));
 
 	SPI_connect();
 	vouch_owner_begin(&section);
@@ -547,28 +594,35 @@ vouch_sql_track_change(PG_FUNCTION_ARGS)
 	}
 	else if (tracked != NULL)
 		statement_ended(data, tracked,
-						vouch_tracked_query_end(fcinfo->flinfo->fn_mcxt, tracked->relation, event), context);
+						vouch_tracked_query_end(fcinfo->flinfo->fn_mcxt, tracked->relation, event), context, restored);
 	vouch_owner_end(&section);
 	SPI_finish();
 	return PointerGetDatum(NULL);
+}
+
+int64
+vouch_tracked_sync(Oid relation, const char *reason)
+{
+	MemoryContext context = CurrentMemoryContext;
+	VouchTracked *tracked;
+	int64		n;
+
+	SPI_connect();
+	vouch_tracked_check_owner(relation);
+	tracked = vouch_tracked_require(relation);
+	n = record(tracked, context, tracked->phase, vouch_actor_current(), reason, NULL, false);
+	SPI_finish();
+	return n;
 }
 
 /* vouch_data.track_sync(source, reason): how many rows differed */
 Datum
 vouch_sql_track_sync(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = CurrentMemoryContext;
 	char	   *reason = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	VouchTracked *tracked;
-	int64		n;
 
 	vouch_check_text(reason, "reason");
-	SPI_connect();
-	vouch_tracked_check_owner(PG_GETARG_OID(0));
-	tracked = vouch_tracked_require(PG_GETARG_OID(0));
-	n = record(tracked, context, tracked->phase, vouch_actor_current(), reason, NULL);
-	SPI_finish();
-	PG_RETURN_INT64(n);
+	PG_RETURN_INT64(vouch_tracked_sync(PG_GETARG_OID(0), reason));
 }
 
 /* vouch_data.track_open(source, reason): opens the next draft, if none is open and it may be */

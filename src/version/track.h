@@ -44,6 +44,12 @@ extern void vouch_tracked_check_unique(const VouchTracked *tracked);
 /* Raises unless the caller owns the table. */
 extern void vouch_tracked_check_owner(Oid relation);
 
+/*
+ * Brings what differs between a table and its newest version into the draft, in the
+ * name of who acts, and returns how many rows.  Only for its owner; VO605 when it is not tracked.
+ */
+extern int64 vouch_tracked_sync(Oid relation, const char *reason);
+
 /* Forgets the configuration of tables that are no more.  Needs SPI_connect(). */
 extern void vouch_tracked_sweep(void);
 

@@ -292,7 +292,7 @@ COMMENT ON FUNCTION vouch.restore_table(uuid, text) IS
 CREATE FUNCTION vouch_data.track_ddl() RETURNS event_trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_track_ddl';
 COMMENT ON FUNCTION vouch_data.track_ddl() IS
-'Event trigger: a new partition of a tracked table gets the triggers, so that writes to it are recorded, too; VO605 when a tracked table comes to inherit, to be a partition, or to have a foreign table as one';
+'Event trigger: a new partition of a tracked table gets the triggers, so that writes to it are recorded, too; brings what ALTER COLUMN ... TYPE made of its rows into the draft; VO605 when a tracked table comes to inherit, to be a partition or unlogged, or to have a foreign or unlogged table as a partition';
 CREATE EVENT TRIGGER vouch_track_ddl ON ddl_command_end
 	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA', 'CREATE SCHEMA')
 	EXECUTE FUNCTION vouch_data.track_ddl();

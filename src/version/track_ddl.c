@@ -14,6 +14,7 @@
 #include "core/errors.h"
 #include "core/stmt.h"
 #include "ledger/ledger.h"
+#include "nodes/parsenodes.h"
 #include "version/track.h"
 
 VOUCH_FUNCTION(vouch_sql_track_ddl);
@@ -33,23 +34,39 @@ static VouchStmt any_tracked = {
 static VouchStmt find_relatives = {
 	"WITH " TOUCHED ", link AS (SELECT h.inhparent, h.inhrelid FROM touched o JOIN pg_catalog.pg_inherits h ON h.inhparent = o.objid"
 	"  UNION SELECT h.inhparent, h.inhrelid FROM touched o JOIN pg_catalog.pg_inherits h ON h.inhrelid = o.objid)"
-	" SELECT t.relation::oid, t.relation::text, l.inhparent::pg_catalog.regclass::text, p.relkind = 'p'"
+	" SELECT t.relation::text, l.inhparent::pg_catalog.regclass::text, p.relkind = 'p'"
 	" FROM link l JOIN vouch_data.tracked_table t ON t.relation IN (l.inhparent, l.inhrelid)"
-	" JOIN pg_catalog.pg_class p ON p.oid = l.inhparent WHERE p.relkind <> 'p' OR t.relation = l.inhrelid ORDER BY 2, 3",
+	" JOIN pg_catalog.pg_class p ON p.oid = l.inhparent WHERE p.relkind <> 'p' OR t.relation = l.inhrelid ORDER BY 1, 2",
 	SPI_OK_SELECT, 0, {0}
 };
 
-/* What it touched of partitioned tables that are tracked: with a foreign table in it, or without our triggers. */
-static VouchStmt find_parts = {
-	"WITH " TOUCHED " SELECT t.relation::oid, t.relation::text, o.objid, f.name"
+/* What it touched of tracked tables, with what is in it that cannot be: a foreign or an unlogged table. */
+static VouchStmt find_unfit = {
+	"WITH " TOUCHED " SELECT t.relation::text, f.name, f.relkind = 'f', f.relid = t.relation::oid"
 	" FROM touched o CROSS JOIN LATERAL"
 	"  (SELECT a.relid FROM pg_catalog.pg_partition_ancestors(o.objid) a UNION SELECT o.objid) AS root(relid)"
 	" JOIN vouch_data.tracked_table t ON t.relation = root.relid"
-	" LEFT JOIN LATERAL (SELECT p.relid::text FROM pg_catalog.pg_partition_tree(o.objid) p"
-	"  JOIN pg_catalog.pg_class c ON c.oid = p.relid WHERE c.relkind = 'f' ORDER BY 1 LIMIT 1) AS f(name) ON true"
-	" WHERE f.name IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_partition_tree(o.objid) p"
+	" CROSS JOIN LATERAL (SELECT c.oid AS relid, c.oid::pg_catalog.regclass::text AS name, c.relkind FROM pg_catalog.pg_class c"
+	"  WHERE (c.oid = o.objid OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(o.objid) p))"
+	"   AND (c.relkind = 'f' OR c.relpersistence = 'u')) AS f"
+	" ORDER BY 1, 2 LIMIT 1",
+	SPI_OK_SELECT, 0, {0}
+};
+
+/* What it touched of partitioned tables that are tracked, without our triggers. */
+static VouchStmt find_parts = {
+	"WITH " TOUCHED " SELECT DISTINCT o.objid"
+	" FROM touched o CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(o.objid) AS root(relid)"
+	" JOIN vouch_data.tracked_table t ON t.relation = root.relid"
+	" WHERE EXISTS (SELECT FROM pg_catalog.pg_partition_tree(o.objid) p"
 	"  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = p.relid AND g.tgname = 'vouch_track_before'))"
-	" ORDER BY 2, 3",
+	" ORDER BY 1",
+	SPI_OK_SELECT, 0, {0}
+};
+
+/* What it touched that is tracked itself. */
+static VouchStmt find_touched = {
+	"WITH " TOUCHED " SELECT t.relation::oid FROM touched o JOIN vouch_data.tracked_table t ON t.relation = o.objid ORDER BY 1",
 	SPI_OK_SELECT, 0, {0}
 };
 
@@ -64,16 +81,6 @@ static VouchStmt any_dropped = {
 	SPI_OK_SELECT, 0, {0}
 };
 
-/*
- * A dump that is being restored brings its triggers itself, and what it has is
- * what there was.  Only who owns the tracked table can restore it.
- */
-static bool
-is_restored(Oid relation)
-{
-	return vouch_in_restore(true) && vouch_owns_table(relation);
-}
-
 static void
 check_relatives(void)
 {
@@ -81,12 +88,10 @@ check_relatives(void)
 
 	for (uint64 i = 0; i < n; i++)
 	{
-		char	   *table = vouch_stmt_get_text(i, 2);
-		char	   *parent = vouch_stmt_get_text(i, 3);
+		char	   *table = vouch_stmt_get_text(i, 1);
+		char	   *parent = vouch_stmt_get_text(i, 2);
 
-		if (is_restored(DatumGetObjectId(vouch_stmt_get(i, 1, NULL))))
-			continue;
-		if (vouch_stmt_get_bool(i, 4, false))
+		if (vouch_stmt_get_bool(i, 3, false))
 			ereport(ERROR,
 					(errcode(VOUCH_ERR_SOURCE),
 					 errmsg("tracked table \"%s\" cannot become a partition of \"%s\"", table, parent),
@@ -101,42 +106,93 @@ check_relatives(void)
 }
 
 static void
+check_parts(void)
+{
+	char	   *table,
+			   *name;
+
+	if (vouch_stmt_run_latest(&find_unfit, NULL, NULL) == 0)
+		return;
+	table = vouch_stmt_get_text(0, 1);
+	name = vouch_stmt_get_text(0, 2);
+	if (vouch_stmt_get_bool(0, 3, false))
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_SOURCE),
+				 errmsg("tracked table \"%s\" cannot have foreign table \"%s\" as a partition", table, name),
+				 errdetail("What happens to its rows elsewhere would not be seen."),
+				 errhint("Use a table, or end the tracking with vouch.untrack_table().")));
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_SOURCE),
+			 vouch_stmt_get_bool(0, 4, false) ? errmsg("tracked table \"%s\" cannot be unlogged", table) :
+			 errmsg("tracked table \"%s\" cannot have unlogged table \"%s\" as a partition", table, name),
+			 errdetail("A crash would empty it, while its versions show the rows."),
+			 errhint("Leave it logged, or end the tracking with vouch.untrack_table().")));
+}
+
+static void
 install_on_parts(void)
 {
 	uint64		n = vouch_stmt_run_latest(&find_parts, NULL, NULL);
 	Datum	   *parts = palloc(sizeof(Datum) * (n + 1));
-	int			nparts = 0;
 
 	for (uint64 i = 0; i < n; i++)
-	{
-		char	   *foreign = vouch_stmt_get_text(i, 4);
-
-		if (is_restored(DatumGetObjectId(vouch_stmt_get(i, 1, NULL))))
-			continue;
-		if (foreign != NULL)
-			ereport(ERROR,
-					(errcode(VOUCH_ERR_SOURCE),
-					 errmsg("tracked table \"%s\" cannot have foreign table \"%s\" as a partition",
-							vouch_stmt_get_text(i, 2), foreign),
-					 errdetail("What happens to its rows elsewhere would not be seen."),
-					 errhint("Use a table, or end the tracking with vouch.untrack_table().")));
-		parts[nparts++] = vouch_stmt_get(i, 3, NULL);
-	}
-	for (int i = 0; i < nparts; i++)
+		parts[i] = vouch_stmt_get(i, 1, NULL);
+	for (uint64 i = 0; i < n; i++)
 		(void) vouch_stmt_run(&install, &parts[i], NULL);
+}
+
+/* Is it an ALTER TABLE with such a part? */
+static bool
+alters(Node *command, const AlterTableType *types, int ntypes)
+{
+	ListCell   *cell;
+
+	if (!IsA(command, AlterTableStmt))
+		return false;
+	foreach(cell, castNode(AlterTableStmt, command)->cmds)
+		for (int i = 0; i < ntypes; i++)
+			if (lfirst_node(AlterTableCmd, cell)->subtype == types[i])
+				return true;
+	return false;
+}
+
+/* What is in the rows that are there is another now: the version is to say so, as it would of an UPDATE. */
+static void
+sync_touched(void)
+{
+	uint64		n = vouch_stmt_run_latest(&find_touched, NULL, NULL);
+	Oid		   *tables = palloc(sizeof(Oid) * (n + 1));
+
+	for (uint64 i = 0; i < n; i++)
+		tables[i] = DatumGetObjectId(vouch_stmt_get(i, 1, NULL));
+	for (uint64 i = 0; i < n; i++)
+		(void) vouch_tracked_sync(tables[i], "columns were given another type");
 }
 
 /* vouch_data.track_ddl(): the event trigger at the end of commands that make and alter tables */
 Datum
 vouch_sql_track_ddl(PG_FUNCTION_ARGS)
 {
+	static const AlterTableType attaching[] = {AT_AttachPartition};
+	static const AlterTableType rewriting[] = {VOUCH_ALTERS_VALUES};
+	Node	   *command;
+
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		elog(ERROR, "vouch_data.track_ddl() was not called as an event trigger");
+	/* vouch.restoring, which a superuser sets: what there is, is what there was */
+	if (vouch_in_restore(false))
+		PG_RETURN_VOID();
+	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	SPI_connect();
 	if (vouch_stmt_run_latest(&any_tracked, NULL, NULL) > 0)
 	{
 		check_relatives();
-		install_on_parts();
+		check_parts();
+		/* a dump's own triggers come when its partitions are attached and filled, with other commands that alter tables */
+		if (!IsA(command, AlterTableStmt) || alters(command, attaching, lengthof(attaching)))
+			install_on_parts();
+		if (alters(command, rewriting, lengthof(rewriting)))
+			sync_touched();
 	}
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -90,9 +90,9 @@ static VouchStmt inherits = {
 	SPI_OK_SELECT, 1, {OIDOID}
 };
 
-static VouchStmt foreign_part = {
-	"SELECT 1 FROM pg_catalog.pg_partition_tree($1) t JOIN pg_catalog.pg_class c ON c.oid = t.relid"
-	" WHERE c.relkind = 'f' LIMIT 1",
+static VouchStmt unfit_part = {
+	"SELECT c.relkind = 'f' FROM pg_catalog.pg_partition_tree($1) t JOIN pg_catalog.pg_class c ON c.oid = t.relid"
+	" WHERE c.relkind = 'f' OR c.relpersistence = 'u' LIMIT 1",
 	SPI_OK_SELECT, 1, {OIDOID}
 };
 
@@ -328,8 +328,9 @@ check_table(Oid relation, ArrayType *keys)
 		why = "It is a partition; the table that it is a part of can be tracked.";
 	else if (vouch_stmt_run(&inherits, args, NULL) > 0)
 		why = "It inherits from a table or is inherited from.";
-	else if (vouch_stmt_run(&foreign_part, args, NULL) > 0)
-		why = "It has a partition that is a foreign table.";
+	else if (vouch_stmt_run(&unfit_part, args, NULL) > 0)
+		why = vouch_stmt_get_bool(0, 1, false) ? "It has a partition that is a foreign table." :
+			"It has a partition that is an unlogged table, which a crash empties.";
 	if (why != NULL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_SOURCE),
