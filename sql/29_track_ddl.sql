@@ -19,9 +19,9 @@ CREATE TABLE parts (attribute_id text PRIMARY KEY, amount numeric, in_scope bool
 CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('A');
 SELECT vouch.track_table('parts', 'Scoping', subject => 'ddl-parts') IS NULL AS no_rows_yet;
 
--- How many operations there were, and what the newest version shows.
-CREATE FUNCTION recorded(source regclass, OUT operations bigint, OUT items text) LANGUAGE sql AS $$
-	SELECT (SELECT count(*) FROM vouch.workflow_version_operations o WHERE o.subject = t.subject),
+-- How many rows were recorded so far, and what the newest version shows.
+CREATE FUNCTION recorded(source regclass, OUT recorded bigint, OUT items text) LANGUAGE sql AS $$
+	SELECT (SELECT sum(o.item_count) FROM vouch.workflow_version_operations o WHERE o.subject = t.subject),
 		(SELECT string_agg(concat(i.item_key, ' ', i.payload ->> 'amount'), ', ' ORDER BY i.item_key) FROM vouch.version_items(t.version_id) i)
 	FROM vouch.tracked_tables t WHERE t.source = $1 $$;
 
@@ -79,7 +79,7 @@ SELECT * FROM limits ORDER BY attribute_id;
 CREATE TABLE loaded (LIKE limits INCLUDING ALL);
 INSERT INTO loaded VALUES ('L', 1), ('M', 1.0), ('N', 1.0);
 SELECT vouch.track_table('loaded', 'Scoping', subject => 'ddl-loaded') IS NOT NULL AS tracked;
-SELECT operations AS operations_before FROM recorded('loaded') \gset
+SELECT recorded AS before FROM recorded('loaded') \gset
 ALTER TABLE loaded DISABLE TRIGGER vouch_track_delete;
 SET check_function_bodies = off;
 SET row_security = off;
@@ -91,9 +91,9 @@ INSERT INTO ddl.parts_z VALUES ('Z', 4);
 SELECT items FROM ddl.recorded('ddl.parts');
 DELETE FROM ddl.loaded;
 INSERT INTO ddl.loaded VALUES ('L', 1, true), ('M', 1.0, true), ('N', 1, true);		-- as a dump of the data has them
-SELECT operations - :operations_before AS operations, items FROM ddl.recorded('ddl.loaded');
+SELECT recorded - :before AS recorded, items FROM ddl.recorded('ddl.loaded');
 INSERT INTO ddl.loaded VALUES ('O', 2, true);
-SELECT operations - :operations_before AS operations, items FROM ddl.recorded('ddl.loaded');
+SELECT recorded - :before AS recorded, items FROM ddl.recorded('ddl.loaded');
 RESET check_function_bodies;
 RESET row_security;
 SET search_path = ddl, public;

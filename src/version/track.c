@@ -310,7 +310,7 @@ leave_out_shown(VouchTracked *tracked, MemoryContext context, const VouchVersion
 	{
 		Datum		shown = found[i].from_no == 0 ? (Datum) 0 : payloads[vouch_lookup_index(bodies, n, found[i].body_no)];
 
-		same[i] = shown != (Datum) 0 && datumIsEqual(shown, items->payloads[i], false, -1);
+		same[i] = shown != (Datum) 0 && datum_image_eq(shown, items->payloads[i], false, -1);
 	}
 	keep_others(items, same);
 	MemoryContextSwitchTo(old);
