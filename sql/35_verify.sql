@@ -57,6 +57,31 @@ SELECT * FROM checked;
 ROLLBACK;
 SELECT * FROM checked;
 
+-- The log of configurations, which grows with every role that anybody gets, is read once and not for each artifact.
+SET SESSION AUTHORIZATION regress_vouch_v_tess;
+SELECT count(vouch.submit_version(vouch.create_version('scoping', 35, 2, '[{"attribute_id": "balance", "in_scope": true}]', scope => 'lob ' || n)))
+FROM generate_series(1, 10) n;
+SET SESSION AUTHORIZATION regress_vouch_v_olga;
+SELECT count(vouch.decide_where(version_id, 'approved')) AS decided FROM vouch.scoping_versions WHERE cycle_id = 35 AND report_id = 2;
+SELECT count(vouch.approve_version(version_id)) AS approved FROM vouch.scoping_versions WHERE cycle_id = 35 AND report_id = 2;
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION public.reads_of_verify() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint;
+BEGIN
+	SELECT seq_tup_read + idx_tup_fetch INTO before FROM pg_stat_xact_user_tables WHERE relid = 'vouch_data.operation'::regclass;
+	PERFORM FROM vouch.verify('cycle-35-report-2');
+	RETURN (SELECT seq_tup_read + idx_tup_fetch - before FROM pg_stat_xact_user_tables WHERE relid = 'vouch_data.operation'::regclass);
+END $$;
+BEGIN;
+SET LOCAL enable_seqscan = off;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SELECT public.reads_of_verify() AS few \gset
+SELECT count(vouch.grant_role('regress_vouch_v_' || n, 'tester', 'nowhere')) FROM generate_series(1, 500) n;
+SELECT public.reads_of_verify() - :few BETWEEN 500 AND 1000 AS once;
+ROLLBACK;
+DROP FUNCTION public.reads_of_verify();
+
 DROP VIEW checked;
 SELECT vouch.revoke_role('regress_vouch_v_tess', 'tester'), vouch.revoke_role('regress_vouch_v_olga', 'report_owner');
 DROP ROLE regress_vouch_v_tess, regress_vouch_v_olga;

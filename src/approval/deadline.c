@@ -10,10 +10,10 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "approval/request.h"
 #include "approval/deadline.h"
 #include "catalog/pg_type.h"
+#include "core/attempt.h"
 #include "core/compat.h"
 #include "core/id.h"
 #include "core/json.h"
@@ -21,8 +21,6 @@
 #include "ledger/ledger.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 VOUCH_FUNCTION(vouch_sql_process_deadlines);
 
@@ -366,45 +364,43 @@ postpone_one(const Due *due)
 	return CAME_DONE;
 }
 
-/* In a subtransaction; what fails is said in the server's log, and does not hold up the others. */
+/* A request, and what is done with it. */
+typedef struct Trial
+{
+	const Due  *due;
+	Came		(*step) (const Due *);
+	Came		came;
+} Trial;
+
+static bool
+try_step(void *arg)
+{
+	Trial	   *trial = arg;
+
+	SPI_connect();
+	trial->came = trial->step(trial->due);
+	SPI_finish();
+	return true;
+}
+
+/* What fails is said in the server's log, and does not hold up the others. */
 static Came
 try_one(Came (*step) (const Due *), const Due *due)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile Came came = CAME_FAILED;
+	Trial		trial = {due, step};
+	ErrorData  *error = vouch_attempt(try_step, &trial);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		SPI_connect();
-		came = step(due);
-		SPI_finish();
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("could not process the deadlines of a request: %s", error->message),
-				 errdetail("It is version %d of artifact %d in bucket %d.", due->version_no, due->artifact_no, due->bucket),
-				 errhint("It is tried again in %d minutes.", (int) (TRY_AGAIN / USECS_PER_MINUTE))));
-		FreeErrorData(error);
-		came = CAME_FAILED;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return came;
+	if (error == NULL)
+		return trial.came;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not process the deadlines of a request: %s", error->message),
+			 errdetail("It is version %d of artifact %d in bucket %d.", due->version_no, due->artifact_no, due->bucket),
+			 errhint("It is tried again in %d minutes.", (int) (TRY_AGAIN / USECS_PER_MINUTE))));
+	FreeErrorData(error);
+	return CAME_FAILED;
 }
 
 int

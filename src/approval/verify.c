@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "approval/entitled.h"
 #include "approval/request.h"
 #include "approval/verify.h"
 #include "catalog/pg_type.h"
@@ -145,84 +146,6 @@ static VouchStmt find_miscarried = {
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
 };
 
-/* What the log of configurations says of a table's rows: each as an operation left it, with when and until when that was so. */
-#define TOLD(condition) \
-	" told AS MATERIALIZED (SELECT o.op_no, CASE WHEN o.operation <> 'install' THEN o.at END AS at, e.key, e.value AS v," \
-	"   split_part(e.key, ' ', 1) AS tab" \
-	"  FROM vouch_data.artifact c JOIN vouch_data.operation o ON o.bucket = $3 AND o.artifact_no = c.artifact_no AND o.error IS NULL" \
-	"  CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(o.detail->'rows') WHEN 'object' THEN o.detail->'rows' END) e" \
-	"  WHERE c.bucket = $3 AND c.subject = '@configuration' AND " condition ")"
-
-/*
- * Who signed held the role, or a delegation by somebody who held it, when they
- * signed, for the group or the scope that it was for; by the log, because
- * rows can be there for as long as it takes to sign.  An operation is no older than
- * what it logs, so neither is what counts; of what was there at installation the row says it.
- * Times are those of several sessions: who signs notes theirs before they read what they hold,
- * and who takes a right back waits for them, with the time that they came at.
- */
-static VouchStmt find_unentitled = {
-	"WITH s AS MATERIALIZED (SELECT g.version_no, g.signature_no, g.signer, g.acting_for, g.role, g.delegation_id, g.signed_at,"
-	"   coalesce(g.for_group, a.scope) AS wanted, coalesce(g.acting_for, g.signer) AS holder,"
-	"   l.role IS NOT NULL AND g.role IN (l.role, coalesce(t.escalate_to, l.role)) AS asked"
-	"  FROM vouch_data.signature g"
-	"  JOIN vouch_data.artifact a ON a.bucket = $1 AND a.artifact_no = $2"
-	"  LEFT JOIN vouch_data.approval_request r ON r.bucket = $1 AND r.artifact_no = $2 AND r.version_no = g.version_no AND r.round = g.round"
-	"  LEFT JOIN vouch_data.policy_stage t ON t.policy = r.policy AND t.revision = r.policy_revision AND t.stage_no = g.stage_no"
-	"  LEFT JOIN vouch_data.policy_rule l ON l.policy = r.policy AND l.revision = r.policy_revision AND l.stage_no = g.stage_no"
-	"   AND l.rule_no = g.rule_no"
-	"  WHERE g.bucket = $1 AND g.artifact_no = $2 AND g.verdict <> 'revoke' AND NOT (g.role = '@auto' AND l.role = '@auto')),"
-	TOLD("EXISTS (SELECT FROM s) AND o.operation IN ('install', 'grant_role', 'revoke_role', 'delegate', 'revoke_delegation')") ","
-	" ended AS (SELECT key, min(coalesce((v->>'revoked_at')::timestamptz, at)) AS until FROM told"
-	"  WHERE tab IN ('role_grant', 'delegation') AND (v = 'null' OR v ? 'revoked_at') GROUP BY key),"
-	" given AS MATERIALIZED (SELECT t.tab, t.v, greatest(t.at, coalesce((t.v->>'granted_at')::timestamptz, (t.v->>'valid_from')::timestamptz)) AS since,"
-	"   least(e.until, (t.v->>'valid_to')::timestamptz) AS until"
-	"  FROM (SELECT DISTINCT ON (key) * FROM told WHERE tab IN ('role_grant', 'delegation') AND v <> 'null' ORDER BY key, op_no) t"
-	"  LEFT JOIN ended e USING (key))"
-	" SELECT s.version_no, s.signature_no,"
-	" CASE WHEN NOT s.asked THEN format('Its rule does not ask for %s.', s.role)"
-	"  WHEN NOT x.held THEN format('The log does not say that \"%s\" held %s%s then.', s.holder, s.role,"
-	"   CASE WHEN s.wanted <> '' THEN ' for ' || s.wanted ELSE '' END)"
-	"  ELSE format('The log does not say that \"%s\" had delegated %s to \"%s\" then.', s.acting_for, s.role, s.signer) END"
-	" FROM s CROSS JOIN LATERAL (SELECT"
-	"  EXISTS (SELECT FROM given h WHERE h.tab = 'role_grant' AND h.v->>'actor' = s.holder AND h.v->>'role' = s.role"
-	"   AND h.v->>'scope' IN ('', s.wanted) AND h.since <= s.signed_at + '1 minute' AND (h.until IS NULL OR h.until >= s.signed_at - interval '1 second')) AS held,"
-	"  s.acting_for IS NULL OR EXISTS (SELECT FROM given d WHERE d.tab = 'delegation' AND d.v->>'delegation_id' = s.delegation_id::text"
-	"   AND d.v->>'from_actor' = s.acting_for AND d.v->>'to_actor' = s.signer AND d.v->>'role' = s.role"
-	"   AND d.v->>'scope' IN ('', s.wanted) AND d.since <= s.signed_at + '1 minute' AND (d.until IS NULL OR d.until >= s.signed_at - interval '1 second')) AS delegated) x"
-	" WHERE NOT (s.asked AND x.held AND x.delegated)"
-	" ORDER BY 1, 2 LIMIT 1",
-	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}
-};
-
-/*
- * Each request is under a policy that was set for its phase, for its scope or for all, and
- * under the revision that was the newest, when it was opened, by the log.  Who
- * submits reads both a moment after or before the time that they note, so a minute is no difference.
- */
-static VouchStmt find_misruled = {
-	"WITH r AS MATERIALIZED (SELECT q.version_no, q.round, q.policy, q.policy_revision, q.opened_at, a.phase, a.scope"
-	"  FROM vouch_data.approval_request q JOIN vouch_data.artifact a ON a.bucket = $1 AND a.artifact_no = $2"
-	"  WHERE q.bucket = $1 AND q.artifact_no = $2),"
-	TOLD("EXISTS (SELECT FROM r) AND o.operation IN ('install', 'set_policy', 'define_policy')") ","
-	" chosen AS (SELECT v->>'phase' AS phase, v->>'scope' AS scope, v->>'policy' AS policy, since,"
-	"   lead(since) OVER (PARTITION BY v->>'phase', v->>'scope' ORDER BY (v->>'set_no')::int) AS until"
-	"  FROM (SELECT DISTINCT ON (key) v, greatest(at, (v->>'set_at')::timestamptz) AS since FROM told"
-	"   WHERE tab = 'phase_policy' AND v <> 'null' ORDER BY key, op_no) c),"
-	" defined AS (SELECT DISTINCT ON (key) v->>'policy' AS policy, (v->>'revision')::int AS revision,"
-	"   greatest(at, (v->>'created_at')::timestamptz) AS since FROM told WHERE tab = 'policy' AND v <> 'null' ORDER BY key, op_no)"
-	" SELECT r.version_no, r.round FROM r"
-	" WHERE EXISTS (SELECT FROM told) AND NOT ("
-	"  EXISTS (SELECT FROM chosen c WHERE c.phase = r.phase AND c.scope IN ('', r.scope) AND c.policy = r.policy"
-	"   AND coalesce(c.since <= r.opened_at + '1 minute', true) AND coalesce(c.until >= r.opened_at - interval '1 minute', true))"
-	"  AND EXISTS (SELECT FROM defined d WHERE d.policy = r.policy AND d.revision = r.policy_revision"
-	"   AND coalesce(d.since <= r.opened_at + '1 minute', true))"
-	"  AND NOT EXISTS (SELECT FROM defined d WHERE d.policy = r.policy AND d.revision > r.policy_revision"
-	"   AND d.since < r.opened_at - interval '1 minute'))"
-	" ORDER BY 1, 2 LIMIT 1",
-	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID}
-};
-
 static VouchStmt count_signatures = {
 	"SELECT count(*) FROM vouch_data.signature WHERE bucket = $1 AND artifact_no = $2",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
@@ -305,7 +228,7 @@ report_first(VouchStmt *stmt, Datum *args, VouchCheck *check, MemoryContext call
 }
 
 void
-vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
+vouch_approval_check(int bucket, int artifact_no, VouchCheck *check, VouchCheckMemory *memory)
 {
 	Datum		args[3] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no), vouch_verify_rules("create", "edit", NULL)};
 	MemoryContext caller = CurrentMemoryContext;
@@ -341,10 +264,7 @@ vouch_approval_check(int bucket, int artifact_no, VouchCheck *check)
 	report_first(&find_misopened, args, check, caller, "request", NULL);
 	report_first(&find_miscarried, args, check, caller, "signature",
 				 "It repeats, or takes back, a signature that does not fit.");
-	args[2] = Int32GetDatum(vouch_id_bucket("@configuration", strlen("@configuration")));
-	report_first(&find_unentitled, args, check, caller, "signature", NULL);
-	report_first(&find_misruled, args, check, caller, "request",
-				 "By the log its policy was not in force for the phase, in this revision, when it was opened.");
+	vouch_entitled_check(bucket, artifact_no, check, memory);
 	vouch_stmt_run_one(&count_signatures, args, NULL);
 	check->checked += vouch_stmt_get_int64(0, 1, 0);
 	MemoryContextSwitchTo(caller);

@@ -9,13 +9,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "asl/jsonb.h"
 #include "asl/port.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "core/actor.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/id.h"
 #include "engine/activity_sql.h"
@@ -673,6 +673,30 @@ tell_duration(const char *resource, TimestampTz begun)
 		vouch_engine_ran_hook(resource, (GetCurrentTimestamp() - begun) / 1000.0);
 }
 
+/* A call of an activity, in the name of somebody. */
+typedef struct Run
+{
+	VouchAdvance *adv;
+	const char *resource;
+	const AslEntry *entry;
+	bool		timed;
+	TimestampTz begun;
+	VouchActing acting;
+	const AslValue *result;
+} Run;
+
+static bool
+run(void *arg)
+{
+	Run		   *r = arg;
+
+	vouch_actor_push(&r->acting);
+	r->result = r->timed ? call_timed(r->adv, r->resource, r->entry) :
+		call_function(r->adv, r->resource, r->entry->payload);
+	vouch_actor_pop(&r->acting);
+	return true;
+}
+
 /*
  * Runs a sql: activity for a state.  Its result; or NULL, and *error set, in
  * VOUCH_ADVANCE_CAREFUL.  In VOUCH_ADVANCE_OPTIMISTIC errors are raised.
@@ -681,12 +705,8 @@ const AslValue *
 vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const char *resource, const AslEntry *entry,
 				   AslError *error)
 {
-	const AslValue *volatile result = NULL;
-	VouchActing acting;
-	bool		timed = entry->timeout_seconds > 0 && MyBackendType == B_BG_WORKER;
-	TimestampTz begun = GetCurrentTimestamp();
-	MemoryContext old = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Run			r = {adv, resource, entry, entry->timeout_seconds > 0 && MyBackendType == B_BG_WORKER, GetCurrentTimestamp()};
+	ErrorData  *edata;
 
 	check_role(adv);
 	if (adv->crash != NULL)
@@ -696,55 +716,28 @@ vouch_activity_run(VouchAdvance *adv, VouchBranch *b, const char *resource, cons
 		adv->crash = NULL;
 		return NULL;
 	}
-	acting.actor = b->actor;
-	acting.starter = adv->execution.starter;
-	acting.workflow_id = adv->execution.workflow_id;
-	acting.execution_id = vouch_id_text(&adv->execution.id);
-	acting.activity = b->state->name;
-	acting.attempt = b->attempt + 1;
+	r.acting.actor = b->actor;
+	r.acting.starter = adv->execution.starter;
+	r.acting.workflow_id = adv->execution.workflow_id;
+	r.acting.execution_id = vouch_id_text(&adv->execution.id);
+	r.acting.activity = b->state->name;
+	r.acting.attempt = b->attempt + 1;
 
 	if (adv->mode == VOUCH_ADVANCE_OPTIMISTIC)
+		(void) run(&r);
+	else if ((edata = vouch_attempt(run, &r)) != NULL)
 	{
-		vouch_actor_push(&acting);
-		result = timed ? call_timed(adv, resource, entry) : call_function(adv, resource, entry->payload);
-		vouch_actor_pop(&acting);
-		tell_duration(resource, begun);
-		return result;
-	}
+		bool		ours = r.timed && edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+			GetCurrentTimestamp() - r.begun >= entry->timeout_seconds * USECS_PER_SEC;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old);
-	PG_TRY();
-	{
-		vouch_actor_push(&acting);
-		result = timed ? call_timed(adv, resource, entry) : call_function(adv, resource, entry->payload);
-		vouch_actor_pop(&acting);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(old);
-		CurrentResourceOwner = owner;
-		tell_duration(resource, begun);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-		bool		ours;
-
-		MemoryContextSwitchTo(old);
-		edata = CopyErrorData();
-		ours = timed && edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-			GetCurrentTimestamp() - begun >= entry->timeout_seconds * USECS_PER_SEC;
 		if (is_intervention(edata) && !ours)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(old);
-		CurrentResourceOwner = owner;
-		result = NULL;
+			ReThrowError(edata);
 		if (ours)
 			*error = asl_timeout_error(false);
 		else
 			translate_error(edata, error);
+		return NULL;
 	}
-	PG_END_TRY();
-	return result;
+	tell_duration(resource, r.begun);
+	return r.result;
 }

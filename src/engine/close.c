@@ -4,16 +4,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "asl/jsonb.h"
 #include "catalog/pg_type.h"
+#include "core/attempt.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/machines.h"
 #include "engine/task.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 static VouchStmt delete_all_branches = {
 	"DELETE FROM vouch_data.branch WHERE bucket = $1 AND execution_id = $2",
@@ -49,39 +47,32 @@ where_main_stands(VouchAdvance *adv)
 	return asl_object_put(v, "input", main->input);
 }
 
+/* Where the main line of an execution stands. */
+typedef struct Standing
+{
+	VouchAdvance *adv;
+	const AslValue *where;
+} Standing;
+
+static bool
+find_standing(void *arg)
+{
+	Standing   *standing = arg;
+
+	standing->where = where_main_stands(standing->adv);
+	return true;
+}
+
 /* The same; NULL also when its data cannot be read: whatever they are, an execution can be closed. */
 static const AslValue *
 redrive_of(VouchAdvance *adv)
 {
-	const AslValue *volatile where = NULL;
-	MemoryContext old = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Standing	standing = {adv};
+	ErrorData  *error = vouch_attempt(find_standing, &standing);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old);
-	PG_TRY();
-	{
-		where = where_main_stands(adv);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(old);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(old);
-		edata = CopyErrorData();
-		if (edata->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(old);
-		CurrentResourceOwner = owner;
-		where = NULL;
-	}
-	PG_END_TRY();
-	return where;
+	if (error != NULL && error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		ReThrowError(error);
+	return error == NULL ? standing.where : NULL;
 }
 
 void

@@ -8,11 +8,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "core/attempt.h"
 #include "core/id.h"
 #include "engine/advance.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 
 /* The transaction has to be tried again as a whole, or the session is to end. */
 static bool
@@ -23,45 +21,44 @@ concerns_all(int sqlerrcode)
 	return category == ERRCODE_TRANSACTION_ROLLBACK || category == ERRCODE_OPERATOR_INTERVENTION;
 }
 
+/* An execution to be advanced. */
+typedef struct Guarded
+{
+	int			bucket;
+	const pg_uuid_t *id;
+	VouchAdvanceMode mode;
+	VouchAdvanceOutcome outcome;
+	int64		steps;
+} Guarded;
+
+static bool
+advance(void *arg)
+{
+	Guarded    *g = arg;
+
+	g->outcome = vouch_engine_advance(g->bucket, g->id, g->mode, &g->steps);
+	return true;
+}
+
 VouchAdvanceOutcome
 vouch_advance_guarded(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, int64 *steps)
 {
-	volatile VouchAdvanceOutcome outcome = VOUCH_ADVANCE_BUSY;
-	int64		done = 0;
-	MemoryContext old = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Guarded		g = {bucket, id, mode};
+	ErrorData  *error = vouch_attempt(advance, &g);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old);
-	PG_TRY();
+	if (error == NULL)
 	{
-		outcome = vouch_engine_advance(bucket, id, mode, &done);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(old);
-		CurrentResourceOwner = owner;
-		*steps += done;
+		*steps += g.steps;
+		return g.outcome;
 	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(old);
-		edata = CopyErrorData();
-		if (concerns_all(edata->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(old);
-		CurrentResourceOwner = owner;
-		outcome = VOUCH_ADVANCE_BUSY;
-		ereport(WARNING,
-				(errcode(edata->sqlerrcode),
-				 errmsg("an execution could not be advanced: %s", edata->message ? edata->message : "?"),
-				 edata->detail ? errdetail_internal("%s", edata->detail) : 0,
-				 errhint("Nothing else is undone by that; the execution (%s) is tried again later.",
-						 vouch_id_text(id))));
-		FreeErrorData(edata);
-	}
-	PG_END_TRY();
-	return outcome;
+	if (concerns_all(error->sqlerrcode))
+		ReThrowError(error);
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("an execution could not be advanced: %s", error->message ? error->message : "?"),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 errhint("Nothing else is undone by that; the execution (%s) is tried again later.",
+					 vouch_id_text(id))));
+	FreeErrorData(error);
+	return VOUCH_ADVANCE_BUSY;
 }

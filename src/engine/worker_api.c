@@ -9,11 +9,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "asl/asl.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "core/actor.h"
+#include "core/attempt.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/guc.h"
@@ -32,7 +32,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/resowner.h"
 
 VOUCH_FUNCTION(vouch_sql_define_queue);
 VOUCH_FUNCTION(vouch_sql_poll_activity);
@@ -400,6 +399,23 @@ look_once(Poll *poll, ReturnSetInfo *rsinfo)
 	return taken;
 }
 
+/* One look of a poll. */
+typedef struct Look
+{
+	Poll	   *poll;
+	ReturnSetInfo *rsinfo;
+	int			taken;
+} Look;
+
+static bool
+try_look(void *arg)
+{
+	Look	   *look = arg;
+
+	look->taken = look_once(look->poll, look->rsinfo);
+	return look->taken > 0;
+}
+
 /*
  * A look that takes nothing leaves nothing locked.  SKIP LOCKED may lock a row
  * that another poll has just taken before it sees that the row is not wanted any
@@ -408,36 +424,12 @@ look_once(Poll *poll, ReturnSetInfo *rsinfo)
 static int
 look(Poll *poll, ReturnSetInfo *rsinfo)
 {
-	MemoryContext own = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int taken = 0;
+	Look		one = {poll, rsinfo};
+	ErrorData  *error = vouch_attempt(try_look, &one);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(own);
-	PG_TRY();
-	{
-		taken = look_once(poll, rsinfo);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(own);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(own);
-		CurrentResourceOwner = owner;
+	if (error != NULL)
 		ReThrowError(error);
-	}
-	PG_END_TRY();
-	if (taken > 0)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(own);
-	CurrentResourceOwner = owner;
-	return taken;
+	return one.taken;
 }
 
 static TimestampTz

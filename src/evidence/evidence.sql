@@ -241,54 +241,87 @@ END
 $$;
 COMMENT ON FUNCTION vouch_data.check_guards() IS 'The row of vouch.verify() that is about triggers, event triggers, and what gets around them';
 
+CREATE FUNCTION vouch_data.unreadable(check_name text, subject text, phase text, scope text, what text, code text, message text)
+RETURNS vouch.verification
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	-- these say something of the server or the session, and nothing of what is kept: see core/attempt.c
+	IF left(code, 2) IN ('40', '53', '55', '57') THEN
+		RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message;
+	END IF;
+	RETURN ROW(check_name, subject, phase, scope, false, 0, what, format('It cannot be read: %s.', message))::vouch.verification;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.unreadable(text, text, text, text, text, text, text) IS
+'The row of vouch.verify() for what raised an error when it was read: code is its SQLSTATE; raises it again when it is not about what is kept';
+
+CREATE FUNCTION vouch_data.check_records_of(a vouch_data.artifact) RETURNS SETOF vouch.verification
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	bad record;
+BEGIN
+	-- a test accepts documents, which are of another phase of the same subject and scope
+	WITH told AS (SELECT DISTINCT ON (e.key) e.key, e.value, o.op_no
+		FROM vouch_data.artifact f
+		JOIN vouch_data.operation o ON o.bucket = f.bucket AND o.artifact_no = f.artifact_no AND o.error IS NULL
+		CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(o.detail -> 'rows') WHEN 'object' THEN o.detail -> 'rows' END) AS e
+		JOIN vouch_data.recorded_tables() r ON r.phase = a.phase AND r.table_name = split_part(e.key, ' ', 1)
+		WHERE f.bucket = a.bucket AND f.subject = a.subject AND f.scope = a.scope
+		ORDER BY e.key, CASE WHEN a.phase <> 'request_info' THEN o.op_no END DESC, o.at DESC, o.op_no DESC),
+	stored AS (SELECT x.key, x.record FROM vouch_data.recorded_tables() r,
+		vouch_data.records(r.table_name, r.keys,
+			CASE WHEN r.belongs = 'true' THEN 'true' ELSE 't.bucket = $1 AND ' || r.belongs END, a.bucket, a.subject, a.scope) x
+		WHERE r.phase = a.phase)
+	SELECT count(*) OVER () AS n, x.* INTO bad FROM (SELECT coalesce(s.key, t.key) AS what,
+		CASE WHEN t.key IS NULL THEN 'The log does not know it.'
+			WHEN t.value = 'null' AND s.key IS NOT NULL THEN format('Operation %s deleted it, but it is there.', t.op_no)
+			WHEN t.value = 'null' THEN NULL
+			WHEN s.key IS NULL THEN format('Operation %s has it, but it is not there.', t.op_no)
+			WHEN jsonb_typeof(t.value) = 'string' AND t.value #>> '{}' IS DISTINCT FROM encode(vouch.digest(s.record), 'hex')
+				THEN format('It is not as operation %s left it.', t.op_no)
+			WHEN jsonb_typeof(t.value) = 'object' AND t.value <> s.record
+				THEN format('It is not as operation %s left it: %s.', t.op_no, (SELECT string_agg(k, ', ' ORDER BY k)
+					FROM jsonb_object_keys(t.value || s.record) AS k WHERE t.value -> k IS DISTINCT FROM s.record -> k)) END AS why
+		FROM stored s FULL JOIN told t ON t.key = s.key) AS x
+	ORDER BY x.why IS NULL, x.what LIMIT 1;
+	IF bad.n > 0 THEN
+		RETURN NEXT ROW('records', a.subject, a.phase, a.scope, bad.why IS NULL, bad.n, CASE WHEN bad.why IS NOT NULL THEN bad.what END, bad.why)::vouch.verification;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vouch_data.check_records_of(vouch_data.artifact) IS 'The row of vouch_data.check_records() for one artifact; none when nothing is kept of it';
+
 CREATE FUNCTION vouch_data.check_records(subject text) RETURNS SETOF vouch.verification
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-	a record;
-	bad record;
+	a vouch_data.artifact;
+	t record;
+	id text;
 BEGIN
-	FOR a IN SELECT x.bucket, x.artifact_no, x.subject, x.phase, x.scope FROM vouch_data.artifact x
+	FOR a IN SELECT x.* FROM vouch_data.artifact x
 		WHERE x.phase IN (SELECT r.phase FROM vouch_data.recorded_tables() r)
 		AND (subject IS NULL OR x.bucket = vouch.bucket(subject) AND x.subject = subject)
 		ORDER BY x.subject, x.phase, x.scope
 	LOOP
-		-- a test accepts documents, which are of another phase of the same subject and scope
-		WITH told AS (SELECT DISTINCT ON (e.key) e.key, e.value, o.op_no
-			FROM vouch_data.artifact f
-			JOIN vouch_data.operation o ON o.bucket = f.bucket AND o.artifact_no = f.artifact_no AND o.error IS NULL
-			CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(o.detail -> 'rows') WHEN 'object' THEN o.detail -> 'rows' END) AS e
-			JOIN vouch_data.recorded_tables() r ON r.phase = a.phase AND r.table_name = split_part(e.key, ' ', 1)
-			WHERE f.bucket = a.bucket AND f.subject = a.subject AND f.scope = a.scope
-			ORDER BY e.key, CASE WHEN a.phase <> 'request_info' THEN o.op_no END DESC, o.at DESC, o.op_no DESC),
-		stored AS (SELECT x.key, x.record FROM vouch_data.recorded_tables() r,
-			vouch_data.records(r.table_name, r.keys,
-				CASE WHEN r.belongs = 'true' THEN 'true' ELSE 't.bucket = $1 AND ' || r.belongs END, a.bucket, a.subject, a.scope) x
-			WHERE r.phase = a.phase)
-		SELECT count(*) OVER () AS n, x.* INTO bad FROM (SELECT coalesce(s.key, t.key) AS what,
-			CASE WHEN t.key IS NULL THEN 'The log does not know it.'
-				WHEN t.value = 'null' AND s.key IS NOT NULL THEN format('Operation %s deleted it, but it is there.', t.op_no)
-				WHEN t.value = 'null' THEN NULL
-				WHEN s.key IS NULL THEN format('Operation %s has it, but it is not there.', t.op_no)
-				WHEN jsonb_typeof(t.value) = 'string' AND t.value #>> '{}' IS DISTINCT FROM encode(vouch.digest(s.record), 'hex')
-					THEN format('It is not as operation %s left it.', t.op_no)
-				WHEN jsonb_typeof(t.value) = 'object' AND t.value <> s.record
-					THEN format('It is not as operation %s left it: %s.', t.op_no, (SELECT string_agg(k, ', ' ORDER BY k)
-						FROM jsonb_object_keys(t.value || s.record) AS k WHERE t.value -> k IS DISTINCT FROM s.record -> k)) END AS why
-			FROM stored s FULL JOIN told t ON t.key = s.key) AS x
-		ORDER BY x.why IS NULL, x.what LIMIT 1;
-		IF bad.n > 0 THEN
-			RETURN NEXT ROW('records', a.subject, a.phase, a.scope, bad.why IS NULL, bad.n, CASE WHEN bad.why IS NOT NULL THEN bad.what END, bad.why)::vouch.verification;
-		END IF;
+		BEGIN
+			RETURN QUERY SELECT * FROM vouch_data.check_records_of(a);
+		EXCEPTION WHEN OTHERS THEN
+			RETURN NEXT vouch_data.unreadable('records', a.subject, a.phase, a.scope, 'artifact', SQLSTATE, SQLERRM);
+		END;
 	END LOOP;
 	-- what is of no artifact
-	FOR a IN SELECT r.table_name, r.keys, r.belongs, r.phase FROM vouch_data.recorded_tables() r WHERE subject IS NULL AND r.belongs LIKE 't.subject%' LOOP
-		FOR bad IN EXECUTE format('SELECT t.%I AS id FROM vouch_data.%I t WHERE NOT EXISTS (SELECT FROM vouch_data.artifact a
-			WHERE a.bucket = t.bucket AND a.bucket = vouch.bucket(t.subject) AND a.subject = t.subject AND a.phase = %L AND a.scope = t.lob_id) ORDER BY 1 LIMIT 1',
-			a.keys[1], a.table_name, a.phase)
-		LOOP
-			RETURN NEXT ROW('records', '', a.phase, '', false, 1, a.table_name || ' ' || bad.id, 'Nothing is in the log of its subject and scope.')::vouch.verification;
-		END LOOP;
+	FOR t IN SELECT r.table_name, r.keys, r.belongs, r.phase FROM vouch_data.recorded_tables() r WHERE subject IS NULL AND r.belongs LIKE 't.subject%' LOOP
+		BEGIN
+			EXECUTE format('SELECT t.%I FROM vouch_data.%I t WHERE NOT EXISTS (SELECT FROM vouch_data.artifact a
+				WHERE a.bucket = t.bucket AND a.bucket = vouch.bucket(t.subject) AND a.subject = t.subject AND a.phase = %L AND a.scope = t.lob_id) ORDER BY 1 LIMIT 1',
+				t.keys[1], t.table_name, t.phase) INTO id;
+			IF id IS NOT NULL THEN
+				RETURN NEXT ROW('records', '', t.phase, '', false, 1, t.table_name || ' ' || id, 'Nothing is in the log of its subject and scope.')::vouch.verification;
+			END IF;
+		EXCEPTION WHEN OTHERS THEN
+			RETURN NEXT vouch_data.unreadable('records', '', t.phase, '', 'table ' || t.table_name, SQLSTATE, SQLERRM);
+		END;
 	END LOOP;
 END
 $$;
@@ -300,16 +333,25 @@ RETURNS SETOF vouch.verification
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN QUERY SELECT * FROM vouch_data.verify_artifacts(subject, level);
-	IF subject IS NULL AND level <> 'blocks' THEN
-		RETURN QUERY SELECT * FROM vouch_data.check_guards();
+	IF subject IS NULL AND lower(level) <> 'blocks' THEN
+		BEGIN
+			RETURN QUERY SELECT * FROM vouch_data.check_guards();
+		EXCEPTION WHEN OTHERS THEN
+			RETURN NEXT vouch_data.unreadable('guards', '', '', '', 'guards', SQLSTATE, SQLERRM);
+		END;
 	END IF;
-	IF level IN ('content', 'everything') THEN
-		RETURN QUERY SELECT * FROM vouch_data.check_records(subject);
+	IF lower(level) IN ('content', 'everything') THEN
+		BEGIN
+			RETURN QUERY SELECT * FROM vouch_data.check_records(subject);
+		EXCEPTION WHEN OTHERS THEN
+			RETURN NEXT vouch_data.unreadable('records', coalesce(subject, ''), '', '', 'records', SQLSTATE, SQLERRM);
+		END;
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION vouch.verify(text, text) IS
 'Checks all that is kept of a subject, or of everything, and returns one row for each artifact and check. Levels, each with the checks of those before: blocks, log (to operations), content (to payloads), everything. First, when there is no subject or the level is blocks, one row for the blocks (of everything, or those with the subject''s operations: each gives its hash, they are a chain and cover all transactions, the stored leaves give their roots); then one for all: artifacts (no row belongs to an artifact that is gone; checked with the bucket of the subject). operations (the log''s content gives its hashes, and these a chain), states (each version is there, in the state that the log led it to, and its row says what its operations say), payloads (each gives its hash, unless an operation redacted it: detail then says so), digests (what a version shows is what was submitted and closed), ranges (the rows of an item follow one another, and the log says who put them there), verdicts (they are those that the log''s decisions gave), counts (counters equal counts), approvals (each version''s state follows from its policy and signatures alone, and each signature is in the log), records (each row of a phase without versions, and of roles, delegations and policies, is as the operation that wrote it last left it, and none is gone), guards (with no subject: the triggers and event triggers that keep others from writing, and those of tracked tables, are all there and enabled, and nothing leads around them: a table above or below one of Vouch''s, a trigger, rule, policy or index of somebody else''s on it; from level log on). ok false: first_bad names the first thing that is wrong and detail says what; checked: how many things were looked at';
 
-GRANT EXECUTE ON FUNCTION vouch.verify(text, text), vouch_data.check_guards(), vouch_data.check_records(text), vouch_data.recorded_tables(),
+GRANT EXECUTE ON FUNCTION vouch.verify(text, text), vouch_data.check_guards(), vouch_data.check_records(text), vouch_data.check_records_of(vouch_data.artifact),
+	vouch_data.unreadable(text, text, text, text, text, text, text), vouch_data.recorded_tables(),
 	vouch_data.record_of(anyelement), vouch_data.record_digest(anyelement), vouch_data.record_query(text, text[], text, text), vouch_data.records(text, text[], text, int, text, text) TO vouch_reader;

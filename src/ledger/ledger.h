@@ -67,12 +67,20 @@ extern void vouch_ledger_verify(int bucket, int artifact_no, VouchCheck *check,
  */
 extern void vouch_blocks_verify(text *subject, VouchCheck *check);
 
+/* What a check reads once for all artifacts of a call: kept is its own, NULL at first, and lives in context. */
+typedef struct VouchCheckMemory
+{
+	MemoryContext context;
+	void	   *kept;
+} VouchCheckMemory;
+
 /*
  * What the approvals add to the check of an artifact: its versions' states,
  * derived anew from policies and signatures, and the signatures against the
- * log.  Needs SPI_connect().  Set by src/approval.
+ * log.  What the check says lives in the memory context current at the call.
+ * Needs SPI_connect().  Set by src/approval.
  */
-typedef void (*VouchCheckHook) (int bucket, int artifact_no, VouchCheck *check);
+typedef void (*VouchCheckHook) (int bucket, int artifact_no, VouchCheck *check, VouchCheckMemory *memory);
 extern VouchCheckHook vouch_check_approvals_hook;
 
 #endif							/* VOUCH_LEDGER_LEDGER_H */

@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/attempt.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/id.h"
@@ -24,7 +24,6 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "version/content.h"
 #include "version/items.h"
 #include "version/verify.h"
@@ -151,8 +150,9 @@ vouch_verify_same(Datum stored, const VouchDigest *digest)
 		memcmp(VARDATA_ANY(bytes), digest->bytes, VOUCH_DIGEST_LEN) == 0;
 }
 
-void
-vouch_verify_report(VouchVerify *state, const char *name)
+/* Writes one row of the result. */
+static void
+report(VouchVerify *state, const char *name)
 {
 	VouchVerifyArtifact *artifact = state->artifact;
 	Datum		values[8];
@@ -173,22 +173,22 @@ vouch_verify_report(VouchVerify *state, const char *name)
 	nulls[7] = state->check.detail == NULL;
 	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(state->check.detail);
 	tuplestore_putvalues(state->rsinfo->setResult, state->rsinfo->setDesc, values, nulls);
-	memset(&state->check, 0, sizeof(state->check));
 }
 
-/* Errors that say something of the server or the session, and nothing of what is kept. */
-static bool
-is_passing(int sqlerrcode)
+/* A check to be made. */
+typedef struct Check
 {
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* rolled back by the server */
-		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):	/* out of memory, disk, … */
-		case MAKE_SQLSTATE('5', '5', '0', '0', '0'):	/* a lock that is not had */
-		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):	/* canceled, shut down */
-			return true;
-	}
-	return false;
+	VouchVerify *state;
+	void		(*step) (VouchVerify *);
+} Check;
+
+static bool
+make_check(void *arg)
+{
+	const Check *check = arg;
+
+	check->step(check->state);
+	return true;
 }
 
 /*
@@ -200,40 +200,22 @@ is_passing(int sqlerrcode)
 static bool
 run_check(VouchVerify *state, void (*step) (VouchVerify *), const char *name)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	Check		check = {state, step};
+	ErrorData  *error;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	memset(&state->check, 0, sizeof(state->check));
+	error = vouch_attempt(make_check, &check);
+	if (error != NULL)
 	{
-		step(state);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (is_passing(error->sqlerrcode))
+		if (vouch_error_is_passing(error))
 			ReThrowError(error);
-		MemoryContextSwitchTo(context);
 		vouch_check_fail(&state->check,
 						 state->check.version_no > 0 ? psprintf("version %d", state->check.version_no) :
 						 pstrdup(state->artifact == NULL || state->artifact->phase[0] == '\0' ? name : "artifact"),
 						 psprintf("It cannot be read: %s.", error->message));
-		FreeErrorData(error);
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	vouch_verify_report(state, name);
-	return done;
+	report(state, name);
+	return error == NULL;
 }
 
 /* The rules of some events of a version, as a text[]; the last name is NULL. */
@@ -348,6 +330,8 @@ check_states(VouchVerify *state)
 							 psprintf("The log made it, and left it %s, but it is not there.", logged->state));
 	}
 	vouch_stmt_scan(&compare_facts, args, NULL, false, bad_fact, state);
+	if (state->unread != NULL)
+		ReThrowError(state->unread);
 	if (extent->stray_version != 0)
 		vouch_check_fail(&state->check, psprintf("version %d", extent->stray_version),
 						 pstrdup("It is counted, contributed to or signed, but it is not there."));
@@ -405,6 +389,16 @@ read_extent(TupleTableSlot *slot, void *arg)
 		extent->stray_version != 0 || DatumGetBool(vouch_verify_column(slot, 4));
 }
 
+static bool
+find_what_is_there(void *arg)
+{
+	VouchVerify *state = arg;
+	Datum		args[2] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no)};
+
+	vouch_stmt_scan(&find_extent, args, NULL, false, read_extent, &state->extent);
+	return true;
+}
+
 static int
 compare_logged(const void *a, const void *b)
 {
@@ -419,6 +413,7 @@ check_operations(VouchVerify *state)
 {
 	VouchVerifyArtifact *artifact = state->artifact;
 
+
 	vouch_ledger_verify(artifact->bucket, artifact->artifact_no, &state->check, note_operation, state);
 	if (state->check.checked == 0)
 		vouch_check_fail(&state->check, pstrdup("operation 1"), pstrdup("Nothing is in the log of what exists."));
@@ -429,40 +424,33 @@ check_operations(VouchVerify *state)
 static void
 check_approvals(VouchVerify *state)
 {
-	vouch_check_approvals_hook(state->artifact->bucket, state->artifact->artifact_no, &state->check);
+	vouch_check_approvals_hook(state->artifact->bucket, state->artifact->artifact_no, &state->check, &state->approvals);
 }
 
 static void
 verify_artifact(VouchVerify *state)
 {
 	VouchVerifyArtifact *artifact = state->artifact;
-	Datum		args[2] = {Int32GetDatum(artifact->bucket), Int32GetDatum(artifact->artifact_no)};
-
 	HASHCTL		ctl = {0};
 	HASH_SEQ_STATUS seq;
 	VouchVerifyLogged *logged;
 	long		n = 0;
 
-	memset(&state->check, 0, sizeof(state->check));
+	memset(&state->extent, 0, sizeof(VouchVerifyExtent));
 	ctl.keysize = sizeof(int);
 	ctl.entrysize = sizeof(VouchVerifyLogged);
 	ctl.hcxt = CurrentMemoryContext;
 	state->logged = hash_create("vouch logged versions", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	/* what the log says is what all else is compared with */
 	if (!run_check(state, check_operations, "operations") || state->level < LEVEL_CONTENT)
-	{
-		hash_destroy(state->logged);
 		return;
-	}
-	memset(&state->extent, 0, sizeof(VouchVerifyExtent));
-	vouch_stmt_scan(&find_extent, args, NULL, false, read_extent, &state->extent);
+	state->unread = vouch_attempt(find_what_is_there, state);
+	if (state->unread != NULL && vouch_error_is_passing(state->unread))
+		ReThrowError(state->unread);
 	state->nversions = hash_get_num_entries(state->logged);
-	if (state->nversions == 0 && artifact->last_no == 0 && artifact->head_no == 0 && !state->extent.any)
-	{
-		/* a phase that only records */
-		hash_destroy(state->logged);
-		return;
-	}
+	if (state->nversions == 0 && artifact->last_no == 0 && artifact->head_no == 0 && !state->extent.any &&
+		state->unread == NULL)
+		return;					/* a phase that only records */
 	state->versions = palloc_extended(sizeof(VouchVerifyLogged *) * Max(state->nversions, 1), MCXT_ALLOC_HUGE);
 	hash_seq_init(&seq, state->logged);
 	while ((logged = hash_seq_search(&seq)) != NULL)
@@ -479,54 +467,27 @@ verify_artifact(VouchVerify *state)
 	}
 	if (state->level == LEVEL_EVERYTHING && vouch_check_approvals_hook != NULL)
 		(void) run_check(state, check_approvals, "approvals");
-	pfree(state->versions);
-	hash_destroy(state->logged);
 }
 
-/* artifacts: whose rows there are, exists */
-
-typedef struct OwnerState
-{
-	VouchCheck *check;
-	int64		lost;
-} OwnerState;
+/* artifacts: all that there are of what is asked for, and whose rows there are, exists */
 
 static void
 check_owner(TupleTableSlot *slot, void *arg)
 {
-	OwnerState *owners = arg;
+	VouchVerify *state = arg;
 
-	owners->check->checked++;
+	state->check.checked++;
 	if (DatumGetBool(vouch_verify_column(slot, 4)))
 		return;
-	owners->lost++;
-	vouch_check_fail(owners->check, psprintf("artifact %d of bucket %d", DatumGetInt32(vouch_verify_column(slot, 3)),
+	vouch_check_fail(&state->check, psprintf("artifact %d of bucket %d", DatumGetInt32(vouch_verify_column(slot, 3)),
 											 DatumGetInt32(vouch_verify_column(slot, 2))),
 					 psprintf("Table %s has rows of it, but it is not there.", vouch_verify_text(slot, 1)));
-}
-
-/* Of a subject's bucket, or of all; returns whether something is lost. */
-static bool
-check_owners(VouchVerify *state, char *subject)
-{
-	VouchVerifyArtifact none = {0};
-	OwnerState	owners = {&state->check};
-	int			bucket = subject == NULL ? 0 : vouch_id_bucket(subject, strlen(subject));
-	Datum		args[2] = {Int32GetDatum(subject == NULL ? PG_INT32_MIN : bucket),
-	Int32GetDatum(subject == NULL ? PG_INT32_MAX : bucket)};
-
-	none.subject = subject == NULL ? pstrdup("") : subject;
-	none.phase = none.scope = pstrdup("");
-	state->artifact = &none;
-	vouch_stmt_scan(&list_owners, args, NULL, false, check_owner, &owners);
-	vouch_verify_report(state, "artifacts");
-	return owners.lost > 0;
 }
 
 static void
 collect_artifact(TupleTableSlot *slot, void *arg)
 {
-	List	  **list = arg;
+	VouchVerify *state = arg;
 	VouchVerifyArtifact *artifact = palloc(sizeof(VouchVerifyArtifact));
 
 	artifact->bucket = DatumGetInt32(vouch_verify_column(slot, 1));
@@ -538,7 +499,20 @@ collect_artifact(TupleTableSlot *slot, void *arg)
 	artifact->item_no = DatumGetInt32(vouch_verify_column(slot, 7));
 	artifact->body_no = DatumGetInt32(vouch_verify_column(slot, 8));
 	artifact->head_no = DatumGetInt32(vouch_verify_column(slot, 9));
-	*list = lappend(*list, artifact);
+	state->artifacts = lappend(state->artifacts, artifact);
+}
+
+/* Of a subject and its bucket, or of all. */
+static void
+check_artifacts(VouchVerify *state)
+{
+	Datum		subject[1] = {PointerGetDatum(state->subject)};
+	bool		all = state->subject == NULL;
+	int			bucket = all ? 0 : vouch_id_bucket(VARDATA_ANY(state->subject), VARSIZE_ANY_EXHDR(state->subject));
+	Datum		buckets[2] = {Int32GetDatum(all ? PG_INT32_MIN : bucket), Int32GetDatum(all ? PG_INT32_MAX : bucket)};
+
+	vouch_stmt_scan(all ? &list_artifacts : &list_artifacts_of, subject, NULL, false, collect_artifact, state);
+	vouch_stmt_scan(&list_owners, buckets, NULL, false, check_owner, state);
 }
 
 static VouchVerifyLevel
@@ -554,16 +528,10 @@ level_of(text *name)
 	return LEVEL_EVERYTHING;	/* not reached */
 }
 
-/*
- * The blocks are about everybody's operations.  For one subject they are only
- * looked at when asked for: there may be millions of them.
- */
 static void
-check_blocks(VouchVerify *state, text *subject)
+check_blocks(VouchVerify *state)
 {
-	state->artifact = NULL;
-	vouch_blocks_verify(subject, &state->check);
-	vouch_verify_report(state, "blocks");
+	vouch_blocks_verify(state->subject, &state->check);
 }
 
 /* vouch.verify(subject, level) */
@@ -571,42 +539,46 @@ Datum
 vouch_sql_verify(PG_FUNCTION_ARGS)
 {
 	VouchVerify state = {0};
-	List	   *artifacts = NIL;
+	VouchVerifyArtifact all = {0};
 	ListCell   *cell;
-	char	   *subject = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
-	VouchVerifyLevel level = level_of(PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1));
+	char	   *subject;
 
+	state.subject = PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0);
+	state.level = level_of(PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1));
+	subject = state.subject == NULL ? NULL : text_to_cstring(state.subject);
 	InitMaterializedSRF(fcinfo, 0);
 	state.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	state.level = level;
 	SPI_connect();
+	state.approvals.context = CurrentMemoryContext;
 	state.scratch = AllocSetContextCreate(CurrentMemoryContext, "vouch verify", ALLOCSET_DEFAULT_SIZES);
-	if (level == LEVEL_BLOCKS || subject == NULL)
-		check_blocks(&state, PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0));
-	if (level == LEVEL_BLOCKS)
-	{
-		SPI_finish();
-		return (Datum) 0;
-	}
-	if (PG_ARGISNULL(0))
-		vouch_stmt_scan(&list_artifacts, NULL, NULL, false, collect_artifact, &artifacts);
-	else
-	{
-		Datum		args[1] = {PG_GETARG_DATUM(0)};
 
-		vouch_stmt_scan(&list_artifacts_of, args, NULL, false, collect_artifact, &artifacts);
+	/*
+	 * The blocks are about everybody's operations.  For one subject they are only
+	 * looked at when asked for: there may be millions of them.
+	 */
+	if (state.level == LEVEL_BLOCKS || subject == NULL)
+		(void) run_check(&state, check_blocks, "blocks");
+	if (state.level > LEVEL_BLOCKS)
+	{
+		all.subject = subject == NULL ? pstrdup("") : subject;
+		all.phase = all.scope = pstrdup("");
+		state.artifact = &all;
+		(void) run_check(&state, check_artifacts, "artifacts");
+		if (subject != NULL && state.artifacts == NIL && state.check.first_bad == NULL)
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_ARGUMENT),
+					 errmsg("nothing is kept of subject \"%.*s\"", pg_mbcliplen(subject, strlen(subject), 80), subject),
+					 errdetail("No version, record or operation has it."),
+					 errhint("The subject of cycle 7 of report 3 is cycle-7-report-3; leave subject out to check everything.")));
 	}
-	if (!check_owners(&state, subject) && subject != NULL && artifacts == NIL)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("nothing is kept of subject \"%.*s\"", pg_mbcliplen(subject, strlen(subject), 80), subject),
-				 errdetail("No version, record or operation has it."),
-				 errhint("The subject of cycle 7 of report 3 is cycle-7-report-3; leave subject out to check everything.")));
-	foreach(cell, artifacts)
+	foreach(cell, state.artifacts)
 	{
 		state.artifact = lfirst(cell);
 		vouch_stmt_expect_rows(state.artifact->item_no);
+		/* what one needs is given back before the next */
+		SPI_connect();
 		verify_artifact(&state);
+		SPI_finish();
 	}
 	SPI_finish();
 	return (Datum) 0;

@@ -58,13 +58,17 @@ typedef enum VouchVerifyLevel
 typedef struct VouchVerify
 {
 	ReturnSetInfo *rsinfo;
+	text	   *subject;		/* or NULL: everything */
 	VouchVerifyLevel		level;
+	List	   *artifacts;		/* of VouchVerifyArtifact: all that are to be checked */
 	VouchVerifyArtifact   *artifact;
 	HTAB	   *logged;			/* of VouchVerifyLogged */
 	VouchVerifyLogged	  **versions;		/* the same, by number */
 	long		nversions;
 	VouchVerifyExtent		extent;
+	ErrorData  *unread;			/* why extent could not be read; or NULL */
 	VouchCheck	check;
+	VouchCheckMemory approvals;	/* what the check of approvals keeps from one artifact to the next */
 	MemoryContext scratch;
 	/* of list_ranges */
 	int			item_no;
@@ -75,9 +79,6 @@ typedef struct VouchVerify
 	int			redacted;		/* by which operation, the last */
 	int			redacted_body;	/* its payload */
 } VouchVerify;
-
-/* Writes one row of the result, and clears the check for the next. */
-extern void vouch_verify_report(VouchVerify *state, const char *name);
 
 /* Rules of the events that are named, up to NULL, as an array of text. */
 extern Datum vouch_verify_rules(const char *event,...);
