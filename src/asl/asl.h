@@ -172,15 +172,24 @@ typedef struct AslProblem
 
 /*
  * Builds a program from a definition.  All problems are collected, in order;
- * returns NULL when one of them is an error.  resource_ok() may be NULL; it
- * answers for a Task's Resource with NULL when it is good, else with a
- * sentence (and *code), and is how the engine adds checks that need a catalog.
+ * returns NULL when one of them is an error.  check_task() may be NULL; it is
+ * how the engine adds checks of a Task that need a catalog: it tells of each
+ * problem, whose place is a JSON pointer within the state, like "/Resource".
  */
-typedef const char *(*AslResourceCheck) (const char *resource, const AslValue *state,
-										 const char **code, void *arg);
+typedef void (*AslTell) (AslSeverity severity, const char *code, const char *place,
+						 const char *message, void *to);
+typedef void (*AslTaskCheck) (const char *resource, const AslValue *state, AslTell tell,
+							  void *to, void *arg);
 
-extern AslProgram *asl_compile(const AslValue *definition, AslResourceCheck resource_ok,
-							   void *arg, AslProblem **problems);
+extern AslProgram *asl_compile(const AslValue *definition, AslTaskCheck check_task, void *arg,
+							   AslProblem **problems);
+
+/*
+ * The same for the text of a definition, in which keys that an object has
+ * twice are errors, too: of a value nobody could tell any more.
+ */
+extern AslProgram *asl_compile_text(const char *text, size_t len, AslTaskCheck check_task,
+									void *arg, AslProblem **problems);
 extern const AslState *asl_find_state(const AslMachine *machine, const char *name);
 
 /* ------------------------------------------------- the decisions of a state */

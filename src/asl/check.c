@@ -337,19 +337,27 @@ compare_uses(const void *left, const void *right)
 	return a->machine->number - b->machine->number;
 }
 
-/* Tells whether a machine around this one is marked. */
-static bool
-is_marked_outside(const AslMachine *machine, const size_t *marks, size_t mark)
+/*
+ * Returns the nearest machine that is marked, from one outwards, or NULL.
+ * *apart tells whether a distributed Map, whose iterations are executions of
+ * their own, lies between the two.
+ */
+static const AslMachine *
+find_marked(const AslMachine *machine, const size_t *marks, size_t mark, bool *apart)
 {
-	for (const AslState *owner = machine->owner; owner != NULL; owner = owner->machine->owner)
-		if (marks[owner->machine->number] == mark)
-			return true;
-	return false;
+	*apart = false;
+	while (machine != NULL && marks[machine->number] != mark)
+	{
+		if (machine->owner != NULL && machine->owner->distributed)
+			*apart = true;
+		machine = machine->owner == NULL ? NULL : machine->owner->machine;
+	}
+	return machine;
 }
 
 /*
- * Tells of variables that are read but never assigned, and of variables that
- * an inner scope assigns although an outer one has them.
+ * Tells of variables that are read where nothing has assigned them, and of
+ * variables that an inner scope assigns although an outer one has them.
  */
 static void
 check_variables(AslCompiler *compiler)
@@ -358,35 +366,44 @@ check_variables(AslCompiler *compiler)
 	size_t	   *marks;			/* per machine: the last name assigned in it */
 	size_t		mark = 0;
 	bool		assigned = false;
+	bool		apart;
 
 	if (compiler->nuses == 0)
 		return;
 	marks = asl_alloc(compiler->program->nmachines * sizeof(size_t));
 	memset(marks, 0, compiler->program->nmachines * sizeof(size_t));
 	qsort(uses, compiler->nuses, sizeof(AslVariableUse), compare_uses);
+	/* of each name, what assigns it comes first */
 	for (size_t i = 0; i < compiler->nuses; i++)
 	{
-		if (i == 0 || strcmp(uses[i - 1].name, uses[i].name) != 0)
+		const AslVariableUse *use = &uses[i];
+		const AslState *owner = use->machine->owner;
+
+		if (i == 0 || strcmp(uses[i - 1].name, use->name) != 0)
 		{
 			mark++;
 			assigned = false;
 		}
-		if (!uses[i].assigned)
+		if (use->assigned)
 		{
-			if (!assigned)
-				asl_problem_in(compiler, uses[i].location, ASL_PROBLEM_WARNING,
-							   "UNASSIGNED_VARIABLE",
-							   asl_printf("The variable \"$%s\" is never assigned.", uses[i].name));
-			continue;
+			/* machines are numbered from the outside, and sorted by their numbers here */
+			if (owner != NULL && find_marked(owner->machine, marks, mark, &apart) != NULL)
+				asl_problem_in(compiler, use->location, ASL_PROBLEM_ERROR,
+							   "VARIABLE_IN_OUTER_SCOPE",
+							   asl_printf("The variable \"%s\" belongs to an outer scope, which cannot be assigned to from here.",
+										  use->name));
+			marks[use->machine->number] = mark;
+			assigned = true;
 		}
-		/* machines are numbered from the outside, and sorted by their numbers here */
-		if (is_marked_outside(uses[i].machine, marks, mark))
-			asl_problem_in(compiler, uses[i].location, ASL_PROBLEM_ERROR,
-						   "VARIABLE_IN_OUTER_SCOPE",
-						   asl_printf("The variable \"%s\" belongs to an outer scope, which cannot be assigned to from here.",
-									  uses[i].name));
-		marks[uses[i].machine->number] = mark;
-		assigned = true;
+		else if (find_marked(use->machine, marks, mark, &apart) == NULL)
+			asl_problem_in(compiler, use->location, ASL_PROBLEM_WARNING, "UNASSIGNED_VARIABLE",
+						   assigned ? asl_printf("The variable \"$%s\" is assigned only in other scopes, which cannot be read from here.",
+												 use->name) :
+						   asl_printf("The variable \"$%s\" is never assigned.", use->name));
+		else if (apart)
+			asl_problem_in(compiler, use->location, ASL_PROBLEM_ERROR, "VARIABLE_IN_OUTER_SCOPE",
+						   asl_printf("The variable \"$%s\" belongs to an outer scope, which cannot be read within a distributed Map.",
+									  use->name));
 	}
 }
 

@@ -12,16 +12,7 @@ asl_push(AslCompiler *compiler, const char *key)
 {
 	size_t		place = compiler->place.len;
 
-	asl_text_char(&compiler->place, '/');
-	for (; *key != '\0'; key++)
-	{
-		if (*key == '~')
-			asl_text_puts(&compiler->place, "~0");
-		else if (*key == '/')
-			asl_text_puts(&compiler->place, "~1");
-		else
-			asl_text_char(&compiler->place, *key);
-	}
+	asl_text_push(&compiler->place, key);
 	return place;
 }
 
@@ -37,8 +28,7 @@ asl_push_index(AslCompiler *compiler, size_t index)
 void
 asl_pop(AslCompiler *compiler, size_t place)
 {
-	compiler->place.len = place;
-	compiler->place.data[place] = '\0';
+	asl_text_cut(&compiler->place, place);
 }
 
 /* -------------------------------------------------------------- problems */

@@ -21,7 +21,7 @@ typedef struct AslCompiler
 {
 	AslProgram *program;
 	int			machines_size;
-	AslResourceCheck resource_ok;
+	AslTaskCheck check_task;
 	void	   *arg;
 	AslProblem *first;
 	AslProblem *last;

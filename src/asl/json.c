@@ -13,7 +13,11 @@ typedef struct Parser
 	const char *at;
 	const char *end;
 	const char *problem;
+	bool		too_deep;
 	AslText		scratch;
+	AslRepeated repeated;		/* is told of keys that come again; or NULL */
+	void	   *arg;
+	AslText		place;			/* kept for that */
 } Parser;
 
 static const AslValue *parse_value(Parser *parser, int depth);
@@ -318,21 +322,52 @@ parse_array(Parser *parser, int depth)
 		return asl_list_done(&list);
 	do
 	{
-		const AslValue *item = parse_value(parser, depth + 1);
+		size_t		place = parser->place.len;
+		const AslValue *item;
 
+		if (parser->repeated != NULL)
+			asl_text_printf(&parser->place, "/%zu", list.n);
+		item = parse_value(parser, depth + 1);
 		if (item == NULL)
 			return NULL;
 		asl_list_add(&list, item);
+		if (parser->repeated != NULL)
+			asl_text_cut(&parser->place, place);
 	} while (next_is(parser, ','));
 	if (!next_is(parser, ']'))
 		return refuse(parser, "\",\" or \"]\" was expected");
 	return asl_list_done(&list);
 }
 
+/* Tells of each key that comes again: those for which the object has no room. */
+static void
+tell_repeated(Parser *parser, const AslMember *members, size_t n, const AslValue *object)
+{
+	size_t		place = parser->place.len;
+	size_t		kept = 0;
+
+	/* it has the keys in the order in which they first came */
+	for (size_t i = 0; i < n; i++)
+	{
+		if (kept < object->u.object.n &&
+			asl_string_compare(members[i].key, object->u.object.members[kept].key) == 0)
+		{
+			kept++;
+			continue;
+		}
+		asl_text_push(&parser->place, members[i].key->u.string.data);
+		parser->repeated(parser->place.data, parser->arg);
+		asl_text_cut(&parser->place, place);
+	}
+}
+
 static const AslValue *
 parse_object(Parser *parser, int depth)
 {
 	AslBuilder	builder;
+	const AslValue *object;
+	AslMember  *members;
+	size_t		n;
 
 	asl_builder_init(&builder, 0);
 	if (next_is(parser, '}'))
@@ -341,6 +376,7 @@ parse_object(Parser *parser, int depth)
 	{
 		const AslValue *key;
 		const AslValue *value;
+		size_t		place = parser->place.len;
 
 		if (!next_is(parser, '"'))
 			return refuse(parser, "a key was expected");
@@ -349,14 +385,27 @@ parse_object(Parser *parser, int depth)
 			return NULL;
 		if (!next_is(parser, ':'))
 			return refuse(parser, "\":\" was expected");
+		if (parser->repeated != NULL)
+			asl_text_push(&parser->place, key->u.string.data);
 		value = parse_value(parser, depth + 1);
 		if (value == NULL)
 			return NULL;
 		asl_builder_put(&builder, key, value);
+		if (parser->repeated != NULL)
+			asl_text_cut(&parser->place, place);
 	} while (next_is(parser, ','));
 	if (!next_is(parser, '}'))
 		return refuse(parser, "\",\" or \"}\" was expected");
-	return asl_builder_done(&builder);
+	if (parser->repeated == NULL)
+		return asl_builder_done(&builder);
+
+	n = builder.n;
+	members = asl_alloc(n * sizeof(AslMember));
+	memcpy(members, builder.members, n * sizeof(AslMember));
+	object = asl_builder_done(&builder);
+	if (object->u.object.n < n)
+		tell_repeated(parser, members, n, object);
+	return object;
 }
 
 static const AslValue *
@@ -366,7 +415,10 @@ parse_value(Parser *parser, int depth)
 	if (parser->at == parser->end)
 		return refuse(parser, "a value was expected");
 	if (depth > ASL_MAX_DEPTH)
+	{
+		parser->too_deep = true;
 		return refuse(parser, "arrays and objects are nested too deeply");
+	}
 	switch (*parser->at)
 	{
 		case '{':
@@ -400,12 +452,15 @@ parse_value(Parser *parser, int depth)
 }
 
 const AslValue *
-asl_parse(const char *text, size_t len, AslError *error)
+asl_parse_telling(const char *text, size_t len, AslRepeated repeated, void *arg, AslError *error)
 {
-	Parser		parser = {text, text, text + len, NULL};
+	Parser		parser = {text, text, text + len};
 	const AslValue *value;
 
 	asl_text_init(&parser.scratch);
+	asl_text_init(&parser.place);
+	parser.repeated = repeated;
+	parser.arg = arg;
 	value = parse_value(&parser, 1);
 	if (value != NULL)
 	{
@@ -415,12 +470,19 @@ asl_parse(const char *text, size_t len, AslError *error)
 	}
 	if (error != NULL)
 	{
-		error->error = value != NULL ? NULL : "States.Runtime";
+		error->error = value != NULL ? NULL :
+			parser.too_deep ? "States.DataLimitExceeded" : "States.Runtime";
 		error->cause = value != NULL ? NULL :
 			asl_printf("Invalid JSON at byte %zu: %s.", (size_t) (parser.at - text) + 1,
 					   parser.problem);
 	}
 	return value;
+}
+
+const AslValue *
+asl_parse(const char *text, size_t len, AslError *error)
+{
+	return asl_parse_telling(text, len, NULL, NULL, error);
 }
 
 /* --------------------------------------------------------------- writing */

@@ -9,6 +9,14 @@
 
 extern void asl_print_to(AslText *text, const AslValue *value);
 
+/*
+ * As asl_parse(), and tells of keys that an object has twice, at their place,
+ * a JSON pointer.  A text nested too deeply is States.DataLimitExceeded.
+ */
+typedef void (*AslRepeated) (const char *place, void *arg);
+extern const AslValue *asl_parse_telling(const char *text, size_t len, AslRepeated repeated,
+										 void *arg, AslError *error);
+
 /* Returns a value's JSON for a message, cut when it is long; the other leaves a string bare. */
 extern const char *asl_excerpt(const AslValue *value);
 extern const char *asl_value_text(const AslValue *value);

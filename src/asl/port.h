@@ -48,6 +48,7 @@
  * states pass them on, so that everything in between may recurse.
  */
 #define ASL_MAX_DEPTH 500			/* arrays and objects within each other */
+#define ASL_MAX_DEFINITION (1024 * 1024)	/* bytes of a definition as JSON */
 #define ASL_MAX_MACHINES 32			/* Parallel and Map states within each other */
 #define ASL_MAX_RULES 32			/* And, Or, Not within each other */
 #define ASL_MAX_CALLS 10			/* intrinsic functions within each other */

@@ -202,30 +202,81 @@ asl_compile_machine(AslCompiler *compiler, const AslValue *value, AslState *owne
 	return machine;
 }
 
-AslProgram *
-asl_compile(const AslValue *definition, AslResourceCheck resource_ok, void *arg,
-			AslProblem **problems)
+static void
+start(AslCompiler *compiler, AslTaskCheck check_task, void *arg)
 {
-	AslCompiler compiler;
-	AslProgram *program = asl_alloc(sizeof(AslProgram));
+	memset(compiler, 0, sizeof(*compiler));
+	compiler->program = asl_alloc(sizeof(AslProgram));
+	memset(compiler->program, 0, sizeof(AslProgram));
+	compiler->check_task = check_task;
+	compiler->arg = arg;
+	asl_text_init(&compiler->place);
+}
 
-	memset(program, 0, sizeof(*program));
-	program->definition = definition;
-	memset(&compiler, 0, sizeof(compiler));
-	compiler.program = program;
-	compiler.resource_ok = resource_ok;
-	compiler.arg = arg;
-	asl_text_init(&compiler.place);
+static void
+too_deep(AslCompiler *compiler)
+{
+	asl_problem(compiler, ASL_PROBLEM_ERROR, "NESTING_TOO_DEEP",
+				"Arrays and objects are nested more than %d deep.", ASL_MAX_DEPTH - 1);
+}
 
+static void
+compile(AslCompiler *compiler, const AslValue *definition)
+{
+	compiler->program->definition = definition;
 	if (asl_exceeds(definition, SIZE_MAX))
-		asl_problem(&compiler, ASL_PROBLEM_ERROR, "NESTING_TOO_DEEP",
-					"Arrays and objects are nested more than %d deep.", ASL_MAX_DEPTH);
+		too_deep(compiler);
+	else if (asl_exceeds(definition, ASL_MAX_DEFINITION))
+		asl_problem(compiler, ASL_PROBLEM_ERROR, "TOO_LARGE",
+					"The definition has %zu kB, %d are allowed.", asl_print_size(definition) / 1024,
+					ASL_MAX_DEFINITION / 1024);
 	else
 	{
-		asl_compile_machine(&compiler, definition, NULL, 0);
-		asl_check_program(&compiler);
+		asl_compile_machine(compiler, definition, NULL, 0);
+		asl_check_program(compiler);
 	}
+}
+
+static AslProgram *
+finish(const AslCompiler *compiler, AslProblem **problems)
+{
 	if (problems != NULL)
-		*problems = compiler.first;
-	return compiler.nerrors == 0 ? program : NULL;
+		*problems = compiler->first;
+	return compiler->nerrors == 0 ? compiler->program : NULL;
+}
+
+AslProgram *
+asl_compile(const AslValue *definition, AslTaskCheck check_task, void *arg, AslProblem **problems)
+{
+	AslCompiler compiler;
+
+	start(&compiler, check_task, arg);
+	compile(&compiler, definition);
+	return finish(&compiler, problems);
+}
+
+static void
+tell_repeated(const char *place, void *arg)
+{
+	asl_problem_in(arg, asl_copy(place, strlen(place)), ASL_PROBLEM_ERROR, "DUPLICATE_FIELD",
+				   "The key is given more than once.");
+}
+
+AslProgram *
+asl_compile_text(const char *text, size_t len, AslTaskCheck check_task, void *arg,
+				 AslProblem **problems)
+{
+	AslCompiler compiler;
+	AslError	error;
+	const AslValue *definition;
+
+	start(&compiler, check_task, arg);
+	definition = asl_parse_telling(text, len, tell_repeated, &compiler, &error);
+	if (definition != NULL)
+		compile(&compiler, definition);
+	else if (strcmp(error.error, "States.DataLimitExceeded") == 0)
+		too_deep(&compiler);
+	else
+		asl_problem(&compiler, ASL_PROBLEM_ERROR, "INVALID_JSON", "%s", error.cause);
+	return finish(&compiler, problems);
 }

@@ -155,25 +155,30 @@ compile_transition(AslCompiler *compiler, AslState *state, const AslValue *value
 					"A state whose End is false needs a Next.");
 }
 
+/* For check_task(): tells of a problem within the state that is being read. */
+static void
+tell(AslSeverity severity, const char *code, const char *place, const char *message, void *to)
+{
+	AslCompiler *compiler = to;
+
+	asl_problem_in(compiler, asl_printf("%s%s", compiler->place.data, place), severity, code,
+				   message);
+}
+
 static void
 compile_task(AslCompiler *compiler, AslState *state, const AslValue *value)
 {
 	AslStateBody *body = state->body;
 	AslBounds	seconds = {1, MAX_SECONDS, true};
-	const char *code = "INVALID_RESOURCE";
-	const char *problem;
 
 	state->resource = asl_member_string(compiler, value, "Resource");
 	if (asl_get(value, "Resource") == NULL)
 		asl_missing(compiler, "Resource");
 	else if (state->resource != NULL && *state->resource == '\0')
-		asl_problem_at(compiler, "Resource", ASL_PROBLEM_ERROR, code, "The Resource is empty.");
-	else if (state->resource != NULL && compiler->resource_ok != NULL)
-	{
-		problem = compiler->resource_ok(state->resource, value, &code, compiler->arg);
-		if (problem != NULL)
-			asl_problem_at(compiler, "Resource", ASL_PROBLEM_ERROR, code, "%s", problem);
-	}
+		asl_problem_at(compiler, "Resource", ASL_PROBLEM_ERROR, "INVALID_RESOURCE",
+					   "The Resource is empty.");
+	else if (state->resource != NULL && compiler->check_task != NULL)
+		compiler->check_task(state->resource, value, tell, compiler, compiler->arg);
 
 	asl_member_number(compiler, value, "TimeoutSeconds", "TimeoutSecondsPath", seconds,
 					  &body->timeout);

@@ -56,29 +56,6 @@ make_constant(const AslValue *value)
 	return template;
 }
 
-/* Appends a key to a JSON pointer. */
-static void
-push_place(AslText *place, const char *key)
-{
-	asl_text_char(place, '/');
-	for (; *key != '\0'; key++)
-	{
-		if (*key == '~')
-			asl_text_puts(place, "~0");
-		else if (*key == '/')
-			asl_text_puts(place, "~1");
-		else
-			asl_text_char(place, *key);
-	}
-}
-
-static void
-pop_place(AslText *place, size_t len)
-{
-	place->len = len;
-	place->data[len] = '\0';
-}
-
 static bool
 is_dynamic(const AslValue *key)
 {
@@ -137,7 +114,7 @@ parse_object(Parser *parser, const AslValue *value)
 		const AslMember *member = &value->u.object.members[i];
 		bool		dynamic = is_dynamic(member->key);
 
-		push_place(&parser->place, member->key->u.string.data);
+		asl_text_push(&parser->place, member->key->u.string.data);
 		template->keys[i] = !dynamic ? member->key :
 			asl_string_n(member->key->u.string.data, member->key->u.string.len - 2);
 		template->children[i] = dynamic ? parse_dynamic(parser, member->key, member->value) :
@@ -145,7 +122,7 @@ parse_object(Parser *parser, const AslValue *value)
 		if (dynamic || template->children[i]->kind != TEMPLATE_CONSTANT)
 			constant = false;
 		asl_builder_put(&names, template->keys[i], member->value);
-		pop_place(&parser->place, len);
+		asl_text_cut(&parser->place, len);
 	}
 	if (constant)
 		return make_constant(value);
@@ -173,7 +150,7 @@ parse_array(Parser *parser, const AslValue *value)
 		template->children[i] = parse(parser, value->u.array.items[i]);
 		if (template->children[i]->kind != TEMPLATE_CONSTANT)
 			constant = false;
-		pop_place(&parser->place, len);
+		asl_text_cut(&parser->place, len);
 	}
 	return constant ? make_constant(value) : template;
 }

@@ -97,6 +97,28 @@ asl_text_printf(AslText *text, const char *format,...)
 	va_end(args);
 }
 
+void
+asl_text_push(AslText *text, const char *key)
+{
+	asl_text_char(text, '/');
+	for (; *key != '\0'; key++)
+	{
+		if (*key == '~')
+			asl_text_puts(text, "~0");
+		else if (*key == '/')
+			asl_text_puts(text, "~1");
+		else
+			asl_text_char(text, *key);
+	}
+}
+
+void
+asl_text_cut(AslText *text, size_t len)
+{
+	text->len = len;
+	text->data[len] = '\0';
+}
+
 char *
 asl_printf(const char *format,...)
 {

@@ -23,6 +23,10 @@ extern void asl_text_append(AslText *text, const char *data, size_t len);
 extern void asl_text_puts(AslText *text, const char *data);
 extern void asl_text_printf(AslText *text, const char *format,...) ASL_PRINTF(2, 3);
 
+/* Appends a key to a JSON pointer, and cuts the text back to a length. */
+extern void asl_text_push(AslText *text, const char *key);
+extern void asl_text_cut(AslText *text, size_t len);
+
 /* Returns a formatted copy. */
 extern char *asl_printf(const char *format,...) ASL_PRINTF(1, 2);
 extern char *asl_copy(const char *data, size_t len);

@@ -11,7 +11,7 @@
  *	id			its name; what stands before "::" or the first "/" is its group
  *	kind		"task" when it has Tasks; those of the service's own
  *				response envelopes are skipped
- *	definition, input
+ *	definition, input; or instead of the definition its text
  *	status		and output, or error and cause; events when they are checked
  *	elapsed		seconds on the virtual clock, when they are checked
  *	problems	instead of all that: severity, code and location of each
@@ -248,13 +248,11 @@ problems_match(const char *id, const AslValue *expected, const AslProblem *probl
 }
 
 /* Answers for resources in our own cases: those of "unknown:" are not good. */
-static const char *
-check_resource(const char *resource, const AslValue *state, const char **code, void *arg)
+static void
+check_task(const char *resource, const AslValue *state, AslTell tell, void *to, void *arg)
 {
-	if (strncmp(resource, "unknown:", 8) != 0)
-		return NULL;
-	*code = "UNKNOWN_RESOURCE";
-	return "There is no such resource.";
+	if (strncmp(resource, "unknown:", 8) == 0)
+		tell(ASL_PROBLEM_ERROR, "UNKNOWN_RESOURCE", "/Resource", "There is no such resource.", to);
 }
 
 static int64_t
@@ -309,6 +307,7 @@ static int
 run_case(const char *id, const AslValue *item)
 {
 	const AslValue *definition = asl_get(item, "definition");
+	const char *written = text_of(item, "text");
 	const AslValue *input = asl_get(item, "input");
 	const AslValue *expected = asl_get(item, "problems");
 	const char *status = text_of(item, "status");
@@ -322,12 +321,15 @@ run_case(const char *id, const AslValue *item)
 	RunResult	result;
 	int64_t		number;
 
-	if (definition == NULL)
+	if (definition == NULL && written == NULL)
 		return -1;
 	if (text_of(item, "kind") != NULL && strcmp(text_of(item, "kind"), "task") == 0 &&
-		strstr(asl_print(definition), "arn:aws:states:::lambda:invoke") != NULL)
+		definition != NULL && strstr(asl_print(definition), "arn:aws:states:::lambda:invoke") != NULL)
 		return -1;
-	program = asl_compile(definition, check_resource, NULL, &problems);
+	if (written != NULL)
+		program = asl_compile_text(written, strlen(written), check_task, NULL, &problems);
+	else
+		program = asl_compile(definition, check_task, NULL, &problems);
 	if (expected != NULL)
 		return problems_match(id, expected, problems);
 	if (program == NULL)
