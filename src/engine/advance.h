@@ -101,6 +101,8 @@ extern void vouch_wait_review(VouchAdvance *adv, VouchBranch *branch, const AslE
 extern void vouch_child_start(VouchAdvance *adv, VouchBranch *branch, const AslEntry *entry,
 							  bool sync);
 /* Starts the execution that an iteration of a DISTRIBUTED Map is; the branch waits for it. */
+/* "terminate", "cancel" or "abandon", which a ParentClosePolicy says in some way; else NULL. */
+extern const char *vouch_child_close_policy(const char *policy);
 extern void vouch_child_start_iteration(VouchAdvance *adv, VouchBranch *branch);
 extern void vouch_child_wake(VouchAdvance *adv);
 extern void vouch_child_close_all(VouchAdvance *adv, const int *branches, int nbranches);
@@ -113,5 +115,8 @@ extern const AslValue *vouch_activity_run(VouchAdvance *adv, VouchBranch *branch
 
 /* frame.c: what a state sees */
 extern void vouch_frame_make(VouchAdvance *adv, VouchBranch *branch, AslFrame *frame);
+
+/* A time as "$$" has it: "2024-08-18T17:33:00.123Z". */
+extern const AslValue *vouch_frame_time(TimestampTz t);
 
 #endif							/* VOUCH_ENGINE_ADVANCE_H */

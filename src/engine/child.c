@@ -76,6 +76,16 @@ default_name(VouchBranch *b)
 	return name.data;
 }
 
+const char *
+vouch_child_close_policy(const char *policy)
+{
+	if (pg_strcasecmp(policy, "cancel") == 0 || pg_strcasecmp(policy, "request_cancel") == 0)
+		return "cancel";
+	if (pg_strcasecmp(policy, "abandon") == 0)
+		return "abandon";
+	return pg_strcasecmp(policy, "terminate") == 0 ? "terminate" : NULL;
+}
+
 /* vouch:execution and vouch:execution.sync.  The branch is being run. */
 void
 vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool sync)
@@ -89,11 +99,7 @@ vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool
 	pg_uuid_t	id;
 	const AslValue *result;
 
-	if (policy == NULL)
-		policy = "terminate";
-	policy = pg_strcasecmp(policy, "cancel") == 0 || pg_strcasecmp(policy, "request_cancel") == 0 ? "cancel"
-		: pg_strcasecmp(policy, "abandon") == 0 ? "abandon"
-		: pg_strcasecmp(policy, "terminate") == 0 ? "terminate" : NULL;
+	policy = vouch_child_close_policy(policy != NULL ? policy : "terminate");
 	if (workflow == NULL || policy == NULL || (name != NULL && name[0] == '\0'))
 	{
 		fail_start(b, "Vouch.BadParameters",

@@ -31,7 +31,6 @@ VOUCH_FUNCTION(vouch_sql_pause_workflow);
 VOUCH_FUNCTION(vouch_sql_resume_workflow);
 VOUCH_FUNCTION(vouch_sql_wait_for_workflow);
 VOUCH_FUNCTION(vouch_sql_advance);
-VOUCH_FUNCTION(vouch_sql_fail);
 
 #define ADVANCE_BATCH 200
 #define WAIT_MIN_MS 5
@@ -344,22 +343,4 @@ vouch_sql_advance(PG_FUNCTION_ARGS)
 						others == ADVANCE_BATCH ? " or more" : ""),
 				 errhint("Their activities run as the role of the workflow: let workers run, or call vouch.advance() as that role.")));
 	PG_RETURN_INT64(steps);
-}
-
-/* --------------------------------------------------------------- from within */
-
-/* vouch.fail(error text, cause text): an activity's own error name */
-Datum
-vouch_sql_fail(PG_FUNCTION_ARGS)
-{
-	char	   *error = PG_ARGISNULL(0) ? "States.TaskFailed" : text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *cause = PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1));
-
-	/* the name travels in a field that RAISE; passes on, too */
-	ereport(ERROR,
-			(errcode(VOUCH_ERR_RAISED),
-			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, error),
-			 errmsg("%s: %s", error, cause),
-			 errhint("In a workflow, a Retry or Catch for this error takes it.")));
-	PG_RETURN_VOID();
 }

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "asl/jsonb.h"
+#include "asl/port.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -12,11 +13,8 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/stmt.h"
-#include "engine/activity_sql.h"
 #include "engine/program.h"
-#include "engine/resource.h"
-#include "engine/task.h"
-#include "engine/until.h"
+#include "engine/task_check.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -24,10 +22,11 @@
 #include "utils/syscache.h"
 
 VOUCH_FUNCTION(vouch_sql_define_workflow);
+VOUCH_FUNCTION(vouch_sql_define_workflow_text);
 VOUCH_FUNCTION(vouch_sql_ship_workflow);
 VOUCH_FUNCTION(vouch_sql_validate_definition);
+VOUCH_FUNCTION(vouch_sql_validate_definition_text);
 
-#define DEFINITION_MAX (1024 * 1024)
 #define NAME_MAX_LEN 128
 
 static VouchStmt insert_workflow = {
@@ -54,47 +53,30 @@ static VouchStmt insert_revision = {
 	SPI_OK_INSERT, 8, {TEXTOID, INT4OID, JSONBOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, TIMESTAMPTZOID}
 };
 
-/* For asl_compile(): is the Resource of a Task good?  arg is the role. */
-static const char *
-check_resource(const char *resource, const AslValue *state, const char **code, void *arg)
+/* A definition, in one of the forms that it comes in. */
+typedef struct Source
 {
-	switch (vouch_resource_kind(resource))
-	{
-		case VOUCH_RESOURCE_SQL:
-			return vouch_activity_check(resource, asl_get(state, "Parameters"), *(Oid *) arg, code);
-		case VOUCH_RESOURCE_SIGNAL:
-		case VOUCH_RESOURCE_REVIEW:
-		case VOUCH_RESOURCE_EXECUTION:
-		case VOUCH_RESOURCE_EXECUTION_SYNC:
-			{
-				static const char *const needed[] = {"Signal", "VersionId", "Workflow", "Workflow"};
-				VouchResource kind = vouch_resource_kind(resource);
-				const AslValue *parameters = asl_get(state, "Parameters");
-				const char *key = needed[kind - VOUCH_RESOURCE_SIGNAL];
+	Jsonb	   *jsonb;
+	text	   *text;			/* when jsonb is NULL: repeated keys can still be told */
+} Source;
 
-				*code = "BAD_ARGUMENTS";
-				if (parameters != NULL && parameters->type == ASL_OBJECT &&
-					asl_get(parameters, key) == NULL && asl_get(parameters, psprintf("%s.$", key)) == NULL &&
-					!(kind == VOUCH_RESOURCE_SIGNAL &&
-					  (asl_get(parameters, "SignalName") || asl_get(parameters, "SignalName.$"))))
-					return psprintf("%s needs \"%s\" in its Parameters.", resource, key);
-				*code = NULL;
-				return NULL;
-			}
-		case VOUCH_RESOURCE_ACTIVITY:
-			if (vouch_task_queue_problem(resource + strlen("activity:")) == NULL)
-				return NULL;
-			*code = "BAD_RESOURCE";
-			return psprintf("Resource \"%s\" names no queue: activity:name, of 1 to 100 letters, digits,"
-							" and characters of \"_.-\".", resource);
-		case VOUCH_RESOURCE_UNTIL:
-			return vouch_until_check(asl_get(state, "Parameters"), *(Oid *) arg, code);
-		case VOUCH_RESOURCE_UNKNOWN:
-			break;
+/* Compiles and checks; NULL, as asl_compile(), when a problem is an error. */
+static AslProgram *
+compile(const Source *source, VouchTaskCheck *check, AslProblem **problems)
+{
+	if (source->jsonb == NULL)
+		return asl_compile_text(VARDATA_ANY(source->text), VARSIZE_ANY_EXHDR(source->text), vouch_task_check, check,
+								problems);
+	if (asl_jsonb_too_deep(source->jsonb))
+	{
+		*problems = palloc0(sizeof(AslProblem));
+		(*problems)->severity = ASL_PROBLEM_ERROR;
+		(*problems)->code = "NESTING_TOO_DEEP";
+		(*problems)->location = "";
+		(*problems)->message = psprintf("Arrays and objects are nested more than %d deep.", ASL_MAX_DEPTH - 1);
+		return NULL;
 	}
-	*code = "BAD_RESOURCE";
-	return psprintf("Resource \"%s\" is none that Vouch knows: sql:schema.function, activity:queue,"
-					" vouch:signal, vouch:review, vouch:until, vouch:execution, or vouch:execution.sync.", resource);
+	return asl_compile(asl_from_jsonb(source->jsonb), vouch_task_check, check, problems);
 }
 
 /* The role that a workflow is to run as, after all checks of who may say so. */
@@ -133,22 +115,18 @@ check_run_as(const char *run_as)
 }
 
 static void
-check_size(Jsonb *definition)
-{
-	if (VARSIZE(definition) > DEFINITION_MAX)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_LIMIT),
-				 errmsg("the definition has %zu kB, 1024 are allowed", (size_t) VARSIZE(definition) / 1024),
-				 errhint("Move parts into workflows of their own, and start them with vouch:execution.")));
-}
-
-static void
 report_problems(const char *name, const AslProblem *problems)
 {
 	int			nerrors;
 	bool		only_unsupported = true;
 	char	   *text = vouch_program_problems(problems, &nerrors);
 
+	if (strcmp(problems->code, "TOO_LARGE") == 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_LIMIT),
+				 errmsg("the definition of workflow \"%s\" is too large", name),
+				 errdetail("%s", problems->message),
+				 errhint("Move parts into workflows of their own, and start them with vouch:execution.")));
 	for (const AslProblem *p = problems; p != NULL; p = p->next)
 		if (p->severity == ASL_PROBLEM_ERROR && strcmp(p->code, "NOT_SUPPORTED") != 0)
 			only_unsupported = false;
@@ -162,9 +140,11 @@ report_problems(const char *name, const AslProblem *problems)
 }
 
 static int
-define(const char *name, Jsonb *definition, const char *run_as, const char *description, bool shipped)
+define(const char *name, const Source *source, const char *run_as, const char *description, bool shipped)
 {
-	Oid			role;
+	VouchTaskCheck check;
+	AslProgram *program;
+	Jsonb	   *definition;
 	AslProblem *problems = NULL;
 	const char *actor = vouch_actor_current();
 	TimestampTz now = GetCurrentTimestamp();
@@ -178,10 +158,12 @@ define(const char *name, Jsonb *definition, const char *run_as, const char *desc
 				 errmsg("\"%s\" cannot name a workflow", name),
 				 errdetail("A name has 1 to %d bytes and no \"/\".", NAME_MAX_LEN),
 				 errhint("Choose another name.")));
-	check_size(definition);
-	role = check_run_as(run_as);
-	if (asl_compile(asl_from_jsonb(definition), check_resource, &role, &problems) == NULL)
+	check.run_as = check_run_as(run_as);
+	check.workflow = name;
+	program = compile(source, &check, &problems);
+	if (program == NULL)
 		report_problems(name, problems);
+	definition = source->jsonb != NULL ? source->jsonb : asl_to_jsonb(program->definition);
 	for (const AslProblem *p = problems; p != NULL; p = p->next)
 		ereport(NOTICE,
 				(errmsg("workflow \"%s\": %s at %s", name, p->message, p->location)));
@@ -215,13 +197,12 @@ define(const char *name, Jsonb *definition, const char *run_as, const char *desc
 	return revision;
 }
 
-/* vouch.define_workflow(name text, definition jsonb, run_as name, description text) */
-Datum
-vouch_sql_define_workflow(PG_FUNCTION_ARGS)
+static Datum
+define_workflow(FunctionCallInfo fcinfo, bool written)
 {
 	MemoryContext own = CurrentMemoryContext;
+	Source		source = {NULL, NULL};
 	char	   *name;
-	Jsonb	   *definition;
 	const char *run_as;
 	char	   *description;
 	int			revision;
@@ -232,14 +213,31 @@ vouch_sql_define_workflow(PG_FUNCTION_ARGS)
 				 errmsg("a workflow needs a name and a definition"),
 				 errhint("Pass both, the definition in Amazon States Language.")));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	definition = PG_GETARG_JSONB_P(1);
+	if (written)
+		source.text = PG_GETARG_TEXT_PP(1);
+	else
+		source.jsonb = PG_GETARG_JSONB_P(1);
 	run_as = PG_ARGISNULL(2) ? GetUserNameFromId(GetSessionUserId(), false) : NameStr(*PG_GETARG_NAME(2));
 	description = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	SPI_connect();
 	MemoryContextSwitchTo(own);
-	revision = define(name, definition, run_as, description, false);
+	revision = define(name, &source, run_as, description, false);
 	SPI_finish();
 	PG_RETURN_INT32(revision);
+}
+
+/* vouch.define_workflow(name text, definition jsonb, run_as name, description text) */
+Datum
+vouch_sql_define_workflow(PG_FUNCTION_ARGS)
+{
+	return define_workflow(fcinfo, false);
+}
+
+/* vouch.define_workflow(name text, definition text, run_as name, description text) */
+Datum
+vouch_sql_define_workflow_text(PG_FUNCTION_ARGS)
+{
+	return define_workflow(fcinfo, true);
 }
 
 /*
@@ -250,6 +248,7 @@ Datum
 vouch_sql_ship_workflow(PG_FUNCTION_ARGS)
 {
 	MemoryContext own = CurrentMemoryContext;
+	Source		source = {PG_GETARG_JSONB_P(1), NULL};
 	int			revision;
 
 	if (!creating_extension)
@@ -259,27 +258,37 @@ vouch_sql_ship_workflow(PG_FUNCTION_ARGS)
 				 errhint("Use vouch.define_workflow().")));
 	SPI_connect();
 	MemoryContextSwitchTo(own);
-	revision = define(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1),
+	revision = define(text_to_cstring(PG_GETARG_TEXT_PP(0)), &source,
 					  GetUserNameFromId(GetSessionUserId(), false), "Ships with Vouch", true);
 	SPI_finish();
 	PG_RETURN_INT32(revision);
 }
 
-/* vouch.validate_definition(definition jsonb, run_as name): severity, location, code, message */
-Datum
-vouch_sql_validate_definition(PG_FUNCTION_ARGS)
+static Datum
+validate_definition(FunctionCallInfo fcinfo, bool written)
 {
+	static AslProblem missing = {ASL_PROBLEM_ERROR, "MISSING_DEFINITION", "", "There is no definition."};
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	AslProblem *problems = NULL;
-	Oid			role = GetSessionUserId();
+	MemoryContext own = CurrentMemoryContext;
+	AslProblem *problems = &missing;
+	VouchTaskCheck check = {GetSessionUserId(), NULL};
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(0))
-		return (Datum) 0;
 	if (!PG_ARGISNULL(1))
-		role = get_role_oid(NameStr(*PG_GETARG_NAME(1)), false);
-	check_size(PG_GETARG_JSONB_P(0));
-	(void) asl_compile(asl_from_jsonb(PG_GETARG_JSONB_P(0)), check_resource, &role, &problems);
+		check.run_as = get_role_oid(NameStr(*PG_GETARG_NAME(1)), false);
+	if (!PG_ARGISNULL(0))
+	{
+		Source		source = {NULL, NULL};
+
+		if (written)
+			source.text = PG_GETARG_TEXT_PP(0);
+		else
+			source.jsonb = PG_GETARG_JSONB_P(0);
+		SPI_connect();
+		MemoryContextSwitchTo(own);
+		(void) compile(&source, &check, &problems);
+		SPI_finish();
+	}
 	for (const AslProblem *p = problems; p != NULL; p = p->next)
 	{
 		Datum		values[4];
@@ -292,4 +301,18 @@ vouch_sql_validate_definition(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* vouch.validate_definition(definition jsonb, run_as name): severity, location, code, message */
+Datum
+vouch_sql_validate_definition(PG_FUNCTION_ARGS)
+{
+	return validate_definition(fcinfo, false);
+}
+
+/* vouch.validate_definition(definition text, run_as name): the same */
+Datum
+vouch_sql_validate_definition_text(PG_FUNCTION_ARGS)
+{
+	return validate_definition(fcinfo, true);
 }

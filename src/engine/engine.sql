@@ -215,7 +215,13 @@ CREATE FUNCTION vouch.define_workflow(name text, definition jsonb, run_as name D
 RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_define_workflow';
 COMMENT ON FUNCTION vouch.define_workflow(text, jsonb, name, text) IS
-'Defines a workflow in Amazon States Language (JSONPath) and returns its revision; the same definition and role again make no new one. run_as: login role as which its sql: activities run (the session''s own by default); whoever defines must be a member of it. VO401 lists every problem with its place; VO407 when run_as cannot be; VO503 for what is not supported';
+'Defines a workflow in Amazon States Language (JSONPath) and returns its revision; the same definition and role again make no new one. run_as: login role as which its sql: activities run (the session''s own by default); whoever defines must be a member of it. VO401 lists every problem with its place; VO407 when run_as cannot be; VO501 when it has more than 1 MB; VO503 for what is not supported';
+
+CREATE FUNCTION vouch.define_workflow(name text, definition text, run_as name DEFAULT NULL, description text DEFAULT NULL)
+RETURNS int
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_define_workflow_text';
+COMMENT ON FUNCTION vouch.define_workflow(text, text, name, text) IS
+'The same for a definition as it is written; a key that an object has twice, of which a jsonb keeps the last, is a problem, too';
 
 CREATE FUNCTION vouch_data.ship_workflow(name text, definition jsonb) RETURNS int
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_ship_workflow';
@@ -227,7 +233,14 @@ CREATE FUNCTION vouch.validate_definition(definition jsonb, run_as name DEFAULT 
 RETURNS SETOF record
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_validate_definition';
 COMMENT ON FUNCTION vouch.validate_definition(jsonb, name) IS
-'What is wrong with a definition, without defining it: severity error or warning, location as a JSON pointer, a stable code, a sentence. run_as: role whose rights are checked (the session''s own by default)';
+'What is wrong with a definition, without defining it: severity error or warning, location as a JSON pointer, a stable code, a sentence. run_as: role whose rights are checked (the session''s own by default). No rows: nothing is wrong';
+
+CREATE FUNCTION vouch.validate_definition(definition text, run_as name DEFAULT NULL,
+	OUT severity text, OUT location text, OUT code text, OUT message text)
+RETURNS SETOF record
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_validate_definition_text';
+COMMENT ON FUNCTION vouch.validate_definition(text, name) IS
+'The same for a definition as it is written: also tells what is no JSON, and keys that an object has twice, of which a jsonb keeps the last';
 
 CREATE VIEW vouch.workflows WITH (security_invoker = true) AS
 SELECT r.workflow, r.revision, r.run_as, r.description, r.shipped, r.defined_by, r.defined_at,
@@ -244,8 +257,8 @@ COMMENT ON COLUMN vouch.workflows.defined_at IS 'When';
 COMMENT ON COLUMN vouch.workflows.is_newest IS 'New executions take this revision';
 COMMENT ON COLUMN vouch.workflows.definition IS 'The definition, in Amazon States Language';
 
-GRANT EXECUTE ON FUNCTION vouch.define_workflow(text, jsonb, name, text) TO vouch_admin;
-GRANT EXECUTE ON FUNCTION vouch.validate_definition(jsonb, name) TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch.define_workflow(text, jsonb, name, text), vouch.define_workflow(text, text, name, text) TO vouch_admin;
+GRANT EXECUTE ON FUNCTION vouch.validate_definition(jsonb, name), vouch.validate_definition(text, name) TO vouch_user;
 
 -- Running -------------------------------------------------------------------
 
@@ -312,7 +325,7 @@ COMMENT ON FUNCTION vouch.advance(int) IS
 CREATE FUNCTION vouch.fail(error text, cause text DEFAULT '') RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_fail';
 COMMENT ON FUNCTION vouch.fail(text, text) IS
-'Ends an activity with an error of its own name, which Retry and Catch of the state can match (VO408)';
+'Ends an activity with an error of its own name, which Retry and Catch of the state can match (VO408). error: up to 256 characters (null: States.TaskFailed); VO502 when it is empty, or begins with States. or Vouch., whose errors the language and the engine raise themselves';
 
 GRANT EXECUTE ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text),
 	vouch.signal_workflow(text, text, jsonb, text), vouch.signal_with_start(text, text, text, jsonb, jsonb, text),
@@ -328,7 +341,7 @@ CREATE FUNCTION vouch.workflow_history(workflow_id text, OUT event_id bigint, OU
 RETURNS SETOF record
 LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_workflow_history';
 COMMENT ON FUNCTION vouch.workflow_history(text) IS
-'Events of the newest execution of a workflow_id, with the types of AWS Step Functions. detail: input, output, parameters, error and cause, actor; truncated where a payload is larger than vouch.history_payload_limit. VO403 when there is no such workflow_id';
+'Events of the newest execution of a workflow_id, with the types of AWS Step Functions. detail: input, output, parameters, error and cause, actor; where one is larger than vouch.history_payload_limit there is, as in the service, {"truncated": true} as inputDetails, outputDetails, parametersDetails, or causeDetails in its place. VO403 when there is no such workflow_id';
 
 CREATE FUNCTION vouch_data.waiting_for(bucket int, execution_id uuid)
 RETURNS TABLE (branch int, state text, kind text, name text, since timestamptz, deadline timestamptz,

@@ -11,8 +11,8 @@
 #include "engine/advance.h"
 #include "miscadmin.h"
 
-static const AslValue *
-time_value(TimestampTz t)
+const AslValue *
+vouch_frame_time(TimestampTz t)
 {
 	char	   *text = vouch_json_time_text(t);
 	char	   *dot = strchr(text, '.');
@@ -38,7 +38,7 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 		v = asl_object_put(v, "Name", asl_string(e->workflow_id));
 		v = asl_object_put(v, "RedriveCount", asl_int(e->redrives));
 		v = asl_object_put(v, "RoleArn", asl_string(e->run_as));
-		adv->context_execution = asl_object_put(v, "StartTime", time_value(e->started_at));
+		adv->context_execution = asl_object_put(v, "StartTime", vouch_frame_time(e->started_at));
 		v = asl_object_put(asl_object(), "Id",
 						   asl_string(psprintf("%s:%d", e->workflow, e->revision)));
 		adv->context_machine = asl_object_put(v, "Name", asl_string(e->workflow));
@@ -53,7 +53,7 @@ make_context(VouchAdvance *adv, VouchBranch *b)
 			context = asl_object_put(context, "Map", asl_object_put(asl_object(), "Item", v));
 			break;
 		}
-	v = asl_object_put(asl_object(), "EnteredTime", time_value(b->entered_at));
+	v = asl_object_put(asl_object(), "EnteredTime", vouch_frame_time(b->entered_at));
 	v = asl_object_put(v, "Name", asl_string(b->state->name));
 	if (b->state->type == ASL_TASK || b->state->type == ASL_PARALLEL || b->state->type == ASL_MAP)
 		v = asl_object_put(v, "RetryCount", asl_int(b->attempt));

@@ -110,6 +110,16 @@ static const EventKind kinds[] = {
 	{VOUCH_EV_SIGNAL_PASSED_OVER, "SignalPassedOver", NULL},
 };
 
+static const EventKind *
+kind_of(int64 type)
+{
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (kinds[i].type == type)
+			return &kinds[i];
+	elog(ERROR, "unknown event type " INT64_FORMAT, type);
+	return NULL;
+}
+
 void
 vouch_history_begin(VouchAdvance *adv)
 {
@@ -122,6 +132,13 @@ vouch_history_begin(VouchAdvance *adv)
 	h->last_payload = NULL;
 }
 
+/* What the service has beside, or in place of, what it cuts. */
+static const AslValue *
+truncated(void)
+{
+	return asl_object_put(asl_object(), "truncated", asl_bool(true));
+}
+
 const AslValue *
 vouch_history_error(const AslError *error)
 {
@@ -132,6 +149,20 @@ vouch_history_error(const AslError *error)
 	if (error->cause != NULL)
 		v = asl_object_put(v, "cause", asl_string(error->cause));
 	return v;
+}
+
+static const AslValue too_large;
+
+/* Of a payload past the limit: an error without its cause, or nothing. */
+static const AslValue *
+what_fits(VouchEvent type, const AslValue *payload)
+{
+	const AslValue *error = kind_of(type)->key == NULL ? asl_get(payload, "error") : NULL;
+
+	if (error == NULL)
+		return &too_large;
+	payload = asl_object_put(asl_object_put(asl_object(), "error", error), "causeDetails", truncated());
+	return asl_print_size(payload) <= (size_t) vouch_guc_history_payload_limit ? payload : &too_large;
 }
 
 int64
@@ -153,6 +184,9 @@ vouch_history_add(VouchAdvance *adv, VouchBranch *branch, VouchEvent type,
 		previous = branch->previous_event;
 	ms = (GetCurrentTimestamp() - h->at) / 1000;
 
+	if (payload != NULL && payload != h->last_payload &&
+		asl_print_size(payload) > (size_t) vouch_guc_history_payload_limit)
+		payload = what_fits(type, payload);
 	appendStringInfo(buf, buf->len > 0 ? ",[%d" : "[%d", type);
 	len = buf->len;
 	if (payload == NULL)
@@ -162,7 +196,7 @@ vouch_history_add(VouchAdvance *adv, VouchBranch *branch, VouchEvent type,
 		appendStringInfoString(buf, ",1");
 		len = buf->len;
 	}
-	else if (asl_print_size(payload) > (size_t) vouch_guc_history_payload_limit)
+	else if (payload == &too_large)
 	{
 		appendStringInfoString(buf, ",2");
 		len = buf->len;
@@ -228,16 +262,6 @@ typedef struct Shown
 	int64		size;
 	const char **states;
 } Shown;
-
-static const EventKind *
-kind_of(int64 type)
-{
-	for (int i = 0; i < lengthof(kinds); i++)
-		if (kinds[i].type == type)
-			return &kinds[i];
-	elog(ERROR, "unknown event type " INT64_FORMAT, type);
-	return NULL;
-}
 
 static void
 remember_state(Shown *shown, int64 id, const char *state)
@@ -307,7 +331,6 @@ show_row(ReturnSetInfo *rsinfo, Shown *shown, int64 first, TimestampTz at, const
 		const char *state = NULL;
 		int64		id = first + i;
 		int64		previous = slot_int(record, 3);
-		bool		truncated = false;
 		Datum		values[6];
 		bool		nulls[6] = {false};
 
@@ -319,8 +342,6 @@ show_row(ReturnSetInfo *rsinfo, Shown *shown, int64 first, TimestampTz at, const
 			payload = last = p->u.array.items[0];
 		else if (slot_int(record, 1) == 1)
 			payload = last;
-		else if (slot_int(record, 1) == 2)
-			truncated = true;
 
 		v = slot(record, 2);
 		if (v != NULL && v->type == ASL_STRING)
@@ -331,8 +352,8 @@ show_row(ReturnSetInfo *rsinfo, Shown *shown, int64 first, TimestampTz at, const
 
 		if (payload != NULL)
 			detail = kind->key != NULL ? asl_object_put(detail, kind->key, payload) : payload;
-		if (truncated)
-			detail = asl_object_put(detail, "truncated", asl_bool(true));
+		if (slot_int(record, 1) == 2)
+			detail = kind->key != NULL ? asl_object_put(detail, psprintf("%sDetails", kind->key), truncated()) : truncated();
 		v = slot(record, 5);
 		if (v != NULL && v->type == ASL_STRING)
 			detail = asl_object_put(detail, "actor", v);

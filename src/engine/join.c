@@ -123,10 +123,10 @@ vouch_join_open(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 	b->join = join;
 	if (map)
 	{
-		vouch_history_add(adv, b, VOUCH_EV_MAP_STARTED, NULL,
+		vouch_history_add(adv, b, VOUCH_EV_MAP_STARTED, b->state->name,
 						  asl_object_put(asl_object(), "length", asl_int(total)), NULL);
 		if (b->state->distributed)
-			vouch_history_add(adv, b, VOUCH_EV_MAP_RUN_STARTED, NULL, NULL, NULL);
+			vouch_history_add(adv, b, VOUCH_EV_MAP_RUN_STARTED, b->state->name, NULL, NULL);
 		join->max_concurrency = (int) Min(entry->max_concurrency, PG_INT32_MAX);
 		if (b->state->distributed && (join->max_concurrency == 0 || join->max_concurrency > MAX_CHILDREN))
 			join->max_concurrency = MAX_CHILDREN;
@@ -134,7 +134,7 @@ vouch_join_open(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 		join->item_values = entry->item_values;
 	}
 	else
-		vouch_history_add(adv, b, VOUCH_EV_PARALLEL_STARTED, NULL, NULL, NULL);
+		vouch_history_add(adv, b, VOUCH_EV_PARALLEL_STARTED, b->state->name, NULL, NULL);
 	if (total == 0)
 	{
 		b->resume = VOUCH_RESUME_JOINED;	/* it is being run, and goes on */

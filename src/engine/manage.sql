@@ -14,14 +14,14 @@ $$ SELECT m.from_revision, m.to_revision, m.problem FROM vouch.migrate_execution
 COMMENT ON FUNCTION vouch.migrate_execution(text, int, boolean) IS 'The same for one execution';
 
 CREATE FUNCTION vouch.test_state(state jsonb, input jsonb DEFAULT '{}', variables jsonb DEFAULT '{}',
-	result jsonb DEFAULT NULL, error text DEFAULT NULL, cause text DEFAULT NULL)
+	result jsonb DEFAULT NULL, error text DEFAULT NULL, cause text DEFAULT NULL, dry_run boolean DEFAULT false)
 RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_test_state';
-COMMENT ON FUNCTION vouch.test_state(jsonb, jsonb, jsonb, jsonb, text, text) IS
-'Runs one state of a definition without an execution: status (succeeded, caught, retriable, failed), output, next, assigned, payload (what a Task is called with, a branch begins with), items, wait_seconds, error, cause, retrier, delay_seconds. A sql: activity is called as the session''s role, and its effects stay unless the transaction is rolled back; result, or error and cause, stand for what it, or any other Task, Parallel or Map would end with. VO401 when the state has errors, VO503 when it needs a result';
+COMMENT ON FUNCTION vouch.test_state(jsonb, jsonb, jsonb, jsonb, text, text, boolean) IS
+'Runs one state of a definition without an execution: status (succeeded, caught, retriable, failed), output, next, assigned, payload (what a Task is called with, a branch begins with), items, wait_seconds, error, cause, retrier, delay_seconds. A sql: activity is called as the session''s role, and its effects stay, as those of what the service''s TestState calls do; with dry_run they are undone. result, or error and cause, stand for what it, or any other Task, Parallel or Map would end with. VO401 when the state has errors, VO503 when it needs a result';
 
 GRANT EXECUTE ON FUNCTION vouch.migrate_execution(text[], int, boolean), vouch.migrate_execution(text, int, boolean) TO vouch_admin;
-GRANT EXECUTE ON FUNCTION vouch.test_state(jsonb, jsonb, jsonb, jsonb, text, text) TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch.test_state(jsonb, jsonb, jsonb, jsonb, text, text, boolean) TO vouch_user;
 
 -- Attributes ------------------------------------------------------------------
 
@@ -149,6 +149,10 @@ DECLARE
 BEGIN
 	IF workflow_diagram.workflow_id IS NOT NULL THEN
 		e := vouch_data.newest_execution(workflow_diagram.workflow_id);
+		IF e.workflow <> workflow_diagram.name THEN
+			RAISE EXCEPTION 'execution "%" is one of workflow "%", not of "%"', workflow_diagram.workflow_id, e.workflow, workflow_diagram.name
+				USING ERRCODE = 'VO502', HINT = 'Leave name out to see the workflow that the execution is one of.';
+		END IF;
 	END IF;
 	SELECT * INTO r FROM vouch_data.workflow_revision w
 	WHERE w.workflow = coalesce(workflow_diagram.name, e.workflow)
@@ -161,6 +165,19 @@ BEGIN
 	SELECT string_agg(line, E'\n' ORDER BY n) INTO result
 	FROM vouch_data.diagram_machine(r.definition, E'\t') WITH ORDINALITY AS t(line, n);
 	-- where the execution stands, what it went through, and where it ended
+	WITH RECURSIVE event AS MATERIALIZED (
+		SELECT h.event_id, h.previous_event_id, h.state, h.type
+		FROM vouch.workflow_history(e.workflow_id) h WHERE e.workflow_id IS NOT NULL
+	), last AS (
+		-- a state that was left has ended well, or was caught
+		SELECT DISTINCT ON (v.state) v.state, v.type LIKE '%Exited' AS was_left FROM event v
+		WHERE v.state IS NOT NULL ORDER BY v.state, v.event_id DESC
+	), back AS (
+		-- from the failure of the execution back to where it came from; what was taken away beside that did not fail
+		(SELECT v.* FROM event v ORDER BY v.event_id DESC LIMIT 1)
+		UNION ALL
+		SELECT v.* FROM back k JOIN event v ON v.event_id = k.previous_event_id WHERE k.type NOT LIKE '%Exited'
+	)
 	SELECT string_agg(format(E'\tclass %s %s', vouch_data.diagram_id(x.state), x.mark), E'\n' ORDER BY x.mark, x.state) INTO marks
 	FROM (
 		SELECT DISTINCT ON (h.state) h.state, h.mark
@@ -169,11 +186,13 @@ BEGIN
 			FROM vouch_data.branch b
 			WHERE b.bucket = e.bucket AND b.execution_id = e.execution_id AND b.status IN ('ready', 'waiting')
 			UNION ALL
-			SELECT t.state, CASE WHEN e.status IN ('failed', 'timed_out', 'canceled', 'terminated') AND
-				t.event_id = max(t.event_id) OVER () THEN 'failed' ELSE 'done' END, 2
-			FROM (SELECT v.state, v.event_id FROM vouch.workflow_history(e.workflow_id) v WHERE v.state IS NOT NULL) AS t
+			SELECT l.state, CASE
+				WHEN l.was_left OR e.status IN ('running', 'succeeded') THEN 'done'
+				WHEN e.status <> 'failed' OR EXISTS (SELECT FROM back k WHERE k.state = l.state) THEN 'failed'
+				ELSE 'done' END, 2
+			FROM last l
 		) AS h(state, mark, rank)
-		WHERE h.state IS NOT NULL
+		WHERE h.state IN (SELECT jsonb_object_keys(m) FROM jsonb_path_query(r.definition, 'strict $.**.States') AS m WHERE jsonb_typeof(m) = 'object')
 		ORDER BY h.state, h.rank, h.mark DESC
 	) AS x;
 	RETURN E'stateDiagram-v2\n' || result || coalesce(E'\n' || marks ||
@@ -181,7 +200,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.workflow_diagram(text, int, text) IS
-'A revision of a workflow (the newest by default) as a Mermaid state diagram. With workflow_id: the one that its newest execution is pinned to, with classes for its states: waiting, active (a worker has to do something), done, failed (where it ended). VO402, VO403';
+'A revision of a workflow (the newest by default) as a Mermaid state diagram. With workflow_id: the one that its newest execution is pinned to, with classes for its states: waiting, active (a worker has to do something), done (also: left when something beside it failed), failed (where it ended, and was not caught). VO402, VO403; VO502 when the execution is one of another workflow';
 
 GRANT EXECUTE ON FUNCTION vouch_data.diagram_id(text), vouch_data.diagram_arrow(text, text, text),
 	vouch_data.diagram_machine(jsonb, text), vouch.workflow_diagram(text, int, text) TO vouch_reader;

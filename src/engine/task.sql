@@ -100,7 +100,7 @@ COMMENT ON FUNCTION vouch.complete_activity(uuid, jsonb) IS
 CREATE FUNCTION vouch.fail_activity(task_token uuid, error text DEFAULT 'States.TaskFailed', cause text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_fail_activity';
 COMMENT ON FUNCTION vouch.fail_activity(uuid, text, text) IS
-'Fails a task: Retry and Catch of the state match error. VO409 as in vouch.complete_activity()';
+'Fails a task: Retry and Catch of the state match error, a name as for vouch.fail() (others: VO502). VO409 as in vouch.complete_activity()';
 
 CREATE VIEW vouch.activity_tasks WITH (security_invoker = true) AS
 SELECT t.queue, t.workflow_id, t.state, t.status::text AS status, t.held AS paused, t.priority, t.concurrency_key, t.attempt,

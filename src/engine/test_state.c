@@ -6,12 +6,13 @@
 
 #include "asl/jsonb.h"
 #include "core/actor.h"
+#include "core/attempt.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/id.h"
 #include "core/json.h"
-#include "engine/activity_sql.h"
+#include "engine/activity_function.h"
 #include "engine/advance.h"
 #include "engine/resource.h"
 #include "executor/spi.h"
@@ -69,19 +70,43 @@ compile_state(const AslValue *state)
 	return asl_find_state(program->machines[0], name);
 }
 
+/* The "$$" object, with the names of an execution that there is not. */
+static const AslValue *
+make_context(const AslValue *input)
+{
+	static const char *const name = "test_state";
+	const char *actor = vouch_actor_current();
+	const AslValue *context;
+	const AslValue *v;
+
+	v = asl_object_put(asl_object(), "Id", asl_string(name));
+	v = asl_object_put(v, "Input", input);
+	v = asl_object_put(v, "Name", asl_string(name));
+	v = asl_object_put(v, "RedriveCount", asl_int(0));
+	v = asl_object_put(v, "RoleArn", asl_string(GetUserNameFromId(GetSessionUserId(), false)));
+	context = asl_object_put(asl_object(), "Execution", asl_object_put(v, "StartTime", vouch_frame_time(GetCurrentTimestamp())));
+	v = asl_object_put(asl_object(), "EnteredTime", vouch_frame_time(GetCurrentTimestamp()));
+	v = asl_object_put(v, "Name", asl_string("State"));
+	context = asl_object_put(context, "State", asl_object_put(v, "RetryCount", asl_int(0)));
+	v = asl_object_put(asl_object(), "Id", asl_string(name));
+	context = asl_object_put(context, "StateMachine", asl_object_put(v, "Name", asl_string(name)));
+	v = asl_object_put(asl_object(), "Actor", asl_string(actor));
+	v = asl_object_put(v, "Starter", asl_string(actor));
+	v = asl_object_put(v, "WorkflowId", asl_string(name));
+	return asl_object_put(context, "Vouch", asl_object_put(v, "Revision", asl_int(0)));
+}
+
 static void
 make_test_frame(AslFrame *frame, AslScope *scope, const AslValue *input, const AslValue *vars)
 {
 	unsigned char *uuid = palloc(16);
-	const AslValue *context;
 
 	if (!pg_strong_random(uuid, 16))
 		elog(ERROR, "could not get random bytes");
 	memset(frame, 0, sizeof(*frame));
 	scope->outer = NULL;
 	scope->vars = vars;
-	context = asl_object_put(asl_object(), "Execution", asl_object_put(asl_object(), "Input", input));
-	frame->context = asl_object_put(context, "State", asl_object_put(asl_object(), "Name", asl_string("State")));
+	frame->context = make_context(input);
 	frame->input = input;
 	frame->scope = scope;
 	frame->now_us = GetCurrentTimestamp() + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
@@ -194,9 +219,29 @@ test_state(const AslState *state, const AslFrame *frame, const AslValue *result,
 	return put_exit(asl_object_put(report, "status", asl_string("succeeded")), &exit);
 }
 
+/* A test, for vouch_attempt(). */
+typedef struct Test
+{
+	const AslState *state;
+	const AslFrame *frame;
+	const AslValue *result;
+	AslError   *failure;
+	const AslValue *report;
+} Test;
+
+/* False: what it did is to be undone. */
+static bool
+try_state(void *arg)
+{
+	Test	   *test = arg;
+
+	test->report = test_state(test->state, test->frame, test->result, test->failure);
+	return false;
+}
+
 /*
  * vouch.test_state(state jsonb, input jsonb, variables jsonb, result jsonb,
- * error text, cause text) returns jsonb
+ * error text, cause text, dry_run boolean) returns jsonb
  */
 Datum
 vouch_sql_test_state(PG_FUNCTION_ARGS)
@@ -205,8 +250,8 @@ vouch_sql_test_state(PG_FUNCTION_ARGS)
 	AslFrame	frame;
 	AslScope	scope;
 	AslError	failure = {NULL, NULL};
-	const AslValue *report;
-	const AslState *state;
+	Test		test = {NULL, &frame, NULL, &failure, NULL};
+	ErrorData  *error = NULL;
 	const AslValue *vars = PG_ARGISNULL(2) ? asl_object() : asl_from_jsonb(PG_GETARG_JSONB_P(2));
 
 	if (PG_ARGISNULL(0) || vars->type != ASL_OBJECT)
@@ -214,7 +259,7 @@ vouch_sql_test_state(PG_FUNCTION_ARGS)
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg(PG_ARGISNULL(0) ? "there is no state" : "variables are not an object"),
 				 errhint("Pass one state, and variables as {\"name\": value}.")));
-	state = compile_state(asl_from_jsonb(PG_GETARG_JSONB_P(0)));
+	test.state = compile_state(asl_from_jsonb(PG_GETARG_JSONB_P(0)));
 	make_test_frame(&frame, &scope,
 					PG_ARGISNULL(1) ? asl_object() : asl_from_jsonb(PG_GETARG_JSONB_P(1)), vars);
 	if (!PG_ARGISNULL(4))
@@ -222,9 +267,14 @@ vouch_sql_test_state(PG_FUNCTION_ARGS)
 		failure.error = text_to_cstring(PG_GETARG_TEXT_PP(4));
 		failure.cause = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
 	}
+	if (!PG_ARGISNULL(3))
+		test.result = asl_from_jsonb(PG_GETARG_JSONB_P(3));
 	SPI_connect();
 	MemoryContextSwitchTo(own);
-	report = test_state(state, &frame, PG_ARGISNULL(3) ? NULL : asl_from_jsonb(PG_GETARG_JSONB_P(3)), &failure);
+	if (PG_ARGISNULL(6) || !PG_GETARG_BOOL(6))
+		(void) try_state(&test);
+	else if ((error = vouch_attempt(try_state, &test)) != NULL)
+		ReThrowError(error);
 	SPI_finish();
-	PG_RETURN_JSONB_P(asl_to_jsonb(report));
+	PG_RETURN_JSONB_P(asl_to_jsonb(test.report));
 }

@@ -20,7 +20,7 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/stmt.h"
-#include "engine/activity_sql.h"
+#include "engine/activity_function.h"
 #include "engine/task.h"
 #include "engine/until.h"
 #include "utils/builtins.h"
@@ -33,7 +33,6 @@ VOUCH_FUNCTION(vouch_sql_table_changed);
 
 #define FIRST_DELAY_USECS 100000
 #define EVERY_DEFAULT 60
-#define EVERY_MAX (24 * 3600)
 
 static VouchStmt insert_watch = {
 	"INSERT INTO vouch_data.watch (bucket, watch_id, relation, execution_id, run_as) VALUES ($1, $2, $3, $4, $5)"
@@ -62,29 +61,13 @@ text_of(const AslValue *object, const char *key)
 	return v != NULL && v->type == ASL_STRING ? v->u.string.data : NULL;
 }
 
-const char *
-vouch_until_check(const AslValue *parameters, Oid run_as, const char **code)
+Oid
+vouch_until_table(const char *table)
 {
-	const AslValue *v;
-	const char *predicate;
+	const char *dot = strchr(table, '.');
+	Oid			namespace = dot == NULL ? InvalidOid : get_namespace_oid(pnstrdup(table, dot - table), true);
 
-	*code = "BAD_ARGUMENTS";
-	if (parameters == NULL || parameters->type != ASL_OBJECT || text_of(parameters, "Predicate") == NULL)
-		return "vouch:until needs a \"Predicate\" in its Parameters: the name of a function, like \"schema.function\".";
-	predicate = text_of(parameters, "Predicate");
-	v = asl_get(parameters, "Watch");
-	if (v != NULL)
-	{
-		if (v->type != ASL_ARRAY)
-			return "\"Watch\" is not an array of table names.";
-		for (size_t i = 0; i < v->u.array.n; i++)
-			if (v->u.array.items[i]->type != ASL_STRING)
-				return "\"Watch\" is not an array of table names.";
-	}
-	v = asl_get(parameters, "Arguments");
-	if (v == NULL && asl_get(parameters, "Arguments.$") == NULL)
-		v = asl_object();
-	return vouch_activity_check(psprintf("sql:%s", predicate), v, run_as, code);
+	return OidIsValid(namespace) ? get_relname_relid(dot + 1, namespace) : InvalidOid;
 }
 
 /* The name under which changes of "schema.table" are told, or NULL when there is no such table. */
@@ -92,16 +75,9 @@ static char *
 watched_name(const char *table)
 {
 	const char *dot = strchr(table, '.');
-	char	   *schema;
-	Oid			namespace;
 
-	if (dot == NULL)
-		return NULL;
-	schema = pnstrdup(table, dot - table);
-	namespace = get_namespace_oid(schema, true);
-	if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid(dot + 1, namespace)))
-		return NULL;
-	return quote_qualified_identifier(schema, dot + 1);
+	return OidIsValid(vouch_until_table(table))
+		? quote_qualified_identifier(pnstrdup(table, dot - table), dot + 1) : NULL;
 }
 
 static void
@@ -136,7 +112,7 @@ next_look(VouchBranch *b, const AslValue *parameters, TimestampTz now, Timestamp
 	int64_t		every = EVERY_DEFAULT;
 	const AslValue *v = asl_get(parameters, "Every");
 
-	if (v == NULL || !asl_is_int(v, &every) || every < 1 || every > EVERY_MAX)
+	if (v == NULL || !asl_is_int(v, &every) || every < 1 || every > VOUCH_UNTIL_EVERY_MAX)
 		every = EVERY_DEFAULT;
 	delay = Min(delay, every * USECS_PER_SEC);
 	return deadline != 0 ? Min(now + delay, deadline) : now + delay;

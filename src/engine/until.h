@@ -7,8 +7,10 @@
 
 #include "engine/advance.h"
 
-/* What is wrong with the Parameters of a vouch:until state, or NULL; *code, too. */
-extern const char *vouch_until_check(const AslValue *parameters, Oid run_as, const char **code);
+#define VOUCH_UNTIL_EVERY_MAX (24 * 3600)	/* seconds */
+
+/* The table that "schema.table" in Watch names, or InvalidOid. */
+extern Oid	vouch_until_table(const char *table);
 
 /*
  * Asks the predicate, as run_as: the branch is being run, and has its result,

@@ -20,6 +20,7 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "core/stmt.h"
+#include "engine/fail.h"
 #include "engine/rows.h"
 #include "engine/signal.h"
 #include "engine/start.h"
@@ -622,9 +623,11 @@ vouch_sql_complete_activity(PG_FUNCTION_ARGS)
 Datum
 vouch_sql_fail_activity(PG_FUNCTION_ARGS)
 {
+	char	   *error = PG_ARGISNULL(1) ? "States.TaskFailed" : text_to_cstring(PG_GETARG_TEXT_PP(1));
+
 	need(PG_ARGISNULL(0), "task_token");
-	finish(PG_GETARG_UUID_P(0), "failed", NULL,
-		   PG_ARGISNULL(1) ? "States.TaskFailed" : text_to_cstring(PG_GETARG_TEXT_PP(1)),
+	vouch_fail_require_name(error);
+	finish(PG_GETARG_UUID_P(0), "failed", NULL, error,
 		   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	PG_RETURN_VOID();
 }
