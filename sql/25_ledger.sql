@@ -71,7 +71,7 @@ DECLARE
 	finding record;
 BEGIN
 	ALTER EVENT TRIGGER vouch_guard DISABLE;
-	FOREACH t IN ARRAY ARRAY['operation', 'artifact', 'version', 'item', 'item_body', 'decision', 'version_stat', 'version_contributor',
+	FOREACH t IN ARRAY ARRAY['operation', 'artifact', 'version', 'item', 'item_body', 'decision', 'version_ended', 'version_stat', 'version_contributor',
 		'approval_request', 'signature'] LOOP
 		EXECUTE format('ALTER TABLE vouch_data.%I DISABLE TRIGGER USER', t);
 	END LOOP;

@@ -15,6 +15,7 @@
 #include "core/stmt.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "version/store.h"
 
 VOUCH_FUNCTION(vouch_sql_submit_version);
 VOUCH_FUNCTION(vouch_sql_what_if_submit);
@@ -242,11 +243,11 @@ signers_to_json(const VouchRequest *request)
 static Jsonb *
 before_to_json(VouchRequest *request, VouchCounts *counts)
 {
-	/* A draft is the last version: what it shows is not closed, and the index has what is not approved. */
+	/* A draft is the last version: what it shows is not closed. */
 	static VouchStmt count_reopened = {
 		"SELECT count(*) FROM vouch_data.decision d"
-		" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no = 2147483647 AND d.status <> 'approved'"
-		" AND d.stage = 1 AND d.from_no <= $3 AND d.status IN ('pending', 'needs_changes')"
+		" WHERE d.bucket = $1 AND d.artifact_no = $2 AND" VOUCH_UNDONE_SINCE("d", "($3 + 1)")
+		" AND d.stage = 1 AND d.status IN ('pending', 'needs_changes')"
 		" AND ($4 = $3 OR EXISTS (SELECT FROM vouch_data.decision o WHERE o.bucket = $1 AND o.artifact_no = $2"
 		"  AND o.item_no = d.item_no AND o.stage = 1 AND o.from_no <= $4 AND o.to_no > $4 OFFSET 0))",
 		SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true

@@ -175,7 +175,7 @@ BEGIN
 	WITH wanted AS (
 		SELECT t.name AS table_name, 'guard' AS trigger_name, 'guard' AS function_name, 62 AS type, true AS always
 		FROM (SELECT r.table_name FROM vouch_data.recorded_tables() r
-			UNION SELECT unnest('{operation,block,artifact,version,item_body,item,decision,version_stat,version_contributor,approval_request,signature,reminder,tracked_table}'::text[])) AS t(name)
+			UNION SELECT unnest('{operation,block,artifact,version,item_body,item,decision,version_ended,version_stat,version_contributor,approval_request,signature,reminder,tracked_table}'::text[])) AS t(name)
 		UNION ALL
 		SELECT r.table_name, 'record_' || v.verb, 'record_change', v.type, true
 		FROM vouch_data.recorded_tables() r, (VALUES ('insert', 4), ('update', 16), ('delete', 8)) AS v(verb, type) WHERE r.operations IS NOT NULL

@@ -40,7 +40,7 @@ static VouchStmt read_bounds = {
 	"SELECT d.item_no, d.body_no, d.source, d.recommended_by, d.recommended_at" columns \
 	" FROM vouch_data.decision d" \
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.item_no >= $4 AND d.item_no <= $5" which \
-	"  AND d.from_no + 0 <= $3 AND d.to_no + 0 > $3" \
+	"  AND d.from_no + 0 <= $3 AND d.to_no > $3" \
 	" ORDER BY d.bucket, d.artifact_no, d.item_no, d.stage", \
 	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true}
 

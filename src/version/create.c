@@ -163,6 +163,7 @@ make_version(const Making *making, const VouchPhase *phase, VouchItems *items)
 		VouchChange before = change;
 
 		vouch_store_close_all(&before);
+		change.ended = before.ended;
 		found = vouch_store_find(version, 1, items->keys, items->n);
 	}
 	vouch_store_insert(&change, items, found);

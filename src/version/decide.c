@@ -515,6 +515,8 @@ enter(VouchVersion *version, int stage, const Wanted *wanted, const VouchFound *
 		if (f->from_no != 0)
 			vouch_change_count(&change, stage, f->status, f->source,
 							   f->origin_no != 0 || f->from_no < version->version_no, -1);
+		if (f->from_no != 0 && f->from_no < version->version_no)
+			vouch_change_ended(&change, stage, f->status, f->item_no, f->from_no, f->body_no);
 		vouch_change_count(&change, stage, vouch_verdict_names[wanted->status[i]], base[i].source, false, 1);
 		vouch_decision_leaf(&leaves[i], &scratch, DatumGetTextPP(wanted->keys[i]), stage,
 							vouch_verdict_names[wanted->status[i]], (text *) DatumGetPointer(wanted->notes[i]));

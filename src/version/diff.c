@@ -2,8 +2,9 @@
  * diff.c
  *	  How two versions of an artifact differ.
  *
- * Costs what changed: rows that were born or ended between the two are found by
- * two ranges of two indexes, paired here, and only what differs is looked up.
+ * Costs what changed: rows that were born between the two are found by a range
+ * of an index, rows that ended are listed with the versions that ended them; they
+ * are paired here, and only what differs is looked up.
  */
 #include "postgres.h"
 
@@ -28,11 +29,11 @@ VOUCH_FUNCTION(vouch_sql_diff_versions);
  */
 static VouchStmt read_touched = {
 	"SELECT d.item_no, d.stage, true, d.body_no, d.status, 'pending'::vouch.verdict FROM vouch_data.decision d"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $3 AND d.from_no <= $4 AND d.from_no > 1 AND d.to_no + 0 > $4"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $3 AND d.from_no <= $4 AND d.from_no > 1 AND d.to_no > $4"
 	" UNION ALL"
-	" SELECT d.item_no, d.stage, false, d.body_no, d.status, 'pending'::vouch.verdict FROM vouch_data.decision d"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no > $3 AND d.to_no <= $4 AND d.to_no < 2147483647"
-	"  AND d.from_no + 0 <= $3",
+	" SELECT t.item_no, e.stage, false, t.body_no, e.status, 'pending'::vouch.verdict FROM vouch_data.version_ended e,"
+	"  unnest(e.item_nos, e.from_nos, e.body_nos) AS t(item_no, from_no, body_no)"
+	" WHERE e.bucket = $1 AND e.artifact_no = $2 AND e.version_no > $3 AND e.version_no <= $4 AND t.from_no <= $3",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 
@@ -40,9 +41,9 @@ static VouchStmt read_touched = {
 static VouchStmt find_in_both = {
 	"SELECT k.item_no FROM unnest($5::int4[]) AS k(item_no)"
 	" WHERE EXISTS (SELECT FROM vouch_data.decision o WHERE o.bucket = $1 AND o.artifact_no = $2"
-	"   AND o.item_no = k.item_no AND o.stage = 1 AND o.from_no + 0 <= $3 AND o.to_no + 0 > $3 OFFSET 0)"
+	"   AND o.item_no = k.item_no AND o.stage = 1 AND o.from_no + 0 <= $3 AND o.to_no > $3 OFFSET 0)"
 	"  AND EXISTS (SELECT FROM vouch_data.decision o WHERE o.bucket = $1 AND o.artifact_no = $2"
-	"   AND o.item_no = k.item_no AND o.stage = 1 AND o.from_no + 0 <= $4 AND o.to_no + 0 > $4 OFFSET 0)",
+	"   AND o.item_no = k.item_no AND o.stage = 1 AND o.from_no + 0 <= $4 AND o.to_no > $4 OFFSET 0)",
 	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, INT4OID, INT4ARRAYOID}, .indexed = true
 };
 

@@ -58,10 +58,10 @@ static VouchStmt find_redacted = {
 
 /* Rows of stage 1 of items, in a window as above, or by place. */
 #define IN_WINDOW \
-	" WHERE bucket = $1 AND artifact_no = $2 AND item_no >= $4 AND item_no <= $5 AND stage + 0 = 1 AND to_no + 0 = 2147483647" \
+	" WHERE bucket = $1 AND artifact_no = $2 AND item_no >= $4 AND item_no <= $5 AND stage + 0 = 1 AND to_no = 2147483647" \
 	"  AND ($6::int4[])[item_no - $4 + 1] IS NOT NULL"
 #define AT_PLACE \
-	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.stage + 0 = 1 AND d.to_no + 0 = 2147483647"
+	" WHERE d.ctid = t.place AND d.bucket + 0 = $1 AND d.artifact_no + 0 = $2 AND d.stage + 0 = 1 AND d.to_no = 2147483647"
 
 static VouchStmt close_window = {
 	"UPDATE vouch_data.decision SET to_no = $3" IN_WINDOW " AND from_no + 0 < $3",
@@ -404,8 +404,8 @@ take_out_stages(VouchChange *change, const VouchFound *found, int n)
 	if (present > 0)
 	{
 		args[3] = vouch_array(item_nos, present, INT4OID);
-		vouch_store_count_closed(change, vouch_stmt_run(&close_items, args, NULL), false);
-		vouch_store_count_closed(change, vouch_stmt_run(&delete_own, args, NULL), true);
+		vouch_store_count_ended(change, vouch_stmt_run(&close_items, args, NULL));
+		vouch_store_count_gone(change, vouch_stmt_run(&delete_own, args, NULL));
 		pfree(DatumGetPointer(args[3]));
 	}
 	pfree(item_nos);
@@ -479,6 +479,8 @@ vouch_store_take_out(VouchChange *change, const VouchFound *found, int n)
 		if (f->from_no == 0)
 			continue;
 		row = f->from_no < change->version_no ? &carried[ncarried++] : &own[nown++];
+		if (f->from_no < change->version_no)
+			vouch_change_ended(change, 1, f->status, f->item_no, f->from_no, f->body_no);
 		row->number = f->item_no;
 		row->at = i;
 		run++;

@@ -15,7 +15,7 @@ static VouchStmt find_items = {
 	" CROSS JOIN LATERAL (SELECT x.item_no FROM vouch_data.item x"
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_key = k.item_key OFFSET 0) AS i"
 	" LEFT JOIN LATERAL (SELECT y.*, y.ctid FROM vouch_data.decision y WHERE y.bucket = $1 AND y.artifact_no = $2"
-	"  AND y.item_no = i.item_no AND y.stage = $4 AND y.to_no + 0 = 2147483647 OFFSET 0) AS d ON true",
+	"  AND y.item_no = i.item_no AND y.stage = $4 AND y.to_no = 2147483647 OFFSET 0) AS d ON true",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, INT2OID}, .indexed = true
 };
 
@@ -31,7 +31,7 @@ static VouchStmt scan_items = {
 
 static VouchStmt scan_decisions = {
 	"SELECT item_no, from_no, origin_no, body_no, status, source, recommended_by, ctid FROM vouch_data.decision"
-	" WHERE bucket = $1 AND artifact_no = $2 AND stage + 0 = $3 AND to_no + 0 = 2147483647"
+	" WHERE bucket = $1 AND artifact_no = $2 AND stage + 0 = $3 AND to_no = 2147483647"
 	" ORDER BY bucket, artifact_no, item_no",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT2OID}, .indexed = true
 };

@@ -33,7 +33,7 @@ VOUCH_FUNCTION(vouch_sql_item_lineage);
 	" vouch_data.decision_id($1, $2, d.item_no, 1, d.from_no), d.recommended_at"
 #define ITEMS_WHERE \
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.item_no > $4" \
-	"  AND d.from_no + 0 <= $3 AND d.to_no + 0 > $3" \
+	"  AND d.from_no + 0 <= $3 AND d.to_no > $3" \
 	" ORDER BY d.item_no LIMIT $5"
 
 static VouchStmt read_page = {
@@ -49,7 +49,7 @@ static VouchStmt read_page_of_stage = {
 	" FROM vouch_data.decision d"
 	" LEFT JOIN LATERAL (SELECT x.* FROM vouch_data.decision x"
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = d.item_no"
-	"   AND x.stage = $6 AND x.from_no + 0 <= $3 AND x.to_no + 0 > $3 OFFSET 0) AS s ON true"
+	"   AND x.stage = $6 AND x.from_no + 0 <= $3 AND x.to_no > $3 OFFSET 0) AS s ON true"
 	ITEMS_WHERE,
 	SPI_OK_SELECT, 6, {INT4OID, INT4OID, INT4OID, INT4OID, INT8OID, INT4OID}, .indexed = true
 };

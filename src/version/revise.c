@@ -64,6 +64,12 @@ static VouchStmt drop_makers = {
 	.indexed = true, .guarded = true
 };
 
+/* The row of decision that an entry t of e, of version_ended, lists: as d, with its place. */
+#define ENDED_ROW \
+	" LATERAL (SELECT x.*, x.ctid AS tid FROM vouch_data.decision x" \
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = t.item_no AND x.stage = e.stage" \
+	"   AND x.from_no = t.from_no OFFSET 0) AS d"
+
 /*
  * Revising an older version $4: what later ones brought ends here, and what
  * they ended stands again.  A row that stands again remembers its origin.
@@ -71,33 +77,33 @@ static VouchStmt drop_makers = {
  * the parent have it.
  */
 static VouchStmt close_later = {
-	"UPDATE vouch_data.decision d SET to_no = $3"
+	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
 	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no > $4 AND d.from_no < $3 AND d.from_no > 1"
-	"  AND d.to_no + 0 = 2147483647",
-	SPI_OK_UPDATE, 4, {INT4OID, INT4OID, INT4OID, INT4OID},
+	"  AND d.to_no = 2147483647" VOUCH_COUNT_ENDED,
+	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID},
 	.indexed = true, .guarded = true
 };
 
 static VouchStmt reopen_earlier = {
 	"WITH before AS MATERIALIZED (SELECT d.*, EXISTS (SELECT 1 FROM vouch_data.decision o"
 	"   WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.item_no = d.item_no"
-	"    AND o.from_no + 0 <= $4 AND o.to_no + 0 > $4 AND o.status <> 'approved'"
+	"    AND o.from_no + 0 <= $4 AND o.to_no > $4 AND o.status <> 'approved'"
 	"    AND ($5 OR o.status <> 'pending')) AS undone"
-	"  FROM vouch_data.decision d"
-	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no + 0 <= $4"
-	"   AND d.to_no > $4 AND d.to_no < $3 AND d.to_no < 2147483647),"
+	"  FROM vouch_data.version_ended e, unnest(e.item_nos, e.from_nos) AS t(item_no, from_no)," ENDED_ROW
+	"  WHERE e.bucket = $1 AND e.artifact_no = $2 AND e.version_no > $4 AND e.version_no < $3 AND t.from_no <= $4),"
 	" again AS (INSERT INTO vouch_data.decision (bucket, artifact_no, item_no, stage, from_no, body_no, status, source,"
 	"   recommended_by, recommended_at, decided_by, on_behalf_of, decided_at, notes, origin_no)"
 	"  SELECT b.bucket, b.artifact_no, b.item_no, b.stage, $3, b.body_no, b.status, b.source, b.recommended_by,"
 	"   b.recommended_at, b.decided_by, b.on_behalf_of, b.decided_at, b.notes, COALESCE(b.origin_no, b.from_no)"
 	"  FROM before b WHERE NOT $6 AND ($7 OR NOT b.undone)),"
-	" dropped AS (SELECT b.item_no, b.stage, b.status, b.source, b.recommended_by FROM before b"
+	" dropped AS (SELECT b.item_no, b.stage, b.status, b.source, b.recommended_by, false AS ended, b.from_no, b.body_no FROM before b"
 	"  WHERE $6 OR (b.undone AND NOT $7)),"
 	" closed AS (UPDATE vouch_data.decision o SET to_no = $3"
 	"  FROM (SELECT DISTINCT x.item_no FROM dropped x) AS d," VOUCH_STANDING("d.item_no", "<= $4")
 	"  WHERE o.ctid = r.tid"
-	"  RETURNING o.item_no, o.stage, o.status, o.source, o.recommended_by)"
-	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*)"
+	"  RETURNING o.item_no, o.stage, o.status, o.source, o.recommended_by, true, o.from_no, o.body_no)"
+	" SELECT g.stage, g.status::text, g.source, g.recommended_by, count(*), array_agg(g.item_no) FILTER (WHERE g.ended),"
+	"  array_agg(g.from_no) FILTER (WHERE g.ended), array_agg(g.body_no) FILTER (WHERE g.ended)"
 	" FROM (SELECT * FROM dropped UNION ALL SELECT * FROM closed) AS g GROUP BY 1, g.status, 3, 4",
 	SPI_OK_SELECT, 7, {INT4OID, INT4OID, INT4OID, INT4OID, BOOLOID, BOOLOID, BOOLOID},
 	.indexed = true, .guarded = true
@@ -114,10 +120,16 @@ static VouchStmt delete_all = {
 	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
 };
 
-static VouchStmt reopen_closed = {
-	"UPDATE vouch_data.decision SET to_no = 2147483647 WHERE bucket = $1 AND artifact_no = $2 AND to_no = $3"
-	"  AND to_no < 2147483647",
+static VouchStmt reopen_ended = {
+	"UPDATE vouch_data.decision o SET to_no = 2147483647"
+	" FROM vouch_data.version_ended e, unnest(e.item_nos, e.from_nos) AS t(item_no, from_no)," ENDED_ROW
+	" WHERE e.bucket = $1 AND e.artifact_no = $2 AND e.version_no = $3 AND o.ctid = d.tid",
 	SPI_OK_UPDATE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt delete_ended = {
+	"DELETE FROM vouch_data.version_ended WHERE bucket = $1 AND artifact_no = $2 AND version_no = $3",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
 };
 
 static VouchStmt delete_counts = {
@@ -358,18 +370,12 @@ close_since(VouchChange *change, const Carry *carry, int parent_no)
 		BoolGetDatum(!carry->pending), BoolGetDatum(carry->nothing), BoolGetDatum(carry->everything)};
 	uint64		rows;
 
-	vouch_stmt_run(&close_later, args, NULL);
-	/* what is undone is asked of the version as it was: before more is closed */
-	rows = vouch_stmt_run(&reopen_earlier, args, NULL);
+	/* the counts of the parent do not have what later ones brought */
+	rows = vouch_stmt_run(&close_later, args, NULL);
 	for (uint64 i = 0; i < rows; i++)
-	{
-		int			stage = DatumGetInt16(vouch_stmt_get(i, 1, NULL));
-		int64		n = vouch_stmt_get_int64(i, 5, 0);
-
-		vouch_change_count(change, stage, vouch_stmt_get_text(i, 2), vouch_stmt_get_text(i, 3), true, -n);
-		if (stage == 1)
-			vouch_change_maker(change, vouch_stmt_get_text(i, 4), -n);
-	}
+		vouch_store_note_ended(change, i);
+	/* what is undone is asked of the version as it was: before more is closed */
+	vouch_store_count_ended(change, vouch_stmt_run(&reopen_earlier, args, NULL));
 	close_newest(change, carry);
 }
 
@@ -631,7 +637,8 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 	args[2] = Int32GetDatum(version->version_no);
 	vouch_revise_log(version, "discard", "discard", "draft", actor, 0, 0, NULL, NULL);
 	vouch_stmt_run(version->version_no == 1 ? &delete_all : &delete_new, args, NULL);
-	vouch_stmt_run(&reopen_closed, args, NULL);
+	vouch_stmt_run(&reopen_ended, args, NULL);
+	vouch_stmt_run(&delete_ended, args, NULL);
 	vouch_stmt_run(&delete_counts, args, NULL);
 	vouch_stmt_run(&delete_makers, args, NULL);
 	vouch_stmt_run(&delete_version, args, NULL);

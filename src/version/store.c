@@ -6,10 +6,14 @@
  * version shows the rows with to_no = VOUCH_NO_MAX, so what is carried forward
  * is not written at all.
  *
- * Where a statement has "to_no + 0", the planner must not take an index on
- * to_no: the rows are found by item.  Where it has "from_no > 1" or "to_no <
- * 2147483647" besides, that lets it take the partial indexes decision_from and decision_to.
- * "LATERAL (... OFFSET 0)" is explained in core/stmt.h.
+ * Where a statement has "from_no + 0", the planner must not take an index on
+ * from_no: the rows are found by item.  Where it has "from_no > 1" besides,
+ * that lets it take the partial index decision_from.  "LATERAL (... OFFSET 0)"
+ * is explained in core/stmt.h.
+ *
+ * No index has to_no, so the UPDATEs that end rows write none.  What a
+ * version ended is listed in vouch_data.version_ended: whoever sets to_no notes it in
+ * the VouchChange.
  */
 #include "postgres.h"
 
@@ -18,6 +22,7 @@
 #include "core/errors.h"
 #include "core/id.h"
 #include "core/stmt.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -25,6 +30,9 @@
 
 /* Rows in one INSERT: bounds the memory of the arrays. */
 #define CHUNK 10000
+
+/* Rows that one row of version_ended lists at most. */
+#define ENDED_CHUNK 100000
 
 /* Counts that are compared one by one, before the others are hashed. */
 #define FEW 16
@@ -46,6 +54,15 @@ static VouchStmt add_makers = {
 	" SELECT $1, $2, $3, t.actor, t.items FROM unnest($4::text[], $5::int8[]) AS t(actor, items)"
 	" ON CONFLICT (bucket, artifact_no, version_no, actor) DO UPDATE SET items = c.items + excluded.items",
 	SPI_OK_INSERT, 5, {INT4OID, INT4OID, INT4OID, TEXTARRAYOID, INT8ARRAYOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt add_ended = {
+	"INSERT INTO vouch_data.version_ended (bucket, artifact_no, version_no, part, stage, status, item_nos, from_nos, body_nos)"
+	" SELECT $1, $2, $3, COALESCE((SELECT max(e.part) FROM vouch_data.version_ended e"
+	"  WHERE e.bucket = $1 AND e.artifact_no = $2 AND e.version_no = $3), 0) + 1, $4, $5::vouch.verdict, $6, $7, $8",
+	SPI_OK_INSERT, 8,
+	{INT4OID, INT4OID, INT4OID, INT2OID, TEXTOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID},
 	.indexed = true, .guarded = true
 };
 
@@ -83,19 +100,19 @@ static VouchStmt insert_decisions = {
 
 static VouchStmt close_all = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no + 0 = 2147483647 AND d.from_no + 0 < $3" VOUCH_COUNT_ENDED,
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no = 2147483647 AND d.from_no + 0 < $3" VOUCH_COUNT_ENDED,
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT4OID},
 	.indexed = true, .guarded = true
 };
 
 /*
  * All stages' rows of the items that some stage did not approve.  The inner
- * select is answered by the partial index decision_open, so it costs what is
+ * select is answered by the partial index decision_undone, so it costs what is
  * undone, not what exists.
  */
 static VouchStmt close_undone = {
 	"WITH undone AS MATERIALIZED (SELECT DISTINCT o.item_no FROM vouch_data.decision o"
-	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND o.to_no = 2147483647 AND o.status <> 'approved'"
+	"  WHERE o.bucket = $1 AND o.artifact_no = $2 AND" VOUCH_UNDONE_SINCE("o", "$3")
 	"   AND ($4 OR o.status <> 'pending')),"
 	" closed AS (UPDATE vouch_data.decision d SET to_no = $3 FROM undone u," VOUCH_STANDING("u.item_no", "< $3")
 	" WHERE d.ctid = r.tid" VOUCH_COUNT_ENDED,
@@ -106,8 +123,8 @@ static VouchStmt close_undone = {
 /* The same where no later stage ever decided: each item has one row, which that index gives. */
 static VouchStmt close_undone_of_one_stage = {
 	"WITH closed AS (UPDATE vouch_data.decision d SET to_no = $3"
-	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.to_no = 2147483647 AND d.status <> 'approved'"
-	"  AND ($4 OR d.status <> 'pending') AND d.from_no + 0 < $3" VOUCH_COUNT_ENDED,
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND" VOUCH_UNDONE_SINCE("d", "$3")
+	"  AND ($4 OR d.status <> 'pending')" VOUCH_COUNT_ENDED,
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, BOOLOID},
 	.indexed = true, .guarded = true
 };
@@ -174,6 +191,16 @@ typedef struct Maker
 	bool		known;			/* the version has items of theirs, and so a row */
 } Maker;
 
+/* Rows that ended, of one stage and verdict. */
+typedef struct Ended
+{
+	int			stage;
+	const char *status;
+	int			n;
+	int			allocated;
+	Datum	   *columns[3];		/* item_no, from_no, body_no */
+} Ended;
+
 void
 vouch_change_begin(VouchChange *change, const VouchVersion *version)
 {
@@ -183,6 +210,7 @@ vouch_change_begin(VouchChange *change, const VouchVersion *version)
 	change->at = GetCurrentTimestamp();
 	change->counts = NIL;
 	change->makers = NIL;
+	change->ended = NIL;
 	change->seen = NULL;
 	change->fewer = false;
 }
@@ -256,6 +284,99 @@ vouch_change_maker(VouchChange *change, const char *actor, int64 n)
 	change->makers = lappend(change->makers, maker);
 }
 
+static Ended *
+ended_of(VouchChange *change, int stage, const char *status)
+{
+	ListCell   *cell;
+	Ended	   *ended;
+
+	foreach(cell, change->ended)
+	{
+		ended = lfirst(cell);
+		if (ended->stage == stage && strcmp(ended->status, status) == 0)
+			return ended;
+	}
+	ended = palloc0(sizeof(Ended));
+	ended->stage = stage;
+	ended->status = pstrdup(status);
+	change->ended = lappend(change->ended, ended);
+	return ended;
+}
+
+/* Makes room for n more. */
+static void
+ended_reserve(Ended *ended, int n)
+{
+	if (ended->n + n <= ended->allocated)
+		return;
+	ended->allocated = Max(ended->n + n, Max(64, 2 * ended->allocated));
+	for (int i = 0; i < 3; i++)
+		ended->columns[i] = ended->columns[i] == NULL ?
+			palloc_extended(sizeof(Datum) * ended->allocated, MCXT_ALLOC_HUGE) :
+			repalloc_huge(ended->columns[i], sizeof(Datum) * ended->allocated);
+}
+
+void
+vouch_change_ended(VouchChange *change, int stage, const char *status, int item_no, int from_no, int body_no)
+{
+	Ended	   *ended = ended_of(change, stage, status);
+
+	ended_reserve(ended, 1);
+	ended->columns[0][ended->n] = Int32GetDatum(item_no);
+	ended->columns[1][ended->n] = Int32GetDatum(from_no);
+	ended->columns[2][ended->n++] = Int32GetDatum(body_no);
+}
+
+void
+vouch_store_note_ended(VouchChange *change, uint64 row)
+{
+	Ended	   *ended = ended_of(change, DatumGetInt16(vouch_stmt_get(row, 1, NULL)), vouch_stmt_get_text(row, 2));
+	Datum	   *values;
+	bool		isnull;
+	int			n;
+
+	for (int i = 0; i < 3; i++)
+	{
+		Datum		array = vouch_stmt_get(row, 6 + i, &isnull);
+
+		if (isnull)
+			return;
+		deconstruct_array(DatumGetArrayTypeP(array), INT4OID, sizeof(int32), true, TYPALIGN_INT, &values, NULL, &n);
+		if (i == 0)
+			ended_reserve(ended, n);
+		memcpy(ended->columns[i] + ended->n, values, sizeof(Datum) * n);
+		pfree(values);
+	}
+	ended->n += n;
+}
+
+static void
+write_ended(VouchChange *change)
+{
+	Datum		args[8] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+	ListCell   *cell;
+
+	foreach(cell, change->ended)
+	{
+		Ended	   *ended = lfirst(cell);
+
+		args[3] = Int16GetDatum(ended->stage);
+		args[4] = CStringGetTextDatum(ended->status);
+		for (int at = 0; at < ended->n; at += ENDED_CHUNK)
+		{
+			int			n = Min(ended->n - at, ENDED_CHUNK);
+
+			for (int i = 0; i < 3; i++)
+				args[5 + i] = vouch_array(ended->columns[i] + at, n, INT4OID);
+			vouch_stmt_run(&add_ended, args, NULL);
+			for (int i = 0; i < 3; i++)
+				pfree(DatumGetPointer(args[5 + i]));
+		}
+	}
+	change->ended = NIL;
+}
+
 void
 vouch_change_finish(VouchChange *change)
 {
@@ -309,6 +430,7 @@ vouch_change_finish(VouchChange *change)
 		args[4] = vouch_array(columns[1], n, INT8OID);
 		vouch_stmt_run(&add_makers, args, NULL);
 	}
+	write_ended(change);
 	change->counts = NIL;
 	change->makers = NIL;
 	change->seen = NULL;
@@ -428,24 +550,38 @@ vouch_store_insert(VouchChange *change, VouchItems *items, VouchFound *found)
 	vouch_change_maker(change, items->recommended_by, items->n);
 }
 
+static int64
+count_row(VouchChange *change, uint64 row, bool carried)
+{
+	int			stage = DatumGetInt16(vouch_stmt_get(row, 1, NULL));
+	int64		n = vouch_stmt_get_int64(row, 5, 0);
+
+	vouch_change_count(change, stage, vouch_stmt_get_text(row, 2), vouch_stmt_get_text(row, 3), carried, -n);
+	if (stage != 1)
+		return 0;
+	vouch_change_maker(change, vouch_stmt_get_text(row, 4), -n);
+	return n;
+}
+
 int64
-vouch_store_count_closed(VouchChange *change, uint64 rows, bool own)
+vouch_store_count_gone(VouchChange *change, uint64 rows)
+{
+	int64		items = 0;
+
+	for (uint64 i = 0; i < rows; i++)
+		items += count_row(change, i, vouch_stmt_get_bool(i, 6, false));
+	return items;
+}
+
+int64
+vouch_store_count_ended(VouchChange *change, uint64 rows)
 {
 	int64		items = 0;
 
 	for (uint64 i = 0; i < rows; i++)
 	{
-		int			stage = DatumGetInt16(vouch_stmt_get(i, 1, NULL));
-		int64		n = vouch_stmt_get_int64(i, 5, 0);
-		bool		carried = own ? vouch_stmt_get_bool(i, 6, false) : true;
-
-		vouch_change_count(change, stage, vouch_stmt_get_text(i, 2), vouch_stmt_get_text(i, 3),
-						   carried, -n);
-		if (stage == 1)
-		{
-			vouch_change_maker(change, vouch_stmt_get_text(i, 4), -n);
-			items += n;
-		}
+		items += count_row(change, i, true);
+		vouch_store_note_ended(change, i);
 	}
 	return items;
 }
@@ -456,7 +592,7 @@ vouch_store_close_all(VouchChange *change)
 	Datum		args[3] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
 	Int32GetDatum(change->version_no)};
 
-	return vouch_store_count_closed(change, vouch_stmt_run(&close_all, args, NULL), false);
+	return vouch_store_count_ended(change, vouch_stmt_run(&close_all, args, NULL));
 }
 
 bool
@@ -473,8 +609,8 @@ vouch_store_close_undone(VouchChange *change, bool keep_pending)
 	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
 	Int32GetDatum(change->version_no), BoolGetDatum(!keep_pending)};
 
-	return vouch_store_count_closed(change, vouch_stmt_run(vouch_store_later_stage(change) ?
-														   &close_undone : &close_undone_of_one_stage, args, NULL), false);
+	return vouch_store_count_ended(change, vouch_stmt_run(vouch_store_later_stage(change) ?
+														  &close_undone : &close_undone_of_one_stage, args, NULL));
 }
 
 VouchVersion *

@@ -22,12 +22,24 @@
 #define VOUCH_STANDING(item_no, since) \
 	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.decision x" \
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = " item_no \
-	"   AND x.to_no + 0 = 2147483647 AND x.from_no + 0 " since " OFFSET 0) AS r"
-/* What the UPDATE of d, in a WITH as closed, ended, counted for vouch_store_count_closed(). */
+	"   AND x.to_no = 2147483647 AND x.from_no + 0 " since " OFFSET 0) AS r"
+/* What the UPDATE of d, in a WITH as closed, ended, counted for vouch_store_count_ended(). */
 #define VOUCH_COUNT_ENDED \
-	" RETURNING d.stage, d.status, d.source, d.recommended_by)" \
-	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)" \
+	" RETURNING d.stage, d.status, d.source, d.recommended_by, d.item_no, d.from_no, d.body_no)" \
+	" SELECT c.stage, c.status::text, c.source, c.recommended_by, count(*)," \
+	"  array_agg(c.item_no), array_agg(c.from_no), array_agg(c.body_no)" \
 	" FROM closed c GROUP BY 1, c.status, 3, 4"
+/*
+ * Of a row d that is not approved: it may stand in a version before number (a
+ * parameter).  The index decision_undone also has what ended, but nothing undone outlasts a
+ * version that began with approved items only, or with none: so what
+ * stands was brought by the last of these, or since.
+ */
+#define VOUCH_UNDONE_SINCE(d, number) \
+	" " d ".from_no < " number " AND " d ".from_no >= (SELECT max(f.version_no) FROM vouch_data.version f" \
+	"  WHERE f.bucket = $1 AND f.artifact_no = $2 AND f.version_no < " number \
+	"   AND (f.carry IS NULL OR f.carry IN ('approved', 'none')))" \
+	" AND " d ".status <> 'approved' AND " d ".to_no = 2147483647"
 
 /* What is done to version version_no in one operation. */
 typedef struct VouchChange
@@ -39,6 +51,7 @@ typedef struct VouchChange
 	List	   *counts;			/* of Count, private to store.c */
 	VouchKeySet *seen;			/* where in counts a combination is, from the first few on */
 	List	   *makers;			/* of Maker */
+	List	   *ended;			/* of Ended */
 	bool		fewer;			/* somebody has fewer items: set by vouch_change_finish() */
 } VouchChange;
 
@@ -49,7 +62,10 @@ extern void vouch_change_count(VouchChange *change, int stage, const char *statu
 							   const char *source, bool carried, int64 n);
 extern void vouch_change_maker(VouchChange *change, const char *actor, int64 n);
 
-/* Writes the counts. */
+/* Notes that a row of decision ends at the version: whoever sets to_no says so here. */
+extern void vouch_change_ended(VouchChange *change, int stage, const char *status, int item_no, int from_no, int body_no);
+
+/* Writes the counts, and what ended. */
 extern void vouch_change_finish(VouchChange *change);
 
 /* An item as it stands in the newest version; item_no 0: never seen, from_no 0: not in it. */
@@ -92,10 +108,15 @@ extern VouchItems vouch_store_some(const VouchItems *items, const VouchFound *fo
 extern void vouch_store_take_out(VouchChange *change, const VouchFound *found, int n);
 
 /*
- * Takes what was closed off the counts of the version, which had it as carried: rows of SPI's with stage,
- * status, source, maker, number, and, of the version's own, whether they count as carried.  Returns how many items.
+ * Takes rows that the version no longer shows off its counts: rows of SPI's with stage,
+ * status, source, maker and number, and, of the version's own, which went, whether they count as carried, of
+ * earlier ones, which ended, the items (see VOUCH_COUNT_ENDED).  Returns how many items.
  */
-extern int64 vouch_store_count_closed(VouchChange *change, uint64 rows, bool own);
+extern int64 vouch_store_count_gone(VouchChange *change, uint64 rows);
+extern int64 vouch_store_count_ended(VouchChange *change, uint64 rows);
+
+/* Of such a row of SPI's, notes the items as ended. */
+extern void vouch_store_note_ended(VouchChange *change, uint64 row);
 
 /* Did a later stage than the first ever decide in the artifact? */
 extern bool vouch_store_later_stage(const VouchChange *change);

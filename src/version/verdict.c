@@ -70,7 +70,7 @@ static VouchStmt insert_verdicts = {
 	" FROM unnest($4::int4[], $5::text[], $6::text[]) AS t(item_no, status, notes),"
 	" LATERAL (SELECT x.* FROM vouch_data.decision x"
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = t.item_no AND x.stage = 1"
-	"   AND x.from_no + 0 <= $3 AND x.to_no + 0 >= $3 AND (x.to_no + 0 > $3 OR $10 = 1) OFFSET 0) AS d",
+	"   AND x.from_no + 0 <= $3 AND x.to_no >= $3 AND (x.to_no > $3 OR $10 = 1) OFFSET 0) AS d",
 	SPI_OK_INSERT, 10,
 	{INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT2OID},
 	.indexed = true, .guarded = true

@@ -53,6 +53,7 @@ static VouchStmt find_extent = {
 	"   UNION SELECT c.version_no FROM vouch_data.version_contributor c WHERE c.bucket = $1 AND c.artifact_no = $2"
 	"   UNION SELECT r.version_no FROM vouch_data.approval_request r WHERE r.bucket = $1 AND r.artifact_no = $2"
 	"   UNION SELECT g.version_no FROM vouch_data.signature g WHERE g.bucket = $1 AND g.artifact_no = $2"
+	"   UNION SELECT e.version_no FROM vouch_data.version_ended e WHERE e.bucket = $1 AND e.artifact_no = $2"
 	"   EXCEPT SELECT v.version_no FROM vouch_data.version v WHERE v.bucket = $1 AND v.artifact_no = $2) x)",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
 };
@@ -70,7 +71,7 @@ static VouchStmt find_extent = {
 
 static VouchStmt list_owners = {
 	OWNERS("version") " UNION ALL " OWNERS("item") " UNION ALL " OWNERS("item_body") " UNION ALL "
-	OWNERS("decision") " UNION ALL " OWNERS("version_stat") " UNION ALL " OWNERS("version_contributor") " UNION ALL "
+	OWNERS("decision") " UNION ALL " OWNERS("version_ended") " UNION ALL " OWNERS("version_stat") " UNION ALL " OWNERS("version_contributor") " UNION ALL "
 	OWNERS("operation") " UNION ALL " OWNERS("approval_request") " UNION ALL " OWNERS("signature"),
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
 };

@@ -218,12 +218,12 @@ CREATE TABLE vouch_data.decision (		-- valid for versions [from_no, to_no)
 	PRIMARY KEY (bucket, artifact_no, item_no, stage, from_no),
 	CHECK (from_no < to_no),
 	CONSTRAINT undecided CHECK (status <> 'pending' OR (decided_by IS NULL AND on_behalf_of IS NULL AND decided_at IS NULL))
-) WITH (fillfactor = 85);
--- What a version brought and what it ended; all of version 1 is new, and what stands has not ended, so neither costs an entry.
+) WITH (fillfactor = 50);
+-- No index has to_no: so to end a row writes no index (it is a HOT update, for which the fillfactor leaves room).
+-- What a version brought; all of version 1 is new, so it costs no entry.
 CREATE INDEX decision_from ON vouch_data.decision (bucket, artifact_no, from_no) WHERE from_no > 1;
-CREATE INDEX decision_to ON vouch_data.decision (bucket, artifact_no, to_no) WHERE to_no < 2147483647;
-CREATE INDEX decision_open ON vouch_data.decision (bucket, artifact_no, item_no)
-	WHERE to_no = 2147483647 AND status <> 'approved';
+-- The worklist, with what has ended since: see VOUCH_UNDONE_SINCE in src/version/store.h.
+CREATE INDEX decision_undone ON vouch_data.decision (bucket, artifact_no, from_no, item_no) WHERE status <> 'approved';
 COMMENT ON TABLE vouch_data.decision IS
 'An item with its verdict, valid for the versions from_no up to but not including to_no. A row that is carried forward into a version is the row of the earlier version, never a copy';
 COMMENT ON COLUMN vouch_data.decision.bucket IS 'Bucket of the subject';
@@ -243,6 +243,30 @@ COMMENT ON COLUMN vouch_data.decision.decided_at IS 'When it was decided';
 COMMENT ON COLUMN vouch_data.decision.notes IS 'The decider''s notes';
 COMMENT ON COLUMN vouch_data.decision.origin_no IS
 'Version that the verdict stems from where that is not from_no: in the revision of a version that was not the newest, an item that the newest had dropped or changed stands again as it was';
+
+CREATE TABLE vouch_data.version_ended (	-- decision by to_no, instead of an index
+	bucket int NOT NULL,
+	artifact_no int NOT NULL,
+	version_no int NOT NULL,
+	part int NOT NULL,
+	stage smallint NOT NULL,
+	status vouch.verdict NOT NULL,
+	item_nos int[] NOT NULL,
+	from_nos int[] NOT NULL,
+	body_nos int[] NOT NULL,
+	PRIMARY KEY (bucket, artifact_no, version_no, part)
+);
+COMMENT ON TABLE vouch_data.version_ended IS
+'Which rows of decision a version ended: those with its number in to_no, listed here so that no index has to. vouch.verify() compares the two';
+COMMENT ON COLUMN vouch_data.version_ended.bucket IS 'Bucket of the subject';
+COMMENT ON COLUMN vouch_data.version_ended.artifact_no IS 'Number of the artifact in its bucket';
+COMMENT ON COLUMN vouch_data.version_ended.version_no IS 'Number of the version';
+COMMENT ON COLUMN vouch_data.version_ended.part IS 'Number in the version, from 1: each change of a draft adds some';
+COMMENT ON COLUMN vouch_data.version_ended.stage IS 'Stage of the rows';
+COMMENT ON COLUMN vouch_data.version_ended.status IS 'Verdict of the rows';
+COMMENT ON COLUMN vouch_data.version_ended.item_nos IS 'Their items';
+COMMENT ON COLUMN vouch_data.version_ended.from_nos IS 'Versions that brought them, one for each of item_nos';
+COMMENT ON COLUMN vouch_data.version_ended.body_nos IS 'Their payloads, one for each of item_nos';
 
 CREATE TABLE vouch_data.version_stat (	-- kept by deltas
 	bucket int NOT NULL,
@@ -309,7 +333,7 @@ DO $$
 DECLARE
 	t text;
 BEGIN
-	FOREACH t IN ARRAY ARRAY['artifact', 'version', 'item_body', 'item', 'decision', 'version_stat', 'version_contributor'] LOOP
+	FOREACH t IN ARRAY ARRAY['artifact', 'version', 'item_body', 'item', 'decision', 'version_ended', 'version_stat', 'version_contributor'] LOOP
 		EXECUTE format('CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.%I
 			FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard()', t);
 		EXECUTE format('ALTER TABLE vouch_data.%I ENABLE ALWAYS TRIGGER guard', t);

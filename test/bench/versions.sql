@@ -108,7 +108,7 @@ CALL first_part(:reps);
 CALL measure('yardstick: counting 1,000,000 generated rows', 'tess', 'SELECT count(*) FROM generate_series(1, 1000000)');
 -- what autovacuum does in its time; ANALYZE only for the plain tables, whose statements are planned by the statistics
 VACUUM ANALYZE plain_item, plain_body, plain_decision, copied;
-SELECT format('VACUUM %s', string_agg(format('vouch_data.%I', t), ', ')) FROM unnest('{item,item_body,decision,version,version_stat,artifact}'::text[]) t \gexec
+SELECT format('VACUUM %s', string_agg(format('vouch_data.%I', t), ', ')) FROM unnest('{item,item_body,decision,version,version_ended,version_stat,artifact}'::text[]) t \gexec
 
 \echo a first revision of each, then :depth of one, a hundredth of the items rejected each time ...
 CREATE PROCEDURE compare(subject int, earlier int, what text) LANGUAGE plpgsql AS $$
