@@ -29,13 +29,15 @@ SELECT vouch.reject_version(pg_temp.id(), 'some are wrong') ->> 'state' AS state
 -- In the rows of a table, each at most:
 RESET SESSION AUTHORIZATION;
 CREATE VIEW pg_temp.counters AS
-SELECT relname, n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_del AS deleted, seq_tup_read + idx_tup_fetch AS read
+SELECT relname, n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_hot_upd AS in_place, n_tup_del AS deleted, seq_tup_read + idx_tup_fetch AS read
 FROM pg_stat_xact_user_tables WHERE schemaname = 'vouch_data' AND relname IN ('decision', 'item', 'item_body');
 CREATE TABLE pg_temp.before AS TABLE pg_temp.counters;
 CREATE FUNCTION pg_temp.start() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
 	DELETE FROM pg_temp.before; INSERT INTO pg_temp.before TABLE pg_temp.counters $$;
 CREATE VIEW pg_temp.cost AS
 SELECT relname, c.inserted - b.inserted AS inserted, c.updated - b.updated AS updated, c.deleted - b.deleted AS deleted,
+	-- on the page where they were, so that no index is written
+	CASE WHEN c.updated > b.updated THEN c.in_place - b.in_place >= (c.updated - b.updated) * 0.8 END AS in_place,
 	CASE WHEN c.read = b.read THEN 'none' WHEN c.read - b.read <= 300 THEN 'few' ELSE 'many' END AS read
 FROM pg_temp.counters c JOIN pg_temp.before b USING (relname) ORDER BY 1;
 GRANT SELECT ON pg_temp.cost TO PUBLIC;

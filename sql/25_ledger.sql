@@ -138,6 +138,11 @@ CALL public.tamper(:scoping, $$DELETE FROM vouch_data.item_body WHERE body_no = 
 CALL public.tamper(:scoping, $$UPDATE vouch_data.item SET item_key = 'z' WHERE item_no = 1$$);
 CALL public.tamper(:scoping, $$UPDATE vouch_data.decision SET to_no = 7 WHERE item_no = 2$$);
 CALL public.tamper(:scoping, $$DELETE FROM vouch_data.decision WHERE item_no = 3$$);
+-- The list of what a version ended.
+CALL public.tamper(:scoping, $$DELETE FROM vouch_data.version_ended$$);
+CALL public.tamper(:scoping, $$UPDATE vouch_data.version_ended SET item_nos = '{1}'$$);
+CALL public.tamper(:scoping, $$UPDATE vouch_data.version_ended SET body_nos = '{1}'$$);
+CALL public.tamper(:scoping, $$INSERT INTO vouch_data.version_ended SELECT bucket, artifact_no, 9, 1, 1, 'approved', '{1}', '{1}', '{1}' FROM vouch_data.artifact$$);
 -- A counter.
 CALL public.tamper(:scoping, $$UPDATE vouch_data.version_stat SET items = items + 1 WHERE version_no = 2 AND status = 'approved'$$);
 CALL public.tamper(:scoping, $$UPDATE vouch_data.version_contributor SET items = 0 WHERE version_no = 2$$);

@@ -219,7 +219,8 @@ CREATE TABLE vouch_data.decision (		-- valid for versions [from_no, to_no)
 	CHECK (from_no < to_no),
 	CONSTRAINT undecided CHECK (status <> 'pending' OR (decided_by IS NULL AND on_behalf_of IS NULL AND decided_at IS NULL))
 ) WITH (fillfactor = 50);
--- No index has to_no: so to end a row writes no index (it is a HOT update, for which the fillfactor leaves room).
+-- A row is put, decided and ended: the fillfactor leaves room for that on its page.  No index has to_no, so to end a row is a
+-- HOT update, which writes no index.
 -- What a version brought; all of version 1 is new, so it costs no entry.
 CREATE INDEX decision_from ON vouch_data.decision (bucket, artifact_no, from_no) WHERE from_no > 1;
 -- The worklist, with what has ended since: see VOUCH_UNDONE_SINCE in src/version/store.h.

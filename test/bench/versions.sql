@@ -113,6 +113,9 @@ SELECT format('VACUUM %s', string_agg(format('vouch_data.%I', t), ', ')) FROM un
 \echo a first revision of each, then :depth of one, a hundredth of the items rejected each time ...
 CREATE PROCEDURE compare(subject int, earlier int, what text) LANGUAGE plpgsql AS $$
 BEGIN
+	-- the payloads of as many items, by their keys: a difference cannot show them for less
+	CALL measure('payloads' || what || ', plain', 'olga', format('SELECT count(payload) FROM plain_body
+		WHERE bucket = 1 AND artifact_no = %s AND body_no = ANY (ARRAY(SELECT n * 100 FROM generate_series(1, (SELECT count(*) / 100 FROM sample)) n))', subject), 4);
 	CALL measure('diff' || what, 'olga', format('SELECT count(*) FROM vouch.diff_versions(%L, %L)',
 		id('s-' || subject, earlier), id('s-' || subject, earlier + 1)), 4);
 	CALL measure('diff' || what || ', copied', 'olga', format('SELECT count(*) FROM (SELECT * FROM copied WHERE subject = %1$s AND version_no = %2$s) a
@@ -228,8 +231,8 @@ WITH target (place, what, label, cpu, wal, plain, factor, copied) AS (VALUES
 	(2, 'revision, deep', 'the same, 20 revisions deep', 15, 0.5, 'revision, plain', NULL, 'revision, deep, copied'),
 	(3, 'many: revision', '10 times the items, as many closed', NULL, NULL, 'revision', 2, 'many: revision, copied'),
 	(4, 'many: revision, a hundredth', '10 times the items, 1 % closed', NULL, NULL, 'revision', NULL, 'many: revision, copied'),
-	(5, 'diff', 'diff of adjacent versions', 5, NULL, NULL, NULL, 'diff, copied'),
-	(6, 'diff, deep', 'the same, 20 revisions deep', 5, NULL, NULL, NULL, 'diff, deep, copied'),
+	(5, 'diff', 'diff of adjacent versions', 5, NULL, 'payloads, plain', NULL, 'diff, copied'),
+	(6, 'diff, deep', 'the same, 20 revisions deep', 5, NULL, 'payloads, deep, plain', NULL, 'diff, deep, copied'),
 	(7, 'many: diff', 'diff, 10 times the items, as many changed', 5, NULL, NULL, NULL, 'many: diff, copied'),
 	(8, 'page', 'page of 100 items', 1, NULL, NULL, NULL, 'page, copied'),
 	(9, 'page, deep', 'page of an old version, 20 deep', 1, NULL, NULL, NULL, 'page, deep, copied'),
