@@ -19,6 +19,7 @@
 
 VouchShared *vouch_shared = NULL;
 VouchPool  *vouch_my_pool = NULL;
+VouchExecutor *vouch_my_executor = NULL;
 
 static LWLockPadded *locks = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
@@ -70,6 +71,13 @@ make_memory(void)
 	{
 		memset(vouch_shared, 0, sizeof(VouchShared));
 		pg_atomic_init_u32(&vouch_shared->launcher, 0);
+		pg_atomic_init_u32(&vouch_shared->nwants, 0);
+		for (int i = 0; i < VOUCH_MAX_EXECUTORS; i++)
+		{
+			pg_atomic_init_u32(&vouch_shared->executors[i].run, 0);
+			pg_atomic_init_u32(&vouch_shared->executors[i].give_way, 0);
+			pg_atomic_init_u32(&vouch_shared->executors[i].interrupt, 0);
+		}
 		for (int i = 0; i < VOUCH_MAX_DATABASES; i++)
 		{
 			pg_atomic_init_u32(&vouch_shared->databases[i].dispatcher, 0);

@@ -9,7 +9,7 @@
  *
  * Locks (all of tranche "vouch"; never two of the same kind at once, and
  * nothing that may raise an error while one is held):
- *	  registry		which database, pool and executor slots are in use, and by whom;
+ *	  registry		which database, pool and executor slots are in use, and by whom, and what is wanted;
  *					who changes those holds it exclusively, besides the slot's own lock
  *	  a database	its ring of hints, and when its dispatcher wakes by itself
  *	  a pool		its queue, its idle executors, and what its executors have in hand
@@ -32,6 +32,7 @@
 #define VOUCH_LOW_WATER 256		/* tasks left when the dispatcher is to refill a queue */
 #define VOUCH_BATCH 32			/* executions that an executor advances per commit */
 #define VOUCH_MARKS 64			/* executions of a pool that are in trouble */
+#define VOUCH_MAX_WANTS 64		/* executions that people wait for */
 #define VOUCH_REASON_LEN 160
 
 /* An execution that an executor is to look at. */
@@ -172,12 +173,27 @@ typedef struct VouchExecutor
 	int			nin_hand;
 	VouchTask	in_hand[VOUCH_BATCH];
 	bool		again[VOUCH_BATCH];	/* a hint came while it was in hand */
+
+	pg_atomic_uint32 run;		/* number of what is being run, see current */
+	pg_atomic_uint32 give_way;	/* the run that is to end at its next step */
+	pg_atomic_uint32 interrupt; /* the run that is to be broken off */
 } VouchExecutor;
+
+/* Somebody waits for an execution: want.h.  Under the registry lock. */
+typedef struct VouchWant
+{
+	Oid			database;		/* InvalidOid: free */
+	pg_uuid_t	execution_id;
+	bool		interrupt;		/* break off what it runs */
+	TimestampTz interrupt_at;
+} VouchWant;
 
 typedef struct VouchShared
 {
 	bool		unclean;		/* the server came up after a crash */
 	pg_atomic_uint32 launcher;	/* procno + 1 */
+	pg_atomic_uint32 nwants;
+	VouchWant	wants[VOUCH_MAX_WANTS];
 	VouchDatabase databases[VOUCH_MAX_DATABASES];
 	VouchPool	pools[VOUCH_MAX_POOLS];
 	VouchExecutor executors[VOUCH_MAX_EXECUTORS];
@@ -185,8 +201,9 @@ typedef struct VouchShared
 
 extern VouchShared *vouch_shared;
 
-/* In an executor, the pool that it works for: it takes what it queues itself. */
+/* In an executor, itself and the pool that it works for: it takes what it queues itself. */
 extern VouchPool *vouch_my_pool;
+extern VouchExecutor *vouch_my_executor;
 
 /* Asks for the memory; from _PG_init() while preloading. */
 extern void vouch_shmem_init(void);

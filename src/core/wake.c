@@ -13,14 +13,22 @@
 #include "access/xact.h"
 #include "core/shmem.h"
 #include "core/wake.h"
+#include "core/want.h"
 #include "miscadmin.h"
 
 #define MAX_HINTS 64
+#define MAX_RUNNERS 64			/* others look when they have ended a transaction by themselves */
 
 static VouchHint hints[MAX_HINTS];
 static int	nhints = 0;
 static bool overflow = false;	/* more than that: the dispatcher sweeps */
 static bool recheck = false;	/* the extension came or went */
+static struct
+{
+	pg_uuid_t	execution_id;
+	bool		interrupt;
+}			runners[MAX_RUNNERS];
+static int	nrunners = 0;
 
 static VouchDatabase *
 my_database(void)
@@ -81,6 +89,8 @@ hand_over(void)
 			hand_over_hint(database, &hints[i], now);
 		pg_atomic_fetch_add_u32(&database->wake_seq, 1);
 	}
+	for (int i = 0; i < nrunners; i++)
+		vouch_want_tell(MyDatabaseId, &runners[i].execution_id, runners[i].interrupt);
 	if (overflow)
 		pg_atomic_write_u32(&database->sweep, 1);
 	if (overflow || recheck)
@@ -93,12 +103,13 @@ at_transaction_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			if (nhints > 0 || overflow || recheck)
+			if (nhints > 0 || overflow || recheck || nrunners > 0)
 				hand_over();
 			/* FALLTHROUGH */
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			nhints = 0;
+			nrunners = 0;
 			overflow = false;
 			recheck = false;
 			break;
@@ -141,6 +152,16 @@ vouch_wake(Oid run_as, int bucket, const pg_uuid_t *execution_id, TimestampTz du
 	hints[nhints].execution_id = *execution_id;
 	hints[nhints].due_at = due_at;
 	nhints++;
+}
+
+void
+vouch_wake_runner(const pg_uuid_t *execution_id, bool interrupt)
+{
+	if (!vouch_wake_available() || nrunners == MAX_RUNNERS)
+		return;
+	register_callback();
+	runners[nrunners].execution_id = *execution_id;
+	runners[nrunners++].interrupt = interrupt;
 }
 
 void

@@ -28,6 +28,13 @@ typedef struct VouchHint
 extern void vouch_wake(Oid run_as, int bucket, const pg_uuid_t *execution_id,
 					   TimestampTz due_at);
 
+/*
+ * After commit, makes the executor that runs an execution look at it anew: what
+ * is committed concerns its next step.  interrupt: or ends it, so that the
+ * step that it runs is broken off.
+ */
+extern void vouch_wake_runner(const pg_uuid_t *execution_id, bool interrupt);
+
 /* After commit, makes the launcher look at this database (CREATE EXTENSION). */
 extern void vouch_wake_launcher(void);
 

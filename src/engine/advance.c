@@ -13,6 +13,7 @@
 #include "core/guc.h"
 #include "core/id.h"
 #include "core/stmt.h"
+#include "core/want.h"
 #include "engine/advance.h"
 #include "engine/cancel.h"
 #include "engine/resource.h"
@@ -329,7 +330,7 @@ must_yield(VouchAdvance *adv)
 {
 	if (adv->yielded)
 		return true;
-	if (adv->steps >= YIELD_STEPS)
+	if (adv->steps >= YIELD_STEPS || !vouch_want_may_go_on(&adv->execution.id))
 		adv->yielded = true;
 	else if ((adv->steps & 15) == 15 || adv->activities > 0)
 		adv->yielded = GetCurrentTimestamp() - adv->loaded > YIELD_USECS ||
@@ -638,11 +639,13 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 	MemoryContext context;
 	VouchAdvance *adv;
 	VouchAdvanceOutcome outcome = VOUCH_ADVANCE_IDLE;
+	VouchHold	hold;
 	bool		busy;
 
 	if (vouch_guc_restoring)
 		return VOUCH_ADVANCE_IDLE;
-	if (vouch_advance_running(id) != NULL || IsolationUsesXactSnapshot())
+	/* who waits for it comes first, or an executor would take it again and again */
+	if (vouch_advance_running(id) != NULL || IsolationUsesXactSnapshot() || vouch_want_is(id))
 		return VOUCH_ADVANCE_BUSY;
 
 	context = AllocSetContextCreate(old, "vouch advance", ALLOCSET_DEFAULT_SIZES);
@@ -653,21 +656,23 @@ advance(int bucket, const pg_uuid_t *id, VouchAdvanceMode mode, const char *cras
 	adv->mode = mode;
 	adv->crash = crash;
 	adv->crash_error = crash_error;
-	if (!vouch_rows_claim(bucket, id, false, &adv->execution, &busy))
+	if (!vouch_rows_claim(bucket, id, VOUCH_CLAIM_TRY, &adv->execution, &busy))
 	{
 		outcome = busy ? VOUCH_ADVANCE_BUSY : VOUCH_ADVANCE_CLOSED;
 		if (!busy)
-			(void) vouch_rows_take_nudges(bucket, id);	/* for what is gone nobody else will */
+			(void) vouch_rows_take_nudges(bucket, id, &hold);	/* for what is gone nobody else will */
 	}
 	else
 	{
-		int			nudges = vouch_rows_take_nudges(bucket, id);
+		int			nudges = vouch_rows_take_nudges(bucket, id, &hold);
 
 		/* what happened up to now counts: the lock is ours */
 		adv->started = GetCurrentTimestamp();
 		if (strcmp(adv->execution.status, "running") != 0)
 			outcome = VOUCH_ADVANCE_CLOSED;
-		else if (!adv->execution.paused)
+		else if (hold != VOUCH_HOLD_AS_IS)
+			(void) vouch_hold_claimed(&adv->execution, hold == VOUCH_HOLD_PAUSE);
+		if (outcome == VOUCH_ADVANCE_IDLE && !adv->execution.paused)
 		{
 			push_running(adv);
 			adv->nudged = nudges > 0;
@@ -706,11 +711,11 @@ vouch_engine_fail_next(int bucket, const pg_uuid_t *execution_id, const char *er
 /*
  * Closes an execution from outside: somebody terminates it, or cancels it,
  * which it may catch.
- * Without wait it may be *busy.  An execution that this backend is in just
+ * In VOUCH_CLAIM_TRY it may be *busy.  An execution that this backend is in just
  * now is busy, too.
  */
 void
-vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait, const char *event,
+vouch_advance_end_execution(int bucket, const pg_uuid_t *id, VouchClaim how, const char *event,
 							const char *reason, bool *busy)
 {
 	MemoryContext old = CurrentMemoryContext;
@@ -725,12 +730,12 @@ vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait, const ch
 	MemoryContextSwitchTo(context);
 	adv = palloc0(sizeof(VouchAdvance));
 	adv->context = context;
-	if (vouch_rows_claim(bucket, id, wait, &adv->execution, busy))
+	if (vouch_rows_claim(bucket, id, how, &adv->execution, busy))
 	{
 		AslError	error = {NULL, reason};
 
 		adv->started = GetCurrentTimestamp();
-		if (wait || strcmp(adv->execution.status, "running") == 0)
+		if (how != VOUCH_CLAIM_TRY || strcmp(adv->execution.status, "running") == 0)
 		{
 			push_running(adv);
 			load(adv);

@@ -80,8 +80,14 @@ extern VouchAdvanceOutcome vouch_advance_guarded(int bucket, const pg_uuid_t *id
  * Claims, with or without waiting, and closes as event says: "terminate", or
  * "cancel", which states may catch.
  */
-extern void vouch_advance_end_execution(int bucket, const pg_uuid_t *id, bool wait,
+extern void vouch_advance_end_execution(int bucket, const pg_uuid_t *id, VouchClaim how,
 										const char *event, const char *reason, bool *busy);
+
+/*
+ * hold.c: pauses or resumes an execution that is claimed and open, and its
+ * descendants; those that somebody else has are asked to.  How many changed.
+ */
+extern int	vouch_hold_claimed(VouchExecution *execution, bool paused);
 
 /* join.c: Parallel and Map */
 extern void vouch_join_open(VouchAdvance *adv, VouchBranch *branch, const AslEntry *entry);

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "core/id.h"
 #include "core/stmt.h"
+#include "core/wake.h"
 #include "engine/advance.h"
 #include "engine/start.h"
 #include "mb/pg_wchar.h"
@@ -319,10 +320,12 @@ vouch_child_close_all(VouchAdvance *adv, const int *branches, int nbranches)
 
 		if (policies[i] == NULL || strcmp(policies[i], "abandon") == 0)
 			continue;
-		vouch_advance_end_execution(adv->execution.bucket, &ids[i], false, policies[i],
+		vouch_advance_end_execution(adv->execution.bucket, &ids[i], VOUCH_CLAIM_TRY, policies[i],
 									"its parent closed", &busy);
-		if (busy)
-			vouch_rows_nudge(adv->execution.bucket, &ids[i], roles[i]);
+		if (!busy)
+			continue;
+		vouch_rows_nudge(adv->execution.bucket, &ids[i], roles[i]);
+		vouch_wake_runner(&ids[i], true);
 	}
 }
 

@@ -1,7 +1,7 @@
 /*
  * control.c
- *	  What people do to executions: cancel, terminate, pause, resume, wait,
- *	  advance.
+ *	  What people do to executions: cancel, terminate, wait, advance; hold.c
+ *	  has pause and resume.
  */
 #include "postgres.h"
 
@@ -15,10 +15,11 @@
 #include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
-#include "engine/machines.h"
+#include "engine/control.h"
 #include "engine/signal.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -27,8 +28,6 @@
 VOUCH_FUNCTION(vouch_sql_cancel_workflow);
 VOUCH_FUNCTION(vouch_sql_require_starter);
 VOUCH_FUNCTION(vouch_sql_terminate_workflow);
-VOUCH_FUNCTION(vouch_sql_pause_workflow);
-VOUCH_FUNCTION(vouch_sql_resume_workflow);
 VOUCH_FUNCTION(vouch_sql_wait_for_workflow);
 VOUCH_FUNCTION(vouch_sql_advance);
 
@@ -36,46 +35,18 @@ VOUCH_FUNCTION(vouch_sql_advance);
 #define WAIT_MIN_MS 5
 #define WAIT_MAX_MS 200
 
-static VouchStmt set_paused = {
-	"UPDATE vouch_data.execution SET paused = $3 WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}, .indexed = true
-};
-
-static VouchStmt set_held = {
-	"UPDATE vouch_data.branch SET held = $3 WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}, .indexed = true
-};
-
-static VouchStmt set_tasks_held = {
-	"UPDATE vouch_data.task SET held = $3 WHERE bucket = $1 AND task_id IN (SELECT b.wait_id FROM vouch_data.branch b"
-	" WHERE b.bucket = $1 AND b.execution_id = $2 AND b.wait_kind = 'activity')",
-	SPI_OK_UPDATE, 3, {INT4OID, UUIDOID, BOOLOID}, .indexed = true
-};
-
-static VouchStmt open_children = {
-	"SELECT execution_id FROM vouch_data.execution WHERE bucket = $1 AND parent_id = $2 AND status = 'running'",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
-};
-
 static VouchStmt read_status = {
 	"SELECT status::text FROM vouch_data.execution WHERE bucket = $1 AND workflow_id = $2"
 	" ORDER BY execution_id DESC LIMIT 1",
 	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}, .indexed = true
 };
 
-static void
-find_open(const char *workflow_id, int *bucket, pg_uuid_t *id)
+void
+vouch_control_find(const char *workflow_id, int *bucket, pg_uuid_t *id, char **run_as)
 {
-	char	   *run_as;
-
 	*bucket = vouch_id_workflow_bucket(workflow_id);
-	if (!vouch_rows_find_open(*bucket, workflow_id, id, &run_as))
+	if (!vouch_rows_find_open(*bucket, workflow_id, id, run_as))
 		vouch_signal_no_open(*bucket, workflow_id);
-}
-
-static void
-refuse_own(const pg_uuid_t *id, const char *workflow_id)
-{
 	if (vouch_advance_running(id) != NULL)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_EXECUTION_STATE),
@@ -94,15 +65,15 @@ end_workflow(FunctionCallInfo fcinfo, const char *event)
 	const char *actor = vouch_actor_current();
 	int			bucket;
 	pg_uuid_t	id;
+	char	   *run_as;
 	bool		busy;
 
 	vouch_check_text(reason, "reason");
 	SPI_connect();
 	MemoryContextSwitchTo(own);
-	find_open(workflow_id, &bucket, &id);
-	refuse_own(&id, workflow_id);
+	vouch_control_find(workflow_id, &bucket, &id, &run_as);
 	vouch_rows_require_rights(bucket, &id, workflow_id, event);
-	vouch_advance_end_execution(bucket, &id, true, event,
+	vouch_advance_end_execution(bucket, &id, VOUCH_CLAIM_INTERRUPT, event,
 								reason ? psprintf("%s (by %s)", reason, actor) : psprintf("by %s", actor),
 								&busy);
 	SPI_finish();
@@ -144,76 +115,6 @@ vouch_sql_require_starter(PG_FUNCTION_ARGS)
 							  text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	SPI_finish();
 	PG_RETURN_VOID();
-}
-
-/* ----------------------------------------------------------- pause and resume */
-
-/* Parent first, then its children: the order of locks.  Says how many changed. */
-static int
-hold(int bucket, const pg_uuid_t *id, bool paused)
-{
-	VouchExecution e;
-	bool		busy;
-	Datum		args[3];
-	uint64		n;
-	pg_uuid_t  *children;
-	int			changed = 0;
-
-	check_stack_depth();
-	if (!vouch_rows_claim(bucket, id, true, &e, &busy) || strcmp(e.status, "running") != 0)
-		return 0;
-	args[0] = Int32GetDatum(bucket);
-	args[1] = UUIDPGetDatum(id);
-	args[2] = BoolGetDatum(paused);
-	if (e.paused != paused)
-	{
-		(void) vouch_execution_next(e.status, paused ? "pause" : "resume", e.workflow_id);
-		vouch_stmt_run_one(&set_paused, args, NULL);
-		vouch_stmt_run(&set_held, args, NULL);
-		vouch_stmt_run(&set_tasks_held, args, NULL);
-		if (!paused)
-			vouch_rows_nudge(bucket, id, e.run_as);
-		changed = 1;
-	}
-	n = vouch_stmt_run(&open_children, args, NULL);
-	children = palloc(sizeof(pg_uuid_t) * Max(n, 1));
-	for (uint64 i = 0; i < n; i++)
-		children[i] = *DatumGetUUIDP(vouch_stmt_get(i, 1, NULL));
-	for (uint64 i = 0; i < n; i++)
-		changed += hold(bucket, &children[i], paused);
-	return changed;
-}
-
-static int
-hold_workflow(FunctionCallInfo fcinfo, bool paused)
-{
-	MemoryContext own = CurrentMemoryContext;
-	char	   *workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int			bucket;
-	pg_uuid_t	id;
-	int			changed;
-
-	SPI_connect();
-	MemoryContextSwitchTo(own);
-	find_open(workflow_id, &bucket, &id);
-	refuse_own(&id, workflow_id);
-	changed = hold(bucket, &id, paused);
-	SPI_finish();
-	return changed;
-}
-
-/* vouch.pause_workflow(workflow_id text) returns how many executions were paused */
-Datum
-vouch_sql_pause_workflow(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_INT32(hold_workflow(fcinfo, true));
-}
-
-/* vouch.resume_workflow(workflow_id text) */
-Datum
-vouch_sql_resume_workflow(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_INT32(hold_workflow(fcinfo, false));
 }
 
 /* -------------------------------------------------------------------- waiting */
@@ -288,6 +189,19 @@ count_others(VouchWork *works)
 	return others;
 }
 
+/* What others wait for, they get at the end of the transaction. */
+static bool
+somebody_waits(void)
+{
+	TransactionId xid = GetTopTransactionIdIfAny();
+	LOCKTAG		tag;
+
+	if (!TransactionIdIsValid(xid))
+		return false;
+	SET_LOCKTAG_TRANSACTION(tag, xid);
+	return LockHasWaiters(&tag, ExclusiveLock, false);
+}
+
 /* vouch.advance(max int) returns the number of states left */
 Datum
 vouch_sql_advance(PG_FUNCTION_ARGS)
@@ -317,12 +231,12 @@ vouch_sql_advance(PG_FUNCTION_ARGS)
 	ctl.entrysize = UUID_LEN;
 	ctl.hcxt = CurrentMemoryContext;
 	passed = hash_create("vouch passed", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	while (more && steps < max)
+	while (more && steps < max && (steps == 0 || !somebody_waits()))
 	{
 		int			n = vouch_engine_find_work(GetSessionUserId(), works, ADVANCE_BATCH, NULL);
 
 		more = false;
-		for (int i = 0; i < n && steps < max; i++)
+		for (int i = 0; i < n && steps < max && (steps == 0 || !somebody_waits()); i++)
 		{
 			bool		found;
 

@@ -174,6 +174,7 @@ CREATE TABLE vouch_data.nudge (
 	signal_id uuid,
 	workflow text,
 	input jsonb,
+	hold boolean,
 	PRIMARY KEY (bucket, execution_id, nudge_id)
 );
 COMMENT ON TABLE vouch_data.nudge IS
@@ -181,6 +182,7 @@ COMMENT ON TABLE vouch_data.nudge IS
 COMMENT ON COLUMN vouch_data.nudge.signal_id IS 'The signal that it tells of: at commit, the execution must still be open';
 COMMENT ON COLUMN vouch_data.nudge.workflow IS 'What vouch.signal_with_start() starts if it is not';
 COMMENT ON COLUMN vouch_data.nudge.input IS 'Input of that';
+COMMENT ON COLUMN vouch_data.nudge.hold IS 'Somebody who did not get the lock wants the execution paused (true) or resumed (false)';
 
 CREATE TABLE vouch_data.history (
 	bucket int NOT NULL,
@@ -290,22 +292,22 @@ COMMENT ON FUNCTION vouch.signal_with_start(text, text, text, jsonb, jsonb, text
 CREATE FUNCTION vouch.cancel_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_cancel_workflow';
 COMMENT ON FUNCTION vouch.cancel_workflow(text, text) IS
-'Cancels an execution, and its children as their ParentClosePolicy says. The states that it stands in fail with Vouch.Canceled, which a Catch can take, to undo what was done, and a Retry cannot; at its end the execution is canceled, or failed when the undoing failed. Where nothing catches, it is closed at once. A second call changes nothing. VO403 when there is no such workflow_id, VO405 when it is closed';
+'Cancels an execution, and its children as their ParentClosePolicy says. The states that it stands in fail with Vouch.Canceled, which a Catch can take, to undo what was done, and a Retry cannot; at its end the execution is canceled, or failed when the undoing failed. Where nothing catches, it is closed at once. A step that an executor is at is broken off, and nothing of it stays. A second call changes nothing. VO403 when there is no such workflow_id, VO405 when it is closed';
 
 CREATE FUNCTION vouch.terminate_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_terminate_workflow';
 COMMENT ON FUNCTION vouch.terminate_workflow(text, text) IS
-'Closes an execution as terminated; its children as their ParentClosePolicy says';
+'Closes an execution as terminated; its children as their ParentClosePolicy says. A step that an executor is at is broken off, and nothing of it stays';
 
 CREATE FUNCTION vouch.pause_workflow(workflow_id text) RETURNS int
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_pause_workflow';
 COMMENT ON FUNCTION vouch.pause_workflow(text) IS
-'Holds an execution and its descendants where they are; signals and decisions are kept, timers wait. Returns how many executions it paused';
+'Holds an execution and its descendants where they are; signals and decisions are kept, timers wait. Waits for nobody: an execution whose step runs just then is paused when that has ended. Returns how many executions it paused, or will';
 
 CREATE FUNCTION vouch.resume_workflow(workflow_id text) RETURNS int
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_resume_workflow';
 COMMENT ON FUNCTION vouch.resume_workflow(text) IS
-'Lets paused executions go on, descendants too; timers that came due meanwhile fire at once. Returns how many executions it resumed';
+'Lets paused executions go on, descendants too; timers that came due meanwhile fire at once. Returns how many executions it resumed, or will';
 
 CREATE FUNCTION vouch.redrive_workflow(workflow_id text) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_redrive_workflow';
@@ -320,7 +322,7 @@ COMMENT ON FUNCTION vouch.wait_for_workflow(text, interval) IS
 CREATE FUNCTION vouch.advance(max int DEFAULT 100) RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_advance';
 COMMENT ON FUNCTION vouch.advance(int) IS
-'Does the work of the background workers in this session, for the workflows that run as its login role, and returns how many states were left. max: stop after about so many. A notice says when work is left for other roles';
+'Does the work of the background workers in this session, for the workflows that run as its login role, and returns how many states were left. max: stop after about so many; it also stops when somebody waits for what it has locked. A notice says when work is left for other roles';
 
 CREATE FUNCTION vouch.fail(error text, cause text DEFAULT '') RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_fail';

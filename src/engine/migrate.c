@@ -167,7 +167,7 @@ migrate(const char *workflow_id, int revision, bool dry, Datum *values, bool *nu
 		vouch_signal_no_open(bucket, workflow_id);
 	if (vouch_advance_running(&id) != NULL)
 		return "it is running this very activity";
-	if (!vouch_rows_claim(bucket, &id, true, &adv->execution, &busy) ||
+	if (!vouch_rows_claim(bucket, &id, VOUCH_CLAIM_WAIT, &adv->execution, &busy) ||
 		strcmp(adv->execution.status, "running") != 0)
 		vouch_signal_no_open(bucket, workflow_id);
 	adv->context = CurrentMemoryContext;

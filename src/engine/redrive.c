@@ -96,7 +96,7 @@ vouch_sql_redrive_workflow(PG_FUNCTION_ARGS)
 		vouch_signal_no_open(bucket, workflow_id);
 	id = *DatumGetUUIDP(vouch_stmt_get(0, 1, NULL));
 	memset(&adv, 0, sizeof(adv));
-	if (!vouch_rows_claim(bucket, &id, true, &adv.execution, &busy))
+	if (!vouch_rows_claim(bucket, &id, VOUCH_CLAIM_WAIT, &adv.execution, &busy))
 		vouch_signal_no_open(bucket, workflow_id);
 	status = vouch_execution_next(adv.execution.status, "redrive", workflow_id);
 	if (vouch_rows_find_open(bucket, workflow_id, &open, &run_as))

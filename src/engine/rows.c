@@ -9,58 +9,21 @@
 
 #include "asl/jsonb.h"
 #include "catalog/pg_type.h"
-#include "core/actor.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/id.h"
 #include "core/stmt.h"
-#include "core/wake.h"
 #include "engine/advance.h"
 #include "engine/bulk.h"
 #include "engine/machines.h"
 #include "engine/task.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 static const char *const status_names[] = {"ready", "waiting", "pending", "done"};
 static const char *const wait_names[] = {NULL, "timer", "retry", "signal", "review", "child", "join",
 "activity", "until"};
-
-#define EXECUTION_COLUMNS \
-	"SELECT workflow_id, workflow, revision, run_as, starter, status::text, paused, parent_id," \
-	" parent_branch, close_policy, started_at, deadline, next_branch, next_event, redrives, canceled_at, cancel_reason, machine_no" \
-	" FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2 FOR NO KEY UPDATE"
-
-static VouchStmt try_execution = {
-	EXECUTION_COLUMNS " SKIP LOCKED", SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
-};
-
-static VouchStmt lock_execution = {
-	EXECUTION_COLUMNS, SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
-};
-
-static VouchStmt find_execution = {
-	"SELECT 1 FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
-};
-
-static VouchStmt find_open = {
-	"SELECT execution_id, run_as FROM vouch_data.execution"
-	" WHERE bucket = $1 AND workflow_id = $2 AND status = 'running'",
-	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}, .indexed = true
-};
-
-static VouchStmt take_nudges = {
-	"DELETE FROM vouch_data.nudge WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_DELETE, 2, {INT4OID, UUIDOID}, .indexed = true
-};
-
-static VouchStmt insert_nudge = {
-	"INSERT INTO vouch_data.nudge (bucket, execution_id, nudge_id, run_as) VALUES ($1, $2, $3, $4)",
-	SPI_OK_INSERT, 4, {INT4OID, UUIDOID, UUIDOID, TEXTOID}
-};
 
 /* A join's data may be large and is wanted only at its end. */
 static VouchStmt load_branches = {
@@ -139,127 +102,6 @@ static VouchStmt update_counters = {
 	"UPDATE vouch_data.execution SET next_branch = $3, next_event = $4 WHERE bucket = $1 AND execution_id = $2",
 	SPI_OK_UPDATE, 4, {INT4OID, UUIDOID, INT4OID, INT8OID}, .indexed = true
 };
-
-/* ------------------------------------------------------------- executions */
-
-bool
-vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait, VouchExecution *e, bool *busy)
-{
-	Datum		args[2];
-	bool		isnull;
-	Datum		value;
-
-	args[0] = Int32GetDatum(bucket);
-	args[1] = UUIDPGetDatum(id);
-	*busy = false;
-	if (vouch_stmt_run(wait ? &lock_execution : &try_execution, args, NULL) == 0)
-	{
-		*busy = !wait && vouch_stmt_run(&find_execution, args, NULL) > 0;
-		return false;
-	}
-	memset(e, 0, sizeof(*e));
-	e->bucket = bucket;
-	e->id = *id;
-	e->workflow_id = vouch_stmt_get_text(0, 1);
-	e->workflow = vouch_stmt_get_text(0, 2);
-	e->revision = vouch_stmt_get_int32(0, 3, 0);
-	e->run_as = vouch_stmt_get_text(0, 4);
-	e->starter = vouch_stmt_get_text(0, 5);
-	e->status = vouch_stmt_get_text(0, 6);
-	e->paused = vouch_stmt_get_bool(0, 7, false);
-	value = vouch_stmt_get(0, 8, &isnull);
-	e->has_parent = !isnull;
-	if (!isnull)
-		e->parent_id = *DatumGetUUIDP(value);
-	e->parent_branch = vouch_stmt_get_int32(0, 9, -1);
-	e->close_policy = vouch_stmt_get_text(0, 10);
-	e->started_at = vouch_stmt_get_int64(0, 11, 0);
-	e->deadline = vouch_stmt_get_int64(0, 12, 0);
-	e->next_branch = vouch_stmt_get_int32(0, 13, 1);
-	e->next_event = vouch_stmt_get_int64(0, 14, 1);
-	e->redrives = vouch_stmt_get_int32(0, 15, 0);
-	e->canceled_at = vouch_stmt_get_int64(0, 16, 0);
-	e->cancel_reason = vouch_stmt_get_text(0, 17);
-	e->machine_no = vouch_stmt_get_int32(0, 18, 0);
-	SPI_freetuptable(SPI_tuptable);
-	return true;
-}
-
-static VouchStmt read_starter = {
-	"SELECT starter FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2",
-	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
-};
-
-void
-vouch_rows_require_rights(int bucket, const pg_uuid_t *id, const char *workflow_id, const char *action)
-{
-	const char *actor = vouch_actor_current();
-	Oid			admin = get_role_oid("vouch_admin", true);
-	char	   *starter = NULL;
-	Datum		args[2];
-
-	args[0] = Int32GetDatum(bucket);
-	args[1] = UUIDPGetDatum(id);
-	if (vouch_stmt_run(&read_starter, args, NULL) > 0)
-		starter = vouch_stmt_get_text(0, 1);
-	if ((starter != NULL && strcmp(starter, actor) == 0) ||
-		superuser_arg(GetSessionUserId()) ||
-		(OidIsValid(admin) && is_member_of_role(GetSessionUserId(), admin)))
-		return;
-	ereport(ERROR,
-			(errcode(VOUCH_ERR_ROLE_MISSING),
-			 errmsg("\"%s\" may not %s workflow \"%s\"", actor, action, workflow_id),
-			 errdetail("It was started by \"%s\".", starter ? starter : "?"),
-			 errhint("Ask \"%s\", or a member of vouch_admin.", starter ? starter : "?")));
-}
-
-bool
-vouch_rows_find_open(int bucket, const char *workflow_id, pg_uuid_t *id, char **run_as)
-{
-	Datum		args[2];
-
-	args[0] = Int32GetDatum(bucket);
-	args[1] = CStringGetTextDatum(workflow_id);
-	if (vouch_stmt_run(&find_open, args, NULL) == 0)
-		return false;
-	*id = *DatumGetUUIDP(vouch_stmt_get(0, 1, NULL));
-	*run_as = vouch_stmt_get_text(0, 2);
-	return true;
-}
-
-int
-vouch_rows_take_nudges(int bucket, const pg_uuid_t *id)
-{
-	Datum		args[2];
-
-	args[0] = Int32GetDatum(bucket);
-	args[1] = UUIDPGetDatum(id);
-	return (int) vouch_stmt_run(&take_nudges, args, NULL);
-}
-
-void
-vouch_rows_nudge(int bucket, const pg_uuid_t *id, const char *run_as)
-{
-	Datum		args[4];
-	pg_uuid_t	nudge_id;
-
-	vouch_id_make(&nudge_id, VOUCH_ID_EVENT, bucket);
-	args[0] = Int32GetDatum(bucket);
-	args[1] = UUIDPGetDatum(id);
-	args[2] = UUIDPGetDatum(&nudge_id);
-	args[3] = CStringGetTextDatum(run_as);
-	vouch_stmt_run(&insert_nudge, args, NULL);
-	vouch_rows_wake(run_as, bucket, id, 0);
-}
-
-void
-vouch_rows_wake(const char *run_as, int bucket, const pg_uuid_t *id, TimestampTz due_at)
-{
-	Oid			role = get_role_oid(run_as, true);
-
-	if (OidIsValid(role))
-		vouch_wake(role, bucket, id, due_at);
-}
 
 /* --------------------------------------------------------------- loading */
 

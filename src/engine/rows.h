@@ -136,8 +136,18 @@ struct VouchAdvance;
 
 /* ------------------------------------------------------------------ rows */
 
-/* Claims the row; false when it is not there, or somebody has it (then *busy). */
-extern bool vouch_rows_claim(int bucket, const pg_uuid_t *id, bool wait,
+typedef enum VouchClaim
+{
+	VOUCH_CLAIM_TRY,			/* does not wait */
+	VOUCH_CLAIM_WAIT,			/* waits; executors give way at the next step, core/want.h */
+	VOUCH_CLAIM_INTERRUPT		/* the same; a step that runs is broken off */
+} VouchClaim;
+
+/*
+ * Claims the row; false when it is not there, or, in VOUCH_CLAIM_TRY, somebody
+ * has it (then *busy).
+ */
+extern bool vouch_rows_claim(int bucket, const pg_uuid_t *id, VouchClaim how,
 							  VouchExecution *execution, bool *busy);
 
 /* The open execution of a workflow_id; false when there is none.  No lock. */
@@ -151,9 +161,18 @@ extern bool vouch_rows_find_open(int bucket, const char *workflow_id, pg_uuid_t 
 extern void vouch_rows_require_rights(int bucket, const pg_uuid_t *id, const char *workflow_id,
 									  const char *action);
 
-/* Deletes the nudges that this statement sees and says how many. */
-extern int	vouch_rows_take_nudges(int bucket, const pg_uuid_t *id);
+/* What people asked for who did not get the row. */
+typedef enum VouchHold
+{
+	VOUCH_HOLD_AS_IS,
+	VOUCH_HOLD_PAUSE,
+	VOUCH_HOLD_RESUME
+} VouchHold;
+
+/* Deletes the nudges that this statement sees and says how many; *hold gets the latest wish. */
+extern int	vouch_rows_take_nudges(int bucket, const pg_uuid_t *id, VouchHold *hold);
 extern void vouch_rows_nudge(int bucket, const pg_uuid_t *id, const char *run_as);
+extern void vouch_rows_ask_to_hold(int bucket, const pg_uuid_t *id, const char *run_as, bool paused);
 
 /* Hands a hint to the workers after commit. */
 extern void vouch_rows_wake(const char *run_as, int bucket, const pg_uuid_t *id,

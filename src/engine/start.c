@@ -256,9 +256,9 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 		/* the lock first: who waited for it may find that somebody else has ended it, and looks again */
 		if (vouch_advance_running(&other) != NULL)
 			already_started(workflow_id);
-		if (!vouch_rows_claim(bucket, &other, true, &locked, &busy) || strcmp(locked.status, "running") != 0)
+		if (!vouch_rows_claim(bucket, &other, VOUCH_CLAIM_INTERRUPT, &locked, &busy) || strcmp(locked.status, "running") != 0)
 			continue;
-		vouch_advance_end_execution(bucket, &other, true, "terminate",
+		vouch_advance_end_execution(bucket, &other, VOUCH_CLAIM_WAIT, "terminate",
 									"another one was started under its workflow_id", &busy);
 	}
 	SPI_finish();

@@ -19,6 +19,7 @@
 #include "core/event.h"
 #include "core/guc.h"
 #include "core/stmt.h"
+#include "core/want.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -329,6 +330,7 @@ run(MemoryContext scratch)
 			continue;
 		end_caution(now);
 		wake = Min(wake, vouch_sealer_tend(now));
+		wake = Min(wake, vouch_want_tend(database->oid, now));
 		if (database->failures > 0 && now > TimestampTzPlusMilliseconds(started_at, STABLE_MS))
 			database->failures = 0;
 

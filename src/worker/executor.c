@@ -77,23 +77,28 @@ require_extension(void)
 
 /*
  * After an error that was caught at the top: ends the transaction, and leaves
- * nothing of it behind.  report: writes it to the server's log.
+ * nothing of it behind.  report: writes it to the server's log, unless somebody
+ * broke off what was run, which is returned.
  */
-static void
+static bool
 recover(bool report)
 {
+	bool		interrupted;
+
 	HOLD_INTERRUPTS();
+	interrupted = vouch_pool_settle();
 	disable_all_timeouts(false);
 	QueryCancelPending = false;
-	if (report)
+	if (report && !interrupted)
 		EmitErrorReport();
-	AbortCurrentTransaction();
+	AbortOutOfAnyTransaction();
 	PortalErrorCleanup();
 	jit_reset_after_error();
 	MemoryContextSwitchTo(TopMemoryContext);
 	FlushErrorState();
 	running = NULL;
 	RESUME_INTERRUPTS();
+	return interrupted;
 }
 
 /* Advances one execution in the transaction that is open. */
@@ -150,6 +155,8 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 			n++;
 			if (!vouch_session_clean())
 				break;			/* what is left is undone after the commit */
+			if (vouch_pool_wanted())
+				break;			/* somebody waits for it */
 			INSTR_TIME_SET_CURRENT(elapsed);
 			INSTR_TIME_SUBTRACT(elapsed, start);
 			if (given == NULL && INSTR_TIME_GET_MILLISEC(elapsed) >= BATCH_MS)
@@ -158,12 +165,13 @@ run_together(const VouchTask *given, int ngiven, TaskResult *results, int *ndone
 		if (given != NULL)
 			vouch_suspect_clear(given, n);
 		vouch_process_commit();
+		(void) vouch_pool_settle();
 		*ndone = n;
 	}
 	PG_CATCH();
 	{
 		ok = false;
-		recover(false);
+		(void) recover(false);
 	}
 	PG_END_TRY();
 	vouch_session_reset();
@@ -220,6 +228,7 @@ blame_activity(const ErrorData *edata, bool *stepwise, Verdict *verdict)
  * The sure way, for one task that is in hand.  Stepwise: an activity a commit,
  * so that what kills the process or the server is what comes next.  marked:
  * it is to be unmarked when it is done, whether or not the caution has ended.
+ * One that is broken off for somebody is as one that somebody else has.
  */
 static void
 run_alone(const VouchTask *task, int which, bool marked, int crashes, TaskResult *result, int64 *steps)
@@ -227,6 +236,7 @@ run_alone(const VouchTask *task, int which, bool marked, int crashes, TaskResult
 	volatile Verdict verdict = verdict_on(task, crashes);
 	volatile bool stepwise = (task->flags & (VOUCH_TASK_STEPWISE | VOUCH_TASK_POISON)) != 0 || crashes > 0;
 	volatile bool again;
+	volatile bool interrupted = false;
 
 	result->failed = false;
 	do
@@ -251,6 +261,7 @@ run_alone(const VouchTask *task, int which, bool marked, int crashes, TaskResult
 				vouch_suspect_clear(task, 1);
 			committing = true;
 			vouch_process_commit();
+			(void) vouch_pool_settle();
 			verdict.error = NULL;
 			done = mine;
 			succeeded = (task->flags & VOUCH_TASK_COUNTED) && result->outcome != VOUCH_ADVANCE_BUSY;
@@ -266,8 +277,10 @@ run_alone(const VouchTask *task, int which, bool marked, int crashes, TaskResult
 			again = committing && blame_activity(edata, &one_by_one, &next);
 			stepwise = one_by_one;
 			verdict = next;
-			result->failed = !again;
-			recover(!again);
+			interrupted = recover(!again);
+			result->failed = !again && !interrupted;
+			if (interrupted)
+				result->outcome = VOUCH_ADVANCE_BUSY;
 			FreeErrorData(edata);
 		}
 		PG_END_TRY();
@@ -278,9 +291,9 @@ run_alone(const VouchTask *task, int which, bool marked, int crashes, TaskResult
 	} while (again);
 	vouch_engine_activity_limit = 0;
 
-	if (result->failed && marked)
+	if ((result->failed || interrupted) && marked)
 	{
-		/* It failed, but it has not crashed. */
+		/* It failed, or was broken off, but it has not crashed. */
 		vouch_process_start_transaction();
 		vouch_suspect_clear(task, 1);
 		vouch_process_commit();
@@ -441,6 +454,7 @@ vouch_executor_main(Datum main_arg)
 	uint32		generation;
 	int			index;
 
+	pqsignal(SIGUSR2, vouch_pool_interrupt);
 	vouch_process_begin(main_arg, &index, &generation);
 	if (!vouch_pool_attach(index, generation, &database_oid, &role_oid))
 		proc_exit(0);

@@ -9,14 +9,20 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "core/compat.h"
+#include "core/want.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/proc.h"
 #include "worker/worker.h"
 
 static VouchExecutor *me = NULL;
 static uint32 my_generation = 0;
+static uint32 my_run = 0;		/* goes on with each task that is run */
+static volatile sig_atomic_t interrupted = false;
 static Oid	my_database = InvalidOid;
 
 static void
@@ -109,12 +115,15 @@ vouch_pool_attach(int index, uint32 generation, Oid *database, Oid *role)
 	mine = executor->generation == generation && executor->state == VOUCH_EXECUTOR_STARTING;
 	if (mine)
 	{
-		me = executor;
+		me = vouch_my_executor = executor;
 		my_generation = generation;
 		vouch_my_pool = &vouch_shared->pools[executor->pool];
 		my_database = *database = vouch_my_pool->database;
 		*role = vouch_my_pool->role;
 		LWLockAcquire(vouch_pool_lock(vouch_my_pool), LW_EXCLUSIVE);
+		pg_atomic_write_u32(&me->run, 0);
+		pg_atomic_write_u32(&me->give_way, 0);
+		pg_atomic_write_u32(&me->interrupt, 0);
 		me->pid = MyProcPid;
 		me->procno = vouch_my_procno() + 1;
 		LWLockRelease(vouch_pool_lock(vouch_my_pool));
@@ -293,6 +302,47 @@ void
 vouch_pool_current(int which)
 {
 	me->current = which;
+	/* a later number never goes with an earlier task: see core/want.c */
+	pg_write_barrier();
+	pg_atomic_write_u32(&me->run, ++my_run);
+}
+
+void
+vouch_pool_interrupt(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	if (me != NULL && me->current >= 0 && pg_atomic_read_u32(&me->interrupt) == my_run)
+	{
+		interrupted = true;
+		QueryCancelPending = true;
+		InterruptPending = true;
+	}
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+bool
+vouch_pool_settle(void)
+{
+	bool		result;
+
+	/* from here on no interrupt is for us */
+	vouch_pool_current(-1);
+	result = interrupted;
+	if (result)
+		QueryCancelPending = false;
+	interrupted = false;
+	return result;
+}
+
+bool
+vouch_pool_wanted(void)
+{
+	for (int i = 0; i < me->nin_hand; i++)
+		if (vouch_want_is(&me->in_hand[i].execution_id))
+			return true;
+	return false;
 }
 
 void

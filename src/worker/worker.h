@@ -91,6 +91,18 @@ extern void vouch_pool_succeeded(const VouchTask *task);
 extern int	vouch_pool_in_hand(VouchTask *tasks);
 extern void vouch_pool_current(int which);
 
+/* Handler of SIGUSR2: cancels the statement, if it is still what the sender means. */
+extern void vouch_pool_interrupt(SIGNAL_ARGS);
+
+/*
+ * The transaction is over: nothing is run now, and nothing of an interrupt is
+ * left.  Was it interrupted?
+ */
+extern bool vouch_pool_settle(void);
+
+/* Does somebody wait for something that is in hand? */
+extern bool vouch_pool_wanted(void);
+
 /* The same tasks, in another order. */
 extern void vouch_pool_reorder(const VouchTask *tasks);
 
