@@ -93,7 +93,7 @@ COMMENT ON COLUMN vouch_data.execution_result.redrive IS 'Where vouch.redrive_wo
 
 CREATE TYPE vouch_data.branch_status AS ENUM ('ready', 'waiting', 'pending', 'done');
 COMMENT ON TYPE vouch_data.branch_status IS
-'ready: an executor can go on; waiting: for what wait_kind says; pending: an iteration that MaxConcurrency holds back; done: ended, its output is kept for the join';
+'ready: an executor can go on; waiting: for what wait_kind says; pending: iterations that have not begun; done: ended, their outputs are kept for the join';
 
 CREATE TABLE vouch_data.branch (
 	bucket int NOT NULL,
@@ -124,7 +124,7 @@ CREATE TABLE vouch_data.branch (
 	PRIMARY KEY (bucket, execution_id, branch_no)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE vouch_data.branch IS
-'The tokens of open executions: one row for each line of control, written once an advance. Branches that begin and end in one advance have none';
+'The tokens of open executions: one row for each line of control, written once an advance. Branches that begin and end in one advance have none, but share one for their outputs; so do iterations that have not begun';
 COMMENT ON COLUMN vouch_data.branch.parent_no IS 'Branch whose Parallel or Map it belongs to';
 COMMENT ON COLUMN vouch_data.branch.place IS 'Which of its parent''s branches or iterations it is, from 0';
 COMMENT ON COLUMN vouch_data.branch.machine_no IS 'Machine of the definition that it runs in, in the order of definition';
@@ -138,7 +138,7 @@ COMMENT ON COLUMN vouch_data.branch.actor IS 'Whom it acts for: who started the 
 COMMENT ON COLUMN vouch_data.branch.join_open IS 'Branches or iterations that have not ended';
 COMMENT ON COLUMN vouch_data.branch.join_next IS 'Iterations begun so far';
 COMMENT ON COLUMN vouch_data.branch.vars IS 'Variables that it assigned';
-COMMENT ON COLUMN vouch_data.branch.data IS 'input i, retry counts r, attempt a, iteration value x, output o; NULL in a fresh execution, whose input is in execution_input';
+COMMENT ON COLUMN vouch_data.branch.data IS 'input i, retry counts r, attempt a, iteration value x, output o; or items and their values from place on, or outputs, each with its place, of many; NULL in a fresh execution, whose input is in execution_input';
 CREATE INDEX branch_ready ON vouch_data.branch (bucket, execution_id) INCLUDE (run_as)
 	WHERE status = 'ready' AND NOT held;
 -- Beside the few that live, a Map may have a hundred thousand that are done or held back.

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "core/guc.h"
+#include "engine/batch.h"
 #include "engine/cancel.h"
 #include "engine/task.h"
 #include "miscadmin.h"
@@ -49,29 +50,19 @@ begin_next(VouchAdvance *adv, VouchBranch *parent)
 {
 	VouchJoin  *join = parent->join;
 	int			n = room(join);
-	VouchBranch **found = NULL;
 
 	if (n == 0)
 		return;
-	if (join->items == NULL)
-		found = vouch_rows_take_pending(adv, parent, join->next, n);
 	for (int i = 0; i < n; i++)
 	{
-		int			place = join->next++;
+		int			place = join->next;
 		VouchBranch *child;
 
-		if (found == NULL)
-		{
-			child = vouch_advance_new_branch(adv, parent, place, parent->state->branches[0],
-											 join->items[place]);
-			child->item_value = join->item_values ? join->item_values[place] : NULL;
-		}
-		else
-		{
-			child = found[i];
-			child->previous_event = parent->previous_event;
-			vouch_rows_add(adv, child);
-		}
+		vouch_batch_need_item(adv, parent, place);
+		child = vouch_advance_new_branch(adv, parent, place, parent->state->branches[0],
+										 join->items[place - join->first_item]);
+		child->item_value = join->item_values[place - join->first_item];
+		join->next++;
 		join->running++;
 		if (parent->state->distributed)
 			vouch_child_start_iteration(adv, child);
@@ -132,6 +123,7 @@ vouch_join_open(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry)
 			join->max_concurrency = MAX_CHILDREN;
 		join->items = entry->items;
 		join->item_values = entry->item_values;
+		join->end_item = join->total;
 	}
 	else
 		vouch_history_add(adv, b, VOUCH_EV_PARALLEL_STARTED, b->state->name, NULL, NULL);
@@ -307,7 +299,7 @@ vouch_join_finish(VouchAdvance *adv, VouchBranch *b)
 
 	if (join->stored)
 	{
-		vouch_rows_load_done(adv, b);
+		vouch_batch_read_outputs(adv, b, outputs);
 		b->join_gone = true;
 	}
 	for (VouchBranch *child = join->first; child != NULL; child = child->sibling)

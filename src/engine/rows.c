@@ -14,7 +14,7 @@
 #include "core/id.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
-#include "engine/bulk.h"
+#include "engine/batch.h"
 #include "engine/machines.h"
 #include "engine/task.h"
 #include "miscadmin.h"
@@ -45,19 +45,6 @@ static VouchStmt load_data = {
 static VouchStmt load_input = {
 	"SELECT input FROM vouch_data.execution_input WHERE bucket = $1 AND execution_id = $2",
 	SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
-};
-
-static VouchStmt load_done = {
-	"SELECT branch_no, place, actor, data::text FROM vouch_data.branch"
-	" WHERE bucket = $1 AND execution_id = $2 AND parent_no = $3 AND status = 'done' ORDER BY place",
-	SPI_OK_SELECT, 3, {INT4OID, UUIDOID, INT4OID}, .indexed = true
-};
-
-/* They are written anew, most of them when they are done, and many at once. */
-static VouchStmt take_pending = {
-	"DELETE FROM vouch_data.branch WHERE bucket = $1 AND execution_id = $2 AND parent_no = $3"
-	" AND place >= $4 AND place < $5 AND status = 'pending' RETURNING branch_no, place, actor, data::text",
-	SPI_OK_DELETE_RETURNING, 5, {INT4OID, UUIDOID, INT4OID, INT4OID, INT4OID}, .indexed = true
 };
 
 #define NWRITTEN 23
@@ -339,67 +326,6 @@ vouch_rows_load(VouchAdvance *adv)
 	}
 }
 
-/* A child of an open join that load does not read: a row of load_done or take_pending. */
-static VouchBranch *
-read_child(VouchBranch *parent, uint64 row, VouchBranchStatus status, bool stored)
-{
-	VouchBranch *b = palloc0(sizeof(VouchBranch));
-	char	   *text = vouch_stmt_get_text(row, 4);
-
-	b->no = vouch_stmt_get_int32(row, 1, 0);
-	b->place = vouch_stmt_get_int32(row, 2, 0);
-	b->machine = parent->state->branches[parent->state->type == ASL_MAP ? 0 : b->place];
-	b->status = status;
-	b->actor = vouch_stmt_get_text(row, 3);
-	b->stored = stored;
-	if (text != NULL)
-		read_data(b, text);
-	b->loaded = true;
-	vouch_rows_adopt(b, parent);
-	return b;
-}
-
-void
-vouch_rows_load_done(VouchAdvance *adv, VouchBranch *parent)
-{
-	Datum		args[3];
-	uint64		n;
-
-	args[0] = Int32GetDatum(adv->execution.bucket);
-	args[1] = UUIDPGetDatum(&adv->execution.id);
-	args[2] = Int32GetDatum(parent->no);
-	n = vouch_stmt_run(&load_done, args, NULL);
-	for (uint64 row = 0; row < n; row++)
-		(void) read_child(parent, row, VOUCH_BRANCH_DONE, true);
-	SPI_freetuptable(SPI_tuptable);
-}
-
-VouchBranch **
-vouch_rows_take_pending(VouchAdvance *adv, VouchBranch *parent, int place, int n)
-{
-	VouchBranch **children = palloc0(sizeof(VouchBranch *) * n);
-	Datum		args[5];
-	uint64		found;
-
-	args[0] = Int32GetDatum(adv->execution.bucket);
-	args[1] = UUIDPGetDatum(&adv->execution.id);
-	args[2] = Int32GetDatum(parent->no);
-	args[3] = Int32GetDatum(place);
-	args[4] = Int32GetDatum(place + n);
-	found = vouch_stmt_run(&take_pending, args, NULL);
-	for (uint64 row = 0; row < found; row++)
-	{
-		VouchBranch *b = read_child(parent, row, VOUCH_BRANCH_PENDING, false);
-
-		children[b->place - place] = b;
-	}
-	SPI_freetuptable(SPI_tuptable);
-	for (int i = 0; i < n; i++)
-		if (children[i] == NULL)
-			elog(ERROR, "iteration %d of branch %d is missing", place + i, parent->no);
-	return children;
-}
-
 /* --------------------------------------------------------------- writing */
 
 static Datum
@@ -492,30 +418,6 @@ write_branch(VouchAdvance *adv, VouchBranch *b)
 #undef PUT
 }
 
-/* The iterations that MaxConcurrency holds back, when the Map stays open. */
-static void
-write_pending(VouchAdvance *adv, VouchBulk **bulk, VouchBranch *parent)
-{
-	VouchJoin  *join = parent->join;
-
-	for (int place = join->next; place < join->total; place++)
-	{
-		VouchBranch b;
-
-		memset(&b, 0, sizeof(b));
-		b.no = adv->execution.next_branch++;
-		b.parent = parent;
-		b.place = place;
-		b.machine = parent->state->branches[0];
-		b.status = VOUCH_BRANCH_PENDING;
-		b.actor = parent->actor;
-		b.input = join->items[place];
-		b.item_value = join->item_values ? join->item_values[place] : NULL;
-		vouch_bulk_add(bulk, adv, &b, status_names[b.status], data_of(&b));
-	}
-	join->items = NULL;
-}
-
 static Datum
 int_array(const int *numbers, int n)
 {
@@ -561,7 +463,7 @@ vouch_rows_flush(VouchAdvance *adv)
 	TimestampTz soonest = 0;
 	bool		ready = false;
 	int			loaded = adv->nbranches;
-	VouchBulk  *bulk = NULL;
+	VouchBatch *batch = NULL;
 	Datum		args[7];
 
 	if (adv->closed)
@@ -580,7 +482,7 @@ vouch_rows_flush(VouchAdvance *adv)
 			if (b->due_at != 0 && (soonest == 0 || b->due_at < soonest))
 				soonest = b->due_at;
 			if (b->status == VOUCH_BRANCH_DONE && !b->stored)
-				vouch_bulk_add(&bulk, adv, b, status_names[b->status], data_of(b));
+				vouch_batch_add_output(&batch, adv, b);
 			else
 				write_branch(adv, b);
 			adv->counters_changed = true;
@@ -597,10 +499,15 @@ vouch_rows_flush(VouchAdvance *adv)
 			vouch_stmt_run_one(&update_join, args, NULL);
 		}
 		if (b->join != NULL && b->join->items != NULL)
-			write_pending(adv, &bulk, b);
+		{
+			if (b->join->items_row == 0)
+				vouch_batch_write_items(adv, b);
+			else
+				vouch_batch_drop_items(adv, b);
+		}
 	}
-	if (bulk != NULL)
-		vouch_bulk_flush(bulk);
+	if (batch != NULL)
+		vouch_batch_flush(batch);
 	vouch_history_flush(adv);
 	if (adv->counters_changed)
 	{

@@ -81,9 +81,12 @@ typedef struct VouchJoin
 	double		tolerated_percentage;
 	bool		stored;			/* some of its children may have rows */
 	bool		canceling;		/* its branches have been told that the execution is canceled */
-	/* while it began in this advance */
-	const AslValue **items;
-	const AslValue **item_values;
+	/* items that have not begun, from first_item up to end_item, while they are in memory; see batch.c */
+	const AslValue **items;		/* or NULL */
+	const AslValue **item_values;	/* $$.Map.Item.Value of each */
+	int			first_item;
+	int			end_item;
+	int			items_row;		/* number of the row that has them; 0: they began in this advance */
 	VouchBranch *first;			/* children in memory, a list by sibling */
 } VouchJoin;
 
@@ -189,13 +192,6 @@ extern const AslValue *vouch_rows_input(struct VouchAdvance *adv);
 
 extern void vouch_rows_add(struct VouchAdvance *adv, VouchBranch *branch);
 extern void vouch_rows_adopt(VouchBranch *branch, VouchBranch *parent);
-
-/* The children of a join that are done and have rows. */
-extern void vouch_rows_load_done(struct VouchAdvance *adv, VouchBranch *parent);
-
-/* Takes n iterations that were held back, from a place on, out of the table. */
-extern VouchBranch **vouch_rows_take_pending(struct VouchAdvance *adv, VouchBranch *parent,
-											  int place, int n);
 
 /* Writes branches, the execution's counters and the history back. */
 extern void vouch_rows_flush(struct VouchAdvance *adv);
