@@ -32,7 +32,7 @@ static VouchStmt find_work = {
 	" (SELECT bucket, execution_id, run_as FROM vouch_data.task"
 	"  WHERE heartbeat_until <= $2 AND NOT held AND ($1 IS NULL OR run_as = $1) ORDER BY heartbeat_until LIMIT $3)"
 	") AS w ORDER BY w.execution_id LIMIT $3",
-	SPI_OK_SELECT, 3, {TEXTOID, TIMESTAMPTZOID, INT8OID}
+	SPI_OK_SELECT, 3, {TEXTOID, TIMESTAMPTZOID, INT8OID}, .indexed = true
 };
 
 static VouchStmt find_next_due = {
@@ -44,7 +44,7 @@ static VouchStmt find_next_due = {
 	"  ORDER BY deadline LIMIT 1),"
 	" (SELECT heartbeat_until FROM vouch_data.task"
 	"  WHERE heartbeat_until > $2 AND NOT held AND ($1 IS NULL OR run_as = $1) ORDER BY heartbeat_until LIMIT 1))",
-	SPI_OK_SELECT, 2, {TEXTOID, TIMESTAMPTZOID}
+	SPI_OK_SELECT, 2, {TEXTOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 int
