@@ -48,6 +48,9 @@ endif
 
 include $(PGXS)
 
+# src/core/digest.c, where the server has OpenSSL
+SHLIB_LINK += $(filter -lcrypto,$(LIBS))
+
 # PGXS would make databases of its own, where workers get in the way.
 override CONTRIB_TESTDB   = vouch_regress
 override ISOLATION_TESTDB = vouch_isolation

@@ -4,12 +4,17 @@
  */
 #include "postgres.h"
 
+#ifdef USE_OPENSSL
+#include <openssl/evp.h>
+#endif
+
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "core/compat.h"
 #include "core/digest.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 StaticAssertDecl(VOUCH_DIGEST_LEN == PG_SHA256_DIGEST_LENGTH, "digests are SHA-256");
 
@@ -80,65 +85,109 @@ vouch_canon_jsonb(StringInfo buf, char tag, Jsonb *value)
 }
 
 /*
- * With OpenSSL a context belongs to the resource owner: it is made anew for
- * each digest, or for a series of them, and never kept across transactions.
+ * A context is made once and kept: making one, or looking the algorithm up, costs more than hashing what
+ * an item has.  So with OpenSSL it is asked directly: the server's own functions look it up for each digest,
+ * and tie a context to the resource owner.  Where an error leaves it, the next digest begins anew.
  */
-static pg_cryptohash_ctx *series = NULL;
+#ifdef USE_OPENSSL
 
-bool
-vouch_digest_series_begin(void)
-{
-	if (series != NULL)
-		return false;
-	series = pg_cryptohash_create(PG_SHA256);
-	return series != NULL;
-}
+static EVP_MD_CTX *context = NULL;
 
-void
-vouch_digest_series_end(bool begun)
+static void
+digest_begin(void)
 {
-	if (!begun)
-		return;
-	pg_cryptohash_free(series);
-	series = NULL;
+	if (context == NULL)
+	{
+		EVP_MD_CTX *made = EVP_MD_CTX_new();
+
+		if (made == NULL || EVP_DigestInit_ex(made, EVP_sha256(), NULL) <= 0)
+		{
+			EVP_MD_CTX_free(made);
+			elog(ERROR, "could not compute a SHA-256 digest");
+		}
+		context = made;
+	}
+	/* the same algorithm again */
+	else if (EVP_DigestInit_ex(context, NULL, NULL) <= 0)
+		elog(ERROR, "could not compute a SHA-256 digest");
 }
 
 static void
-hash_parts(VouchDigest *out, const void *a, size_t alen, const void *b, size_t blen,
-		   const void *c, size_t clen)
+digest_add(const void *data, size_t len)
 {
-	pg_cryptohash_ctx *ctx = series != NULL ? series : pg_cryptohash_create(PG_SHA256);
-
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-		(alen > 0 && pg_cryptohash_update(ctx, a, alen) < 0) ||
-		(blen > 0 && pg_cryptohash_update(ctx, b, blen) < 0) ||
-		(clen > 0 && pg_cryptohash_update(ctx, c, clen) < 0) ||
-		pg_cryptohash_final(ctx, out->bytes, sizeof(out->bytes)) < 0)
+	if (len > 0 && EVP_DigestUpdate(context, data, len) <= 0)
 		elog(ERROR, "could not compute a SHA-256 digest");
-	if (ctx != series)
-		pg_cryptohash_free(ctx);
+}
+
+static void
+digest_end(VouchDigest *out)
+{
+	if (EVP_DigestFinal_ex(context, out->bytes, NULL) <= 0)
+		elog(ERROR, "could not compute a SHA-256 digest");
+}
+
+#else
+
+static pg_cryptohash_ctx *context = NULL;
+
+static void
+digest_begin(void)
+{
+	if (context == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		context = pg_cryptohash_create(PG_SHA256);
+		MemoryContextSwitchTo(old);
+	}
+	if (context == NULL || pg_cryptohash_init(context) < 0)
+		elog(ERROR, "could not compute a SHA-256 digest");
+}
+
+static void
+digest_add(const void *data, size_t len)
+{
+	if (len > 0 && pg_cryptohash_update(context, data, len) < 0)
+		elog(ERROR, "could not compute a SHA-256 digest");
+}
+
+static void
+digest_end(VouchDigest *out)
+{
+	if (pg_cryptohash_final(context, out->bytes, sizeof(out->bytes)) < 0)
+		elog(ERROR, "could not compute a SHA-256 digest");
+}
+
+#endif
+
+void
+vouch_digest_parts(VouchDigest *out, const void *a, size_t alen, const void *b, size_t blen)
+{
+	digest_begin();
+	digest_add(a, alen);
+	digest_add(b, blen);
+	digest_end(out);
 }
 
 void
 vouch_digest(VouchDigest *out, const void *data, size_t len)
 {
-	hash_parts(out, data, len, NULL, 0, NULL, 0);
+	vouch_digest_parts(out, NULL, 0, data, len);
 }
 
 void
 vouch_digest_leaf(VouchDigest *out, const void *data, size_t len)
 {
-	hash_parts(out, "\0", 1, data, len, NULL, 0);
+	vouch_digest_parts(out, "\0", 1, data, len);
 }
 
 void
 vouch_digest_node(VouchDigest *out, const VouchDigest *left, const VouchDigest *right)
 {
 	/* out may be left: hash from copies */
-	VouchDigest l = *left,
-				r = *right;
+	VouchDigest pair[2] = {*left, *right};
 
-	hash_parts(out, "\1", 1, l.bytes, sizeof(l.bytes), r.bytes, sizeof(r.bytes));
+	vouch_digest_parts(out, "\1", 1, pair, sizeof(pair));
 }
 
 /*
@@ -153,30 +202,15 @@ vouch_digest_root(VouchDigest *out, VouchDigest *leaves, size_t n)
 		vouch_digest(out, NULL, 0);
 		return;
 	}
-	if (n > 1)
+	while (n > 1)
 	{
-		/* one context for all: making one costs more than hashing two digests */
-		pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+		size_t		half = n / 2;
 
-		while (n > 1)
-		{
-			size_t		half = n / 2;
-
-			for (size_t i = 0; i < half; i++)
-			{
-				VouchDigest pair[2] = {leaves[2 * i], leaves[2 * i + 1]};
-
-				if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-					pg_cryptohash_update(ctx, (const uint8 *) "\1", 1) < 0 ||
-					pg_cryptohash_update(ctx, (const uint8 *) pair, sizeof(pair)) < 0 ||
-					pg_cryptohash_final(ctx, leaves[i].bytes, sizeof(leaves[i].bytes)) < 0)
-					elog(ERROR, "could not compute a SHA-256 digest");
-			}
-			if (n % 2 == 1)
-				leaves[half] = leaves[n - 1];
-			n = half + n % 2;
-		}
-		pg_cryptohash_free(ctx);
+		for (size_t i = 0; i < half; i++)
+			vouch_digest_node(&leaves[i], &leaves[2 * i], &leaves[2 * i + 1]);
+		if (n % 2 == 1)
+			leaves[half] = leaves[n - 1];
+		n = half + n % 2;
 	}
 	*out = leaves[0];
 }

@@ -30,15 +30,9 @@ extern void vouch_canon_null(StringInfo buf, char tag);
 extern void vouch_canon_jsonb(StringInfo buf, char tag, Jsonb *value);	/* NULL: null; by canonical JSON text */
 
 extern void vouch_digest(VouchDigest *out, const void *data, size_t len);
+extern void vouch_digest_parts(VouchDigest *out, const void *a, size_t alen, const void *b, size_t blen);	/* one after the other */
 extern void vouch_digest_leaf(VouchDigest *out, const void *data, size_t len);	/* 0x00 prefix */
 extern void vouch_digest_node(VouchDigest *out, const VouchDigest *left, const VouchDigest *right);	/* 0x01 */
-
-/*
- * Between these two, digests cost less: making a context costs more than
- * hashing little.  The end is in PG_FINALLY, and gets what the beginning returned.
- */
-extern bool vouch_digest_series_begin(void);
-extern void vouch_digest_series_end(bool begun);
 
 /* Root over n leaves as RFC 6962 has it; n = 0 is the digest of nothing.  Works in place: leaves are overwritten. */
 extern void vouch_digest_root(VouchDigest *out, VouchDigest *leaves, size_t n);

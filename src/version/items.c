@@ -486,7 +486,6 @@ vouch_items_parse(const VouchPhase *phase, Jsonb *array, const char *recommended
 	JsonbValue	v;
 	JsonbIteratorToken token;
 	int			expected;
-	bool		series;
 
 	if (array == NULL)
 		return items;
@@ -501,23 +500,14 @@ vouch_items_parse(const VouchPhase *phase, Jsonb *array, const char *recommended
 	make_room(items, expected);
 	items->seen = vouch_keyset_create(expected);
 
-	series = vouch_digest_series_begin();
-	PG_TRY();
+	it = JsonbIteratorInit(&array->root);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
-		it = JsonbIteratorInit(&array->root);
-		while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-		{
-			if (token != WJB_ELEM)
-				continue;
-			if (items->n % 1000 == 0)
-				CHECK_FOR_INTERRUPTS();
-			vouch_items_add(items, NULL, JsonbValueToJsonb(&v), NULL);
-		}
+		if (token != WJB_ELEM)
+			continue;
+		if (items->n % 1000 == 0)
+			CHECK_FOR_INTERRUPTS();
+		vouch_items_add(items, NULL, JsonbValueToJsonb(&v), NULL);
 	}
-	PG_FINALLY();
-	{
-		vouch_digest_series_end(series);
-	}
-	PG_END_TRY();
 	return items;
 }

@@ -127,8 +127,7 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	bool		update = old != NULL && new != NULL;
 	Changes		were = {0};
 	VouchRowSection section;
-	bool		series,
-				clear = true;
+	bool		clear = true;
 
 	/* a trigger of the partition that a row was to move to kept it out: which pairs belong together is not known */
 	if (update && tuplestore_tuple_count(old) != tuplestore_tuple_count(new))
@@ -141,42 +140,33 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 		start_reading(old);
 	if (new != NULL)
 		start_reading(new);
-	series = vouch_digest_series_begin();
-	PG_TRY();
+	while (clear && new != NULL && tuplestore_gettupleslot(new, true, false, after))
 	{
-		while (clear && new != NULL && tuplestore_gettupleslot(new, true, false, after))
-		{
-			text	   *key;
+		text	   *key;
 
-			if (update && tuplestore_gettupleslot(old, true, false, before))
+		if (update && tuplestore_gettupleslot(old, true, false, before))
+		{
+			if (vouch_row_same(reader, before, after))
+				continue;
+			if (!vouch_row_same_key(reader, before, after))
 			{
-				if (vouch_row_same(reader, before, after))
-					continue;
-				if (!vouch_row_same_key(reader, before, after))
-				{
-					key = vouch_row_key(reader, before);
-					clear = !is_put(changes, key) && !vouch_tracked_query_touched(query, key);
-					add_gone(&were, key);
-				}
+				key = vouch_row_key(reader, before);
+				clear = !is_put(changes, key) && !vouch_tracked_query_touched(query, key);
+				add_gone(&were, key);
 			}
-			key = vouch_row_key(reader, after);
-			clear = clear && !is_put(changes, key) && !vouch_tracked_query_touched(query, key);
-			if (clear)
-				add_row(changes, reader, key, after);
 		}
-		while (clear && old != NULL && tuplestore_gettupleslot(old, true, false, before))
-		{
-			text	   *key = vouch_row_key(reader, before);
-
-			clear = !vouch_tracked_query_touched(query, key);
-			add_gone(&were, key);
-		}
+		key = vouch_row_key(reader, after);
+		clear = clear && !is_put(changes, key) && !vouch_tracked_query_touched(query, key);
+		if (clear)
+			add_row(changes, reader, key, after);
 	}
-	PG_FINALLY();
+	while (clear && old != NULL && tuplestore_gettupleslot(old, true, false, before))
 	{
-		vouch_digest_series_end(series);
+		text	   *key = vouch_row_key(reader, before);
+
+		clear = !vouch_tracked_query_touched(query, key);
+		add_gone(&were, key);
 	}
-	PG_END_TRY();
 	vouch_row_end(&section);
 	ExecDropSingleTupleTableSlot(before);
 	ExecDropSingleTupleTableSlot(after);
