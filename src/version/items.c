@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
 #include "storage/itemptr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -219,8 +220,12 @@ bad_item(const VouchItems *items, const text *key, const char *what)
 static void
 check_field(const VouchItems *items, const VouchField *field, const JsonbValue *v, const text *key)
 {
-	int			type = type_of(v);
+	int			type;
 
+	/* whether a number is whole is asked only where that matters */
+	if (v->type == jbvNumeric && (field->types & VOUCH_JSON_NUMBER) != 0 && field->nvalues == 0)
+		return;
+	type = type_of(v);
 	if ((type & field->types) == 0)
 		bad_item(items, key, psprintf("\"%s\" must be a JSON %s, not %s", field->name,
 									  vouch_phase_types_text(field->types), value_text(v)));
@@ -341,9 +346,17 @@ vouch_items_leaf(VouchDigest *leaf, StringInfo scratch, const text *key,
 	vouch_digest_leaf(leaf, scratch->data, scratch->len);
 }
 
+/* Mostly the first bytes tell. */
 static int
 compare_leaves(const void *a, const void *b)
 {
+	uint64		x,
+				y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	if (x != y)
+		return pg_ntoh64(x) < pg_ntoh64(y) ? -1 : 1;
 	return memcmp(a, b, sizeof(VouchDigest));
 }
 
@@ -405,21 +418,23 @@ source_of(const VouchItems *items, Jsonb *payload)
 	return cstring_to_text_with_len(value, len);
 }
 
-void
-vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
+/*
+ * Adds an item, unless there is one of that key: then its number comes back, else -1.
+ * own: the key that the payload gives, if it does; written: the payload as text, or NULL.
+ */
+static int
+add(VouchItems *items, text *key, text *own, Jsonb *payload, text *source, StringInfo written)
 {
 	const VouchPhase *phase = items->phase;
 	VouchDigest hash;
 	bytea	   *salt;
-	text	   *own;
 	int			first,
 				n = items->n;
 
 	if (!JB_ROOT_IS_OBJECT(payload))
 		bad_item(items, NULL, psprintf("it must be a JSON object, not %s",
 									   JB_ROOT_IS_SCALAR(payload) ? vouch_json_to_text(payload) : "an array"));
-	own = vouch_items_key(phase->item_key, payload);
-	if (key != NULL && own != NULL &&
+	if (key != NULL && own != NULL && own != key &&
 		(VARSIZE_ANY_EXHDR(key) != VARSIZE_ANY_EXHDR(own) ||
 		 memcmp(VARDATA_ANY(key), VARDATA_ANY(own), VARSIZE_ANY_EXHDR(key)) != 0))
 		bad_item(items, key, psprintf("its payload has the %s \"%s\"",
@@ -455,18 +470,14 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 
 	first = vouch_keyset_add(items->seen, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), n);
 	if (first >= 0)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_DUPLICATE_ITEM),
-				 errmsg("items %d and %d have the same %s \"%s\"", first, n, phase->item_key,
-						text_to_cstring(key)),
-				 errdetail("An item is named by its %s, which occurs once in a version. Indexes count from 0.",
-						   phase->item_key),
-				 errhint("Leave one of them out, or give each its own %s; nothing was written.",
-						 phase->item_key)));
+		return first;
 
 	make_room(items, n + 1);
 	salt = new_salt();
-	vouch_items_hash(&hash, &items->scratch, salt, payload);
+	if (written != NULL)
+		vouch_digest_parts(&hash, VARDATA(salt), SALT_LEN, written->data, written->len);
+	else
+		vouch_items_hash(&hash, &items->scratch, salt, payload);
 	items->keys[n] = PointerGetDatum(key);
 	items->payloads[n] = JsonbPGetDatum(payload);
 	items->sources[n] = PointerGetDatum(source);
@@ -475,6 +486,31 @@ vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
 	vouch_items_leaf(&items->leaves[n], &items->scratch, key, DatumGetByteaPP(items->hashes[n]),
 					 DatumGetTextPP(items->sources[n]), items->recommended_by);
 	items->n++;
+	return -1;
+}
+
+void
+vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source)
+{
+	int			n = items->n;
+	text	   *own = JB_ROOT_IS_OBJECT(payload) ? vouch_items_key(items->phase->item_key, payload) : NULL;
+	int			first = add(items, key, own, payload, source, NULL);
+
+	if (first >= 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_DUPLICATE_ITEM),
+				 errmsg("items %d and %d have the same %s \"%s\"", first, n, items->phase->item_key,
+						text_to_cstring(key != NULL ? key : own)),
+				 errdetail("An item is named by its %s, which occurs once in a version. Indexes count from 0.",
+						   items->phase->item_key),
+				 errhint("Leave one of them out, or give each its own %s; nothing was written.",
+						 items->phase->item_key)));
+}
+
+bool
+vouch_items_add_row(VouchItems *items, text *key, bool own, Jsonb *payload, StringInfo written)
+{
+	return add(items, key, own ? key : vouch_items_key(items->phase->item_key, payload), payload, NULL, written) < 0;
 }
 
 VouchItems *

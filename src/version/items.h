@@ -38,6 +38,12 @@ extern VouchItems *vouch_items_parse(const VouchPhase *phase, Jsonb *array,
 extern VouchItems *vouch_items_begin(const VouchPhase *phase, const char *recommended_by);
 extern void vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source);
 
+/*
+ * The same of a row, with the text of its payload.  own: key is what the payload gives, or it gives none.
+ * False, and nothing is added, when there is an item of that key.
+ */
+extern bool vouch_items_add_row(VouchItems *items, text *key, bool own, Jsonb *payload, StringInfo written);
+
 /* Hash of a payload: of its salt, if any, and its text. */
 extern void vouch_items_hash(VouchDigest *hash, StringInfo scratch, const bytea *salt, Jsonb *payload);
 

@@ -2,10 +2,12 @@
  * row.c
  *	  Rows of a user's table as items.
  *
- * to_jsonb() looks the types of all columns up for every row; here they are looked up
- * once, and what is common (numbers, text, booleans, times) is turned into JSON
- * without a call.  All else goes through to_jsonb() of the value, so that the
- * payload is equal to to_jsonb(row).
+ * to_jsonb() looks the types of all columns up for every row, builds a tree of values, sorts it, and writes
+ * that out; what hashes the payload then reads it and makes text of it.  Here types and the order of the
+ * keys are looked up once, and jsonb (as utils/jsonb.h describes it) and text are written side by side, straight
+ * from the values.  What is common (numbers, text, booleans, times) needs no call.  All else
+ * goes through to_jsonb() of the value.  So the payload is, byte by byte, what to_jsonb(row) is, and
+ * the text is what JsonbToCString() makes of it, which vouch.verify() does.
  */
 #include "postgres.h"
 
@@ -29,6 +31,8 @@ typedef struct Column
 	int			len;
 	Oid			type;			/* its base type, as far as it needs no call */
 	FmgrInfo	to_jsonb;		/* for all else */
+	const char *label;			/* its key in the text, with what is before and after */
+	int			label_len;
 } Column;
 
 struct VouchRowReader
@@ -36,6 +40,10 @@ struct VouchRowReader
 	TupleDesc	desc;
 	Column	   *columns;
 	int		   *order;			/* of the columns, as jsonb sorts keys */
+	int			npairs;			/* of them, those that a payload has */
+	StringInfoData json;		/* the payload, of which the part before the values is always the same */
+	int			head_len;
+	uint32		keys_len;
 	int			nkeys;
 	int		   *keys;			/* column numbers, from 0 */
 	const char *table;
@@ -77,6 +85,52 @@ vouch_row_columns(TupleDesc desc)
 			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
 							 quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
 	return list.data;
+}
+
+/* An entry of a key or value that ends at total: some have their length, some where they end. */
+static JEntry
+entry(JEntry type, int index, uint32 len, uint32 total)
+{
+	if (total > JENTRY_OFFLENMASK)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("total size of jsonb object elements exceeds the maximum of %u bytes", JENTRY_OFFLENMASK)));
+	return type | (index % JB_OFFSET_STRIDE == 0 ? total | JENTRY_HAS_OFF : len);
+}
+
+/* Writes what all payloads have in common: the header, the entries of the keys, room for those of the values, and the keys. */
+static void
+begin_json(VouchRowReader *reader)
+{
+	StringInfo	json = &reader->json;
+	Jsonb	   *jsonb;
+	int			n = 0;
+
+	while (reader->npairs < reader->desc->natts && reader->columns[reader->order[reader->npairs]].name != NULL)
+		reader->npairs++;
+	initStringInfo(json);
+	json->len = offsetof(Jsonb, root.children) + 2 * reader->npairs * sizeof(JEntry);
+	enlargeStringInfo(json, json->len);
+	for (int i = 0; i < reader->npairs; i++)
+	{
+		Column	   *column = &reader->columns[reader->order[i]];
+		StringInfoData label;
+
+		appendBinaryStringInfo(json, column->name, column->len);
+		reader->keys_len += column->len;
+		jsonb = (Jsonb *) json->data;
+		jsonb->root.children[n] = entry(JENTRY_ISSTRING, n, column->len, reader->keys_len);
+		n++;
+		initStringInfo(&label);
+		appendStringInfoString(&label, i == 0 ? "{" : ", ");
+		escape_json(&label, column->name);
+		appendStringInfoString(&label, ": ");
+		column->label = label.data;
+		column->label_len = label.len;
+	}
+	jsonb = (Jsonb *) json->data;
+	jsonb->root.header = reader->npairs | JB_FOBJECT;
+	reader->head_len = json->len;
 }
 
 VouchRowReader *
@@ -121,6 +175,7 @@ vouch_row_reader(TupleDesc desc, char **keys, int nkeys, const char *table)
 			reader->order[at] = reader->order[at - 1];
 		reader->order[at] = i;
 	}
+	begin_json(reader);
 	for (int k = 0; k < nkeys; k++)
 	{
 		int			at = 0;
@@ -214,37 +269,109 @@ column_value(VouchRowReader *reader, int n, Datum value, JsonbValue *out)
 	}
 }
 
+static void
+align_json(StringInfo json)
+{
+	while (json->len != INTALIGN(json->len))
+		appendStringInfoCharMacro(json, '\0');
+}
+
+static JEntry
+put_number(StringInfo json, Numeric number)
+{
+	align_json(json);
+	appendBinaryStringInfo(json, (char *) number, VARSIZE_ANY(number));
+	return JENTRY_ISNUMERIC;
+}
+
+static void
+put_text(StringInfo text, const char *string, int len)
+{
+	int			i = 0;
+
+	while (i < len && (unsigned char) string[i] >= ' ' && string[i] != '"' && string[i] != '\\')
+		i++;
+	if (i < len)
+	{
+		escape_json(text, pnstrdup(string, len));
+		return;
+	}
+	appendStringInfoCharMacro(text, '"');
+	appendBinaryStringInfo(text, string, len);
+	appendStringInfoCharMacro(text, '"');
+}
+
+/* Puts a value into both, and returns of what type its entry is. */
+static JEntry
+put_value(VouchRowReader *reader, int n, Datum datum, StringInfo text)
+{
+	Oid			type = reader->columns[n].type;
+	JsonbValue	value;
+
+	if (type == INT2OID || type == INT4OID || type == INT8OID)
+	{
+		int64		number = type == INT2OID ? DatumGetInt16(datum) : type == INT4OID ? DatumGetInt32(datum) : DatumGetInt64(datum);
+
+		enlargeStringInfo(text, MAXINT8LEN + 1);
+		text->len += pg_lltoa(number, text->data + text->len);
+		return put_number(&reader->json, int64_to_numeric(number));
+	}
+	column_value(reader, n, datum, &value);
+	switch (value.type)
+	{
+		case jbvNull:
+			appendBinaryStringInfo(text, "null", 4);
+			return JENTRY_ISNULL;
+		case jbvBool:
+			appendStringInfoString(text, value.val.boolean ? "true" : "false");
+			return value.val.boolean ? JENTRY_ISBOOL_TRUE : JENTRY_ISBOOL_FALSE;
+		case jbvString:
+			put_text(text, value.val.string.val, value.val.string.len);
+			appendBinaryStringInfo(&reader->json, value.val.string.val, value.val.string.len);
+			return JENTRY_ISSTRING;
+		case jbvNumeric:
+			appendStringInfoString(text, DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric))));
+			return put_number(&reader->json, value.val.numeric);
+		case jbvBinary:
+			JsonbToCString(text, value.val.binary.data, value.val.binary.len);
+			align_json(&reader->json);
+			appendBinaryStringInfo(&reader->json, (char *) value.val.binary.data, value.val.binary.len);
+			return JENTRY_ISCONTAINER;
+		default:
+			elog(ERROR, "unexpected type %d of JSON", value.type);
+	}
+	return 0;					/* not reached */
+}
+
 Jsonb *
-vouch_row_payload(VouchRowReader *reader, TupleTableSlot *slot)
+vouch_row_payload(VouchRowReader *reader, TupleTableSlot *slot, StringInfo text)
 {
 	MemoryContext caller = MemoryContextSwitchTo(reader->scratch);
-	JsonbParseState *state = NULL;
-	Jsonb	   *built,
-			   *result;
+	StringInfo	json = &reader->json;
+	uint32		total = reader->keys_len;
+	Jsonb	   *result;
 
 	slot_getallattrs(slot);
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int n = 0; n < reader->desc->natts; n++)
+	json->len = reader->head_len;
+	resetStringInfo(text);
+	for (int n = 0; n < reader->npairs; n++)
 	{
-		int			i = reader->order[n];
-		JsonbValue	key,
-					value;
+		int			i = reader->order[n],
+					start = json->len;
+		JEntry		type = JENTRY_ISNULL;
 
-		if (reader->columns[i].name == NULL)
-			continue;
-		key.type = jbvString;
-		key.val.string.val = (char *) reader->columns[i].name;
-		key.val.string.len = reader->columns[i].len;
-		pushJsonbValue(&state, WJB_KEY, &key);
+		appendBinaryStringInfo(text, reader->columns[i].label, reader->columns[i].label_len);
 		if (slot->tts_isnull[i])
-			value.type = jbvNull;
+			appendBinaryStringInfo(text, "null", 4);
 		else
-			column_value(reader, i, slot->tts_values[i], &value);
-		pushJsonbValue(&state, WJB_VALUE, &value);
+			type = put_value(reader, i, slot->tts_values[i], text);
+		total += json->len - start;
+		((Jsonb *) json->data)->root.children[reader->npairs + n] = entry(type, reader->npairs + n, json->len - start, total);
 	}
-	built = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-	result = MemoryContextAlloc(caller, VARSIZE(built));
-	memcpy(result, built, VARSIZE(built));
+	appendStringInfoString(text, reader->npairs == 0 ? "{}" : "}");
+	SET_VARSIZE(json->data, json->len);
+	result = MemoryContextAlloc(caller, json->len);
+	memcpy(result, json->data, json->len);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(reader->scratch);
 	return result;
@@ -269,14 +396,40 @@ value_text(JsonbValue *value)
 	}
 }
 
+/* The text of a value that needs neither a call nor JSON; NULL of all others. */
+static text *
+plain_text(VouchRowReader *reader, int n, TupleTableSlot *slot)
+{
+	Oid			type = reader->columns[n].type;
+	bool		isnull;
+	Datum		datum = slot_getattr(slot, n + 1, &isnull);
+	char		digits[MAXINT8LEN + 1];
+
+	if (isnull)
+		return NULL;
+	if (type == INT4OID || type == INT8OID)
+		return cstring_to_text_with_len(digits, pg_lltoa(type == INT4OID ? DatumGetInt32(datum) : DatumGetInt64(datum), digits));
+	if (type == TEXTOID || type == VARCHAROID)
+	{
+		text	   *t = DatumGetTextPP(datum);
+
+		return cstring_to_text_with_len(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+	}
+	return NULL;
+}
+
 text *
 vouch_row_key(VouchRowReader *reader, TupleTableSlot *slot)
 {
-	MemoryContext caller = MemoryContextSwitchTo(reader->scratch);
+	text	   *result = reader->nkeys == 1 ? plain_text(reader, reader->keys[0], slot) : NULL;
+	MemoryContext caller;
 	JsonbParseState *state = NULL;
 	JsonbValue	value;
-	text	   *built,
-			   *result;
+	text	   *built;
+
+	if (result != NULL)
+		return result;
+	caller = MemoryContextSwitchTo(reader->scratch);
 
 	if (reader->nkeys > 1)
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);

@@ -22,8 +22,8 @@ extern VouchRowReader *vouch_row_reader(TupleDesc desc, char **keys, int nkeys, 
 /* The columns that a payload has, for a select list. */
 extern char *vouch_row_columns(TupleDesc desc);
 
-/* The row as jsonb, in CurrentMemoryContext. */
-extern Jsonb *vouch_row_payload(VouchRowReader *reader, TupleTableSlot *slot);
+/* The row as jsonb, in CurrentMemoryContext, and, in text, the jsonb's text. */
+extern Jsonb *vouch_row_payload(VouchRowReader *reader, TupleTableSlot *slot, StringInfo text);
 
 /* Its key: the text of the key column as JSON has it, or, of several, an array of them. */
 extern text *vouch_row_key(VouchRowReader *reader, TupleTableSlot *slot);

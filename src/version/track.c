@@ -70,6 +70,7 @@ typedef struct Changes
 	Datum	   *gone;			/* keys of rows that are no more */
 	int			ngone;
 	int			allocated;
+	StringInfoData text;		/* of the last payload */
 } Changes;
 
 static void
@@ -85,12 +86,33 @@ add_gone(Changes *changes, text *key)
 	changes->gone[changes->ngone++] = PointerGetDatum(key);
 }
 
-static void
-add_row(Changes *changes, VouchRowReader *reader, text *key, TupleTableSlot *slot)
+/*
+ * Is the column that is called as the field that names the phase's items the
+ * key, or is there none?  So it is when a table is tracked; columns may be renamed.
+ */
+static bool
+is_named(const VouchTracked *tracked, TupleDesc desc)
 {
+	const char *item_key = tracked->phase->item_key;
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped && strcmp(NameStr(TupleDescAttr(desc, i)->attname), item_key) == 0)
+			return tracked->nkeys == 1 && strcmp(tracked->keys[0], item_key) == 0;
+	return true;
+}
+
+/* False, and nothing is added, when a row of that key is there. */
+static bool
+add_row(Changes *changes, VouchRowReader *reader, bool named, text *key, TupleTableSlot *slot)
+{
+	Jsonb	   *payload;
+
 	if (changes->items->n % 1000 == 0)
 		CHECK_FOR_INTERRUPTS();
-	vouch_items_add(changes->items, key, vouch_row_payload(reader, slot), NULL);
+	if (changes->text.data == NULL)
+		initStringInfo(&changes->text);
+	payload = vouch_row_payload(reader, slot, &changes->text);
+	return vouch_items_add_row(changes->items, key, named, payload, &changes->text);
 }
 
 static void
@@ -125,6 +147,7 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	Tuplestorestate *old = TRIGGER_FIRED_BY_INSERT(data->tg_event) ? NULL : data->tg_oldtable;
 	Tuplestorestate *new = TRIGGER_FIRED_BY_DELETE(data->tg_event) ? NULL : data->tg_newtable;
 	bool		update = old != NULL && new != NULL;
+	bool		named = is_named(tracked, desc);
 	Changes		were = {0};
 	VouchRowSection section;
 	bool		clear = true;
@@ -156,9 +179,7 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 			}
 		}
 		key = vouch_row_key(reader, after);
-		clear = clear && !is_put(changes, key) && !vouch_tracked_query_touched(query, key);
-		if (clear)
-			add_row(changes, reader, key, after);
+		clear = clear && !vouch_tracked_query_touched(query, key) && add_row(changes, reader, named, key, after);
 	}
 	while (clear && old != NULL && tuplestore_gettupleslot(old, true, false, before))
 	{
@@ -188,6 +209,7 @@ read_table(VouchTracked *tracked, MemoryContext context, Changes *changes)
 {
 	Relation	rel = table_open(tracked->relation, AccessShareLock);
 	VouchRowReader *reader = NULL;
+	bool		named = is_named(tracked, RelationGetDescr(rel));
 	TupleTableSlot *slot = NULL;
 	VouchRowSection section;
 	SPIPlanPtr	plan;
@@ -216,8 +238,13 @@ read_table(VouchTracked *tracked, MemoryContext context, Changes *changes)
 		}
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
+			text	   *key;
+
 			ExecStoreHeapTuple(SPI_tuptable->vals[i], slot, false);
-			add_row(changes, reader, vouch_row_key(reader, slot), slot);
+			key = vouch_row_key(reader, slot);
+			/* values that differ may be the same as JSON: this raises */
+			if (!add_row(changes, reader, named, key, slot))
+				vouch_items_add(changes->items, key, vouch_row_payload(reader, slot, &changes->text), NULL);
 		}
 		ExecClearTuple(slot);
 		MemoryContextSwitchTo(old);
