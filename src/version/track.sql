@@ -274,7 +274,8 @@ BEGIN
 	END IF;
 	EXECUTE format('DELETE FROM %s AS x WHERE NOT EXISTS (SELECT FROM %s WHERE %s)', t.relation, wanted, same_key) USING version_id;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
-	EXECUTE format('UPDATE %1$s AS y SET %2$s FROM (SELECT x.ctid AS place, jsonb_populate_record(x, w.payload) AS n, to_jsonb(x) AS before, x.tableoid AS part
+	-- x.* is the row, also of a table that has a column x
+	EXECUTE format('UPDATE %1$s AS y SET %2$s FROM (SELECT x.ctid AS place, jsonb_populate_record(x.*, w.payload) AS n, to_jsonb(x.*) AS before, x.tableoid AS part
 			FROM %1$s AS x JOIN %3$s ON %4$s OFFSET 0) AS s
 		WHERE y.ctid = s.place AND y.tableoid = s.part AND to_jsonb(s.n) - $2 IS DISTINCT FROM s.before - $2', t.relation, setting, wanted, same_key)
 	USING version_id, generated;
