@@ -29,9 +29,11 @@ FROM vouch.poll_activity('mail', 'worker 1') \gset
 SELECT * FROM vouch.poll_activity('mail', 'worker 2');
 SELECT vouch.heartbeat_activity(:'task_token', '{"half": true}') > now() AS leased;
 SELECT queue, workflow_id, status, worker, details FROM vouch.activity_tasks;
--- The token is of use to nobody else.
+-- The token is of use to nobody else, and whoever may read all tables cannot read it.
+SELECT set_config('act50.token', :'task_token', false) <> '' AS known;
 SET SESSION AUTHORIZATION regress_vouch_act_other;
-DO $$BEGIN PERFORM vouch.complete_activity(token) FROM vouch_data.task; EXCEPTION WHEN SQLSTATE 'VO409' THEN RAISE NOTICE 'not valid'; END$$;
+DO $$BEGIN PERFORM vouch.complete_activity(current_setting('act50.token')::uuid); EXCEPTION WHEN SQLSTATE 'VO409' THEN RAISE NOTICE 'not valid'; END$$;
+SELECT count(*) AS shown FROM vouch_data.task t WHERE to_jsonb(t)::text LIKE '%' || current_setting('act50.token') || '%';
 SET SESSION AUTHORIZATION regress_vouch_act_worker;
 SELECT vouch.complete_activity(:'task_token', '{"id": 7}');
 SELECT d ->> 'status' AS status, d -> 'output' AS output FROM vouch.describe_workflow('act50-a') d;
@@ -125,11 +127,13 @@ SELECT vouch.define_workflow('act50_lob', '{"StartAt": "Each", "States": {"Each"
 SELECT vouch.start_workflow('act50_lob', '{"items": [
 	{"lob": "A", "n": 1}, {"lob": "A", "n": 2}, {"lob": "A", "n": 3}, {"lob": "B", "n": 4}, {"lob": "C", "n": 5, "urgency": 9}, {"n": 6}]}', 'act50-g');
 SELECT vouch.advance();
-SELECT input, priority, concurrency_key FROM vouch.poll_activity('lob', 'worker 1', max_tasks => 10);
+CREATE TEMP TABLE taken AS SELECT * FROM vouch.poll_activity('lob', 'worker 1', max_tasks => 10);
+SELECT input, priority, concurrency_key FROM taken;
 SELECT count(*) AS more FROM vouch.poll_activity('lob', 'worker 1', max_tasks => 10);
-SELECT vouch.complete_activity(token, input) FROM vouch_data.task WHERE input ->> 'n' = '1';
-SELECT input FROM vouch.poll_activity('lob', 'worker 1', max_tasks => 10);
-SELECT vouch.complete_activity(token, input) FROM vouch_data.task WHERE status = 'leased';
+SELECT vouch.complete_activity(task_token, input) FROM taken WHERE input ->> 'n' = '1';
+DELETE FROM taken WHERE input ->> 'n' = '1';
+INSERT INTO taken SELECT * FROM vouch.poll_activity('lob', 'worker 1', max_tasks => 10) RETURNING input;
+SELECT vouch.complete_activity(task_token, input) FROM taken;
 SELECT vouch.complete_activity(task_token, input) FROM vouch.poll_activity('lob', 'worker 1', max_tasks => 10);
 SELECT d ->> 'status' AS status, jsonb_path_query_array(d -> 'output', '$[*].n') AS outputs FROM vouch.describe_workflow('act50-g') d;
 

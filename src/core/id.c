@@ -119,6 +119,18 @@ vouch_id_make(pg_uuid_t *id, VouchIdKind kind, int bucket)
 }
 
 void
+vouch_id_make_secret(pg_uuid_t *id, int bucket)
+{
+	uint64		chance[2];
+
+	if (!pg_strong_random(chance, sizeof(chance)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not get random bytes for an id")));
+	pack(id, VOUCH_ID_EVENT, bucket, chance[0] >> 4, chance[1] >> 16);
+}
+
+void
 vouch_id_pack_version(pg_uuid_t *id, int bucket, int artifact_no, int version_no)
 {
 	pack(id, VOUCH_ID_VERSION, bucket, (uint64) (uint32) artifact_no << 28,

@@ -31,6 +31,9 @@ extern int	vouch_id_bucket(const char *subject, size_t len);
 extern int	vouch_id_workflow_bucket(const char *workflow_id);
 
 extern void vouch_id_make(pg_uuid_t *id, VouchIdKind kind, int bucket);
+
+/* An id of an event that nobody can guess: 108 bits of chance, in no order. */
+extern void vouch_id_make_secret(pg_uuid_t *id, int bucket);
 extern void vouch_id_pack_version(pg_uuid_t *id, int bucket, int artifact_no, int version_no);
 extern void vouch_id_pack_decision(pg_uuid_t *id, int bucket, int artifact_no,
 								   int item_no, int stage, int from_no);

@@ -41,7 +41,7 @@ CREATE TABLE vouch_data.task (
 	heartbeat_seconds bigint,
 	worker text,
 	leased_by text,
-	token uuid,
+	token_digest bytea,
 	leased_at timestamptz,
 	lease interval,
 	lease_until timestamptz,
@@ -56,7 +56,7 @@ CREATE TABLE vouch_data.task (
 COMMENT ON TABLE vouch_data.task IS 'Tasks of activity: states that wait; the row goes when the state goes on';
 COMMENT ON COLUMN vouch_data.task.task_id IS 'wait_id of the branch; ordered by time';
 COMMENT ON COLUMN vouch_data.task.leased_by IS 'Actor who polled: nobody else may use the token';
-COMMENT ON COLUMN vouch_data.task.token IS 'What the worker that has it shows; each lease has its own';
+COMMENT ON COLUMN vouch_data.task.token_digest IS 'SHA-256 of the token that the worker that has it shows: each lease has its own, and nobody can read it here';
 COMMENT ON COLUMN vouch_data.task.held IS 'Its execution is paused: nobody is given it';
 COMMENT ON COLUMN vouch_data.task.attempt IS 'Which attempt of the state it is, from 1';
 COMMENT ON COLUMN vouch_data.task.deliveries IS 'How often it was leased';
@@ -66,7 +66,7 @@ COMMENT ON COLUMN vouch_data.task.details IS 'What the last heartbeat said';
 CREATE INDEX task_offered ON vouch_data.task (queue, priority DESC, task_id) WHERE status = 'offered' AND NOT held;
 CREATE INDEX task_leased ON vouch_data.task (queue, lease_until) WHERE status = 'leased';
 CREATE INDEX task_heartbeat ON vouch_data.task (heartbeat_until) INCLUDE (run_as) WHERE heartbeat_until IS NOT NULL AND NOT held;
-CREATE UNIQUE INDEX task_token ON vouch_data.task (bucket, token) WHERE token IS NOT NULL;
+CREATE UNIQUE INDEX task_token ON vouch_data.task (bucket, token_digest) WHERE token_digest IS NOT NULL;
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.task', '');
 
 CREATE FUNCTION vouch.define_queue(queue text, max_concurrent int DEFAULT NULL, max_per_key int DEFAULT NULL,

@@ -15,6 +15,7 @@
 #include "core/actor.h"
 #include "core/attempt.h"
 #include "core/compat.h"
+#include "core/digest.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/id.h"
@@ -66,7 +67,7 @@ static VouchStmt spend_tokens = {
 
 /* Leases that are over: the tasks are offered again, and their tokens are void. */
 static VouchStmt offer_again = {
-	"UPDATE vouch_data.task t SET status = 'offered', token = NULL, lease_until = NULL, heartbeat_until = NULL"
+	"UPDATE vouch_data.task t SET status = 'offered', token_digest = NULL, lease_until = NULL, heartbeat_until = NULL"
 	" FROM (SELECT bucket, task_id FROM vouch_data.task WHERE queue = $1 AND status = 'leased'"
 	"  AND lease_until <= $2 ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED) AS l"
 	" WHERE t.bucket = l.bucket AND t.task_id = l.task_id",
@@ -92,32 +93,32 @@ static VouchStmt find_offered = {
 };
 
 static VouchStmt lease_tasks = {
-	"UPDATE vouch_data.task t SET status = 'leased', token = p.token, worker = $4, leased_by = $7, leased_at = $5, lease = $6,"
+	"UPDATE vouch_data.task t SET status = 'leased', token_digest = p.digest, worker = $4, leased_by = $7, leased_at = $5, lease = $6,"
 	" lease_until = $5 + $6, heartbeat_until = $5 + heartbeat_seconds * interval '1 s', deliveries = deliveries + 1"
-	" FROM unnest($1, $2, $3) AS p(bucket, task_id, token)"
+	" FROM unnest($1, $2, $3, $8) AS p(bucket, task_id, token, digest)"
 	" WHERE t.bucket = p.bucket AND t.task_id = p.task_id"
-	" RETURNING t.token, t.input, t.workflow_id, t.state, t.attempt, t.deliveries, t.deadline, t.lease_until,"
+	" RETURNING p.token, t.input, t.workflow_id, t.state, t.attempt, t.deliveries, t.deadline, t.lease_until,"
 	" t.heartbeat_until, t.priority, t.concurrency_key, t.details, t.run_as, t.execution_id, t.bucket, t.task_id",
-	SPI_OK_UPDATE_RETURNING, 7,
-	{INT4ARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID, TEXTOID},
+	SPI_OK_UPDATE_RETURNING, 8,
+	{INT4ARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID, TEXTOID, BYTEAARRAYOID},
 	.indexed = true
 };
 
 static VouchStmt heartbeat = {
 	"UPDATE vouch_data.task SET lease_until = $3 + coalesce($4, lease),"
 	" heartbeat_until = $3 + heartbeat_seconds * interval '1 s', details = coalesce($5, details)"
-	" WHERE bucket = $1 AND token = $2 AND status = 'leased' AND leased_by = $6 AND lease_until > $3"
+	" WHERE bucket = $1 AND token_digest = $2 AND status = 'leased' AND leased_by = $6 AND lease_until > $3"
 	" RETURNING lease_until, heartbeat_until, run_as, execution_id, queue",
-	SPI_OK_UPDATE_RETURNING, 6, {INT4OID, UUIDOID, TIMESTAMPTZOID, INTERVALOID, JSONBOID, TEXTOID}, .indexed = true
+	SPI_OK_UPDATE_RETURNING, 6, {INT4OID, BYTEAOID, TIMESTAMPTZOID, INTERVALOID, JSONBOID, TEXTOID}, .indexed = true
 };
 
 static VouchStmt finish_task = {
 	"UPDATE vouch_data.task SET status = $3::vouch_data.task_status, output = $4, error = $5, cause = $6,"
 	" finished_by = $7, lease_until = NULL, heartbeat_until = NULL"
-	" WHERE bucket = $1 AND token = $2 AND status = 'leased' AND leased_by = $7 AND lease_until > $8"
+	" WHERE bucket = $1 AND token_digest = $2 AND status = 'leased' AND leased_by = $7 AND lease_until > $8"
 	" RETURNING execution_id, run_as, queue",
 	SPI_OK_UPDATE_RETURNING, 8,
-	{INT4OID, UUIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
+	{INT4OID, BYTEAOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}, .indexed = true
 };
 
 static void
@@ -296,14 +297,25 @@ full_keys(Poll *poll)
 	return PointerGetDatum(construct_array(keys, (int) n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+/* What is kept of a token: whoever reads the table cannot end the task. */
+static Datum
+token_digest(const pg_uuid_t *token)
+{
+	VouchDigest digest;
+
+	vouch_digest(&digest, token->data, UUID_LEN);
+	return PointerGetDatum(vouch_digest_to_bytea(&digest));
+}
+
 /* Leases up to max tasks; how many.  Their rows go into the result. */
 static int
 lease(Poll *poll, int max, TimestampTz now, ReturnSetInfo *rsinfo)
 {
-	Datum		args[7];
+	Datum		args[8];
 	Datum	   *buckets,
 			   *ids,
-			   *tokens;
+			   *tokens,
+			   *digests;
 	uint64		n;
 
 	args[0] = CStringGetTextDatum(poll->queue);
@@ -316,6 +328,7 @@ lease(Poll *poll, int max, TimestampTz now, ReturnSetInfo *rsinfo)
 	buckets = palloc(sizeof(Datum) * n);
 	ids = palloc(sizeof(Datum) * n);
 	tokens = palloc(sizeof(Datum) * n);
+	digests = palloc(sizeof(Datum) * n);
 	for (uint64 i = 0; i < n; i++)
 	{
 		pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
@@ -323,9 +336,10 @@ lease(Poll *poll, int max, TimestampTz now, ReturnSetInfo *rsinfo)
 
 		buckets[i] = vouch_stmt_get(i, 1, NULL);
 		*id = *DatumGetUUIDP(vouch_stmt_get(i, 2, NULL));
-		vouch_id_make(token, VOUCH_ID_EVENT, DatumGetInt32(buckets[i]));
+		vouch_id_make_secret(token, DatumGetInt32(buckets[i]));
 		ids[i] = UUIDPGetDatum(id);
 		tokens[i] = UUIDPGetDatum(token);
+		digests[i] = token_digest(token);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	args[0] = PointerGetDatum(construct_array(buckets, (int) n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
@@ -335,6 +349,7 @@ lease(Poll *poll, int max, TimestampTz now, ReturnSetInfo *rsinfo)
 	args[4] = TimestampTzGetDatum(now);
 	args[5] = poll->lease;
 	args[6] = CStringGetTextDatum(vouch_actor_current());
+	args[7] = PointerGetDatum(construct_array(digests, (int) n, BYTEAOID, -1, false, TYPALIGN_INT));
 	n = vouch_stmt_run(&lease_tasks, args, NULL);
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -542,7 +557,7 @@ vouch_sql_heartbeat_activity(PG_FUNCTION_ARGS)
 		vouch_payload_check(PG_GETARG_JSONB_P(1), "what the heartbeat tells", NULL,
 							"Keep large data in a table and pass its key.");
 	args[0] = Int32GetDatum(token_bucket(token));
-	args[1] = UUIDPGetDatum(token);
+	args[1] = token_digest(token);
 	args[2] = TimestampTzGetDatum(GetCurrentTimestamp());
 	args[3] = PG_GETARG_DATUM(2);
 	args[4] = PG_GETARG_DATUM(1);
@@ -577,7 +592,7 @@ finish(const pg_uuid_t *token, const char *status, Jsonb *output, const char *er
 			   *queue;
 
 	args[0] = Int32GetDatum(bucket);
-	args[1] = UUIDPGetDatum(token);
+	args[1] = token_digest(token);
 	args[2] = CStringGetTextDatum(status);
 	if (output != NULL)
 		args[3] = JsonbPGetDatum(output);

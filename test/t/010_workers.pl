@@ -41,7 +41,8 @@ SQL
 		my $first = start_worker($kind, $kind);
 		wait_until($node, 'app', "SELECT details ->> 'done' = '1' FROM vouch.activity_tasks WHERE workflow_id = '$id'",
 			"$kind: a worker is in the middle of a task");
-		my $token = $node->safe_psql('app', "SELECT token FROM vouch_data.task WHERE workflow_id = '$id'");
+		# only its owner knows the token; a test has the server's log, too
+		my ($token) = reverse slurp_file($node->logfile) =~ /heartbeat_activity\('([0-9a-f-]{36})'/g;
 		$first->kill_kill(grace => 0);
 		is($node->safe_psql('app', "SELECT status FROM vouch.activity_tasks WHERE workflow_id = '$id'"), 'leased',
 			"$kind: nobody else has it yet");
