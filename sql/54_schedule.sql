@@ -36,7 +36,7 @@ SELECT * FROM runs;
 -- Held.
 SELECT vouch.pause_schedule('allow');
 SELECT vouch.run_schedule('allow');
-SELECT last_outcome, next_run FROM vouch.schedules WHERE name = 'allow';
+SELECT last_outcome, next_run, last_tick > last_run AS no_run FROM vouch.schedules WHERE name = 'allow';
 SELECT vouch.pause_schedule('allow', false);
 SELECT vouch.run_schedule('allow') IS NOT NULL AS started;
 SELECT vouch.unschedule_workflow(name) FROM vouch.schedules;

@@ -22,6 +22,10 @@ COMMENT ON SCHEMA vouch IS 'Vouch: the functions and views that people, applicat
 CREATE SCHEMA vouch_data;
 COMMENT ON SCHEMA vouch_data IS 'Vouch: tables and helpers; readable, never written to directly';
 
+CREATE FUNCTION vouch_data.check_given(what text, given boolean) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_check_given';
+COMMENT ON FUNCTION vouch_data.check_given(text, boolean) IS 'Raises VO502, which says that an argument is missing, unless it is given; else true';
+
 CREATE FUNCTION vouch_data.check_text(text text, what text) RETURNS void
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_check_text';
 COMMENT ON FUNCTION vouch_data.check_text(text, text) IS
@@ -180,7 +184,7 @@ CREATE FUNCTION vouch.digest(payload jsonb) RETURNS bytea
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_jsonb_digest';
 COMMENT ON FUNCTION vouch.digest(jsonb) IS 'SHA-256 of a payload in the form that the log and the content digests use';
 
-GRANT EXECUTE ON FUNCTION vouch.bucket(text), vouch.bucket_of(uuid),
+GRANT EXECUTE ON FUNCTION vouch_data.check_given(text, boolean), vouch.bucket(text), vouch.bucket_of(uuid),
 	vouch_data.version_id(int, int, int), vouch_data.version_number(uuid), vouch_data.artifact_number(uuid),
 	vouch_data.decision_id(int, int, int, int, int), vouch.actor(), vouch.state_machine(), vouch.digest(jsonb)
 	TO vouch_reader;

@@ -1,6 +1,6 @@
 /*
  * limits.c
- *	  How long what people write may be.
+ *	  What is asked of arguments: to be there, and how long they may be.
  */
 #include "postgres.h"
 
@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 
 VOUCH_FUNCTION(vouch_sql_check_text);
+VOUCH_FUNCTION(vouch_sql_check_given);
 
 void
 vouch_check_text(const char *text, const char *what)
@@ -37,4 +38,22 @@ vouch_sql_check_text(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		vouch_check_text(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
+}
+
+void
+vouch_check_given(bool isnull, const char *what)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("%s is missing", what),
+				 errhint("It may not be NULL.")));
+}
+
+/* vouch_data.check_given(what text, given boolean): true */
+Datum
+vouch_sql_check_given(PG_FUNCTION_ARGS)
+{
+	vouch_check_given(!PG_GETARG_BOOL(1), text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_BOOL(true);
 }

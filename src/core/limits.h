@@ -1,6 +1,6 @@
 /*
  * limits.h
- *	  How long what people write may be.
+ *	  What is asked of arguments: to be there, and how long they may be.
  */
 #ifndef VOUCH_CORE_LIMITS_H
 #define VOUCH_CORE_LIMITS_H
@@ -10,5 +10,8 @@
 
 /* Raises VO502 when text is longer than that; what names the parameter.  NULL is short enough. */
 extern void vouch_check_text(const char *text, const char *what);
+
+/* Raises VO502 when an argument that has to be given is NULL; what names it. */
+extern void vouch_check_given(bool isnull, const char *what);
 
 #endif							/* VOUCH_CORE_LIMITS_H */

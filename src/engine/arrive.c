@@ -131,6 +131,8 @@ vouch_sql_signal_arrives(PG_FUNCTION_ARGS)
 				came_too_late(message.workflow_id, status, message.name);
 			message.workflow = TextDatumGetCString(value);
 			message.input = DatumGetJsonbPCopy(column(trigger, "input", &isnull));
+			value = column(trigger, "attributes", &isnull);
+			message.attributes = isnull ? NULL : DatumGetJsonbPCopy(value);
 			vouch_stmt_run(&delete_signal, args, NULL);
 			(void) vouch_signal_send_or_start(&message);
 		}

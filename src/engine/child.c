@@ -101,11 +101,12 @@ vouch_child_start(VouchAdvance *adv, VouchBranch *b, const AslEntry *entry, bool
 	const AslValue *result;
 
 	policy = vouch_child_close_policy(policy != NULL ? policy : "terminate");
-	if (workflow == NULL || policy == NULL || (name != NULL && name[0] == '\0'))
+	if (workflow == NULL || policy == NULL || (name != NULL && (name[0] == '\0' || strchr(name, '/') != NULL)))
 	{
 		fail_start(b, "Vouch.BadParameters",
 				   workflow == NULL ? "vouch:execution needs the name of a workflow: \"Parameters\": {\"Workflow\": \"name\"}"
-				   : policy == NULL ? "ParentClosePolicy is terminate, cancel, or abandon" : "Name is empty");
+				   : policy == NULL ? "ParentClosePolicy is terminate, cancel, or abandon"
+				   : name[0] == '\0' ? "Name is empty" : "Name has a \"/\", which stands between parent and child");
 		return;
 	}
 	memset(&start, 0, sizeof(start));

@@ -39,7 +39,7 @@ static VouchStmt find_execution = {
 };
 
 static VouchStmt find_open = {
-	"SELECT execution_id, run_as FROM vouch_data.execution"
+	"SELECT execution_id, run_as, workflow FROM vouch_data.execution"
 	" WHERE bucket = $1 AND workflow_id = $2 AND status = 'running'",
 	SPI_OK_SELECT, 2, {INT4OID, TEXTOID}, .indexed = true
 };
@@ -162,6 +162,19 @@ vouch_rows_find_open(int bucket, const char *workflow_id, pg_uuid_t *id, char **
 	*id = *DatumGetUUIDP(vouch_stmt_get(0, 1, NULL));
 	*run_as = vouch_stmt_get_text(0, 2);
 	return true;
+}
+
+void
+vouch_rows_require_workflow(const char *workflow, const char *workflow_id)
+{
+	char	   *other = vouch_stmt_get_text(0, 3);
+
+	if (strcmp(other, workflow) != 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ALREADY_STARTED),
+				 errmsg("\"%s\" is an execution of workflow \"%s\"", workflow_id, other),
+				 errdetail("It was to be one of \"%s\".", workflow),
+				 errhint("Take another workflow_id: it is unique among the open executions of all workflows.")));
 }
 
 int

@@ -60,7 +60,7 @@ static void
 end_workflow(FunctionCallInfo fcinfo, const char *event)
 {
 	MemoryContext own = CurrentMemoryContext;
-	char	   *workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *workflow_id;
 	const char *reason = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	const char *actor = vouch_actor_current();
 	int			bucket;
@@ -68,6 +68,8 @@ end_workflow(FunctionCallInfo fcinfo, const char *event)
 	char	   *run_as;
 	bool		busy;
 
+	vouch_check_given(PG_ARGISNULL(0), "workflow_id");
+	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	vouch_check_text(reason, "reason");
 	SPI_connect();
 	MemoryContextSwitchTo(own);
@@ -83,8 +85,6 @@ end_workflow(FunctionCallInfo fcinfo, const char *event)
 Datum
 vouch_sql_cancel_workflow(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
 	end_workflow(fcinfo, "cancel");
 	PG_RETURN_VOID();
 }
@@ -93,8 +93,6 @@ vouch_sql_cancel_workflow(PG_FUNCTION_ARGS)
 Datum
 vouch_sql_terminate_workflow(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
 	end_workflow(fcinfo, "terminate");
 	PG_RETURN_VOID();
 }
@@ -135,8 +133,8 @@ vouch_sql_wait_for_workflow(PG_FUNCTION_ARGS)
 	char	   *status;
 	text	   *result;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_NULL();
+	vouch_check_given(PG_ARGISNULL(0), "workflow_id");
+	vouch_check_given(PG_ARGISNULL(1), "timeout");
 	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,

@@ -25,6 +25,16 @@ CREATE TABLE vouch_data.workflow_revision (
 COMMENT ON TABLE vouch_data.workflow_revision IS 'A definition in Amazon States Language; never changed once it is there';
 COMMENT ON COLUMN vouch_data.workflow_revision.run_as IS 'Login role as which the sql: activities run';
 
+CREATE TABLE vouch_data.workflow_starters (
+	workflow text PRIMARY KEY,
+	starters text[] NOT NULL,
+	restricted_by text NOT NULL,
+	restricted_at timestamptz NOT NULL
+);
+COMMENT ON TABLE vouch_data.workflow_starters IS 'Workflows that not every vouch_user may start';
+COMMENT ON COLUMN vouch_data.workflow_starters.starters IS 'Roles whose members may, besides vouch_admin';
+SELECT pg_catalog.pg_extension_config_dump('vouch_data.workflow_starters', '');
+
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.workflow', 'WHERE NOT shipped');
 SELECT pg_catalog.pg_extension_config_dump('vouch_data.workflow_revision', 'WHERE NOT shipped');
 
@@ -174,6 +184,7 @@ CREATE TABLE vouch_data.nudge (
 	signal_id uuid,
 	workflow text,
 	input jsonb,
+	attributes jsonb,
 	hold boolean,
 	PRIMARY KEY (bucket, execution_id, nudge_id)
 );
@@ -182,6 +193,7 @@ COMMENT ON TABLE vouch_data.nudge IS
 COMMENT ON COLUMN vouch_data.nudge.signal_id IS 'The signal that it tells of: at commit, the execution must still be open';
 COMMENT ON COLUMN vouch_data.nudge.workflow IS 'What vouch.signal_with_start() starts if it is not';
 COMMENT ON COLUMN vouch_data.nudge.input IS 'Input of that';
+COMMENT ON COLUMN vouch_data.nudge.attributes IS 'Attributes of that';
 COMMENT ON COLUMN vouch_data.nudge.hold IS 'Somebody who did not get the lock wants the execution paused (true) or resumed (false)';
 
 CREATE TABLE vouch_data.history (
@@ -246,7 +258,8 @@ COMMENT ON FUNCTION vouch.validate_definition(text, name) IS
 
 CREATE VIEW vouch.workflows WITH (security_invoker = true) AS
 SELECT r.workflow, r.revision, r.run_as, r.description, r.shipped, r.defined_by, r.defined_at,
-	r.revision = max(r.revision) OVER (PARTITION BY r.workflow) AS is_newest, r.definition
+	r.revision = max(r.revision) OVER (PARTITION BY r.workflow) AS is_newest, r.definition,
+	(SELECT s.starters FROM vouch_data.workflow_starters s WHERE s.workflow = r.workflow) AS starters
 FROM vouch_data.workflow_revision r;
 COMMENT ON VIEW vouch.workflows IS 'All revisions of all workflows';
 COMMENT ON COLUMN vouch.workflows.workflow IS 'Name';
@@ -258,8 +271,35 @@ COMMENT ON COLUMN vouch.workflows.defined_by IS 'Actor who defined it';
 COMMENT ON COLUMN vouch.workflows.defined_at IS 'When';
 COMMENT ON COLUMN vouch.workflows.is_newest IS 'New executions take this revision';
 COMMENT ON COLUMN vouch.workflows.definition IS 'The definition, in Amazon States Language';
+COMMENT ON COLUMN vouch.workflows.starters IS 'Roles whose members may start it, besides vouch_admin; NULL: every vouch_user';
 
-GRANT EXECUTE ON FUNCTION vouch.define_workflow(text, jsonb, name, text), vouch.define_workflow(text, text, name, text) TO vouch_admin;
+CREATE FUNCTION vouch.restrict_workflow(workflow text, starters text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	missing text;
+BEGIN
+	PERFORM vouch_data.check_given('workflow', workflow IS NOT NULL);
+	IF NOT EXISTS (SELECT FROM vouch_data.workflow w WHERE w.name = workflow) THEN
+		RAISE EXCEPTION 'there is no workflow "%"', workflow USING ERRCODE = 'VO402',
+			HINT = 'Define it with vouch.define_workflow(), or look at vouch.workflows for the names that exist.';
+	END IF;
+	SELECT coalesce(s.role, 'NULL') INTO missing FROM unnest(starters) AS s(role)
+	WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.role) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'role "%" does not exist', missing USING ERRCODE = 'VO502',
+			HINT = 'Name roles of the database: their members may start the workflow.';
+	END IF;
+	DELETE FROM vouch_data.workflow_starters s WHERE s.workflow = workflow;
+	IF starters IS NOT NULL THEN
+		INSERT INTO vouch_data.workflow_starters VALUES (workflow, starters, vouch.actor(), now());
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION vouch.restrict_workflow(text, text[]) IS
+'Says who may start a workflow, in all its revisions: members of these roles, and of vouch_admin; with an empty array nobody else, and with NULL, as at first, every vouch_user. It is the session''s login role that counts. Who may start another workflow may also start those that it has as children. VO402, VO502';
+
+GRANT EXECUTE ON FUNCTION vouch.restrict_workflow(text, text[]), vouch.define_workflow(text, jsonb, name, text), vouch.define_workflow(text, text, name, text) TO vouch_admin;
 GRANT EXECUTE ON FUNCTION vouch.validate_definition(jsonb, name), vouch.validate_definition(text, name) TO vouch_user;
 
 -- Running -------------------------------------------------------------------
@@ -269,12 +309,16 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_check_pa
 COMMENT ON FUNCTION vouch_data.check_payload(jsonb, text) IS
 'Raises VO501 when a value is larger than vouch.max_payload, or nested deeper than 499 arrays and objects; what names it in the message';
 
+CREATE FUNCTION vouch_data.check_attributes(attributes jsonb) RETURNS void
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_check_attributes';
+COMMENT ON FUNCTION vouch_data.check_attributes(jsonb) IS 'Raises VO502 or VO501 for attributes of an execution that cannot be';
+
 CREATE FUNCTION vouch.start_workflow(workflow text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL,
-	revision int DEFAULT NULL, on_conflict text DEFAULT 'error')
+	revision int DEFAULT NULL, on_conflict text DEFAULT 'error', attributes jsonb DEFAULT '{}')
 RETURNS text
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_start_workflow';
-COMMENT ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text) IS
-'Starts a workflow and returns its workflow_id (made up when NULL). revision: the newest by default. on_conflict says what to do when an open execution has the workflow_id: error (VO404), use_existing, or terminate_existing. VO402 when there is no such workflow';
+COMMENT ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text, jsonb) IS
+'Starts a workflow and returns its workflow_id (made up when NULL). revision: the newest by default. on_conflict says what to do when an open execution has the workflow_id: error (VO404), use_existing, which has to be of the same workflow (else VO404), or terminate_existing. attributes: what vouch.find_workflows() finds it by, as in vouch.set_attributes(); those of one that exists stay. VO402 when there is no such workflow, VO002 when it is for other roles, VO501 and VO502 for arguments that cannot be';
 
 CREATE FUNCTION vouch.signal_workflow(workflow_id text, signal text, payload jsonb DEFAULT '{}', dedup_key text DEFAULT NULL)
 RETURNS void
@@ -283,11 +327,11 @@ COMMENT ON FUNCTION vouch.signal_workflow(text, text, jsonb, text) IS
 'Sends a signal to an open execution, which goes on in this transaction up to its next wait or sql: activity. Signals wait in order until a vouch:signal state takes them. A second one with the same name and dedup_key is ignored. VO403 when there is no such workflow_id, VO405 when it is closed: at commit, when somebody closed it meanwhile';
 
 CREATE FUNCTION vouch.signal_with_start(workflow text, workflow_id text, signal text, payload jsonb DEFAULT '{}',
-	input jsonb DEFAULT '{}', dedup_key text DEFAULT NULL)
+	input jsonb DEFAULT '{}', dedup_key text DEFAULT NULL, attributes jsonb DEFAULT '{}')
 RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_signal_with_start';
-COMMENT ON FUNCTION vouch.signal_with_start(text, text, text, jsonb, jsonb, text) IS
-'Sends a signal, and starts the workflow first when no execution with the workflow_id is open; true when it was started. An execution that closes before the sender''s transaction commits is followed by another one, started at commit, which gets the signal';
+COMMENT ON FUNCTION vouch.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb) IS
+'Sends a signal, and starts the workflow first when no execution with the workflow_id is open; true when it was started. An execution that closes before the sender''s transaction commits is followed by another one, started at commit, which gets the signal. attributes: of one that is started. VO404 when the open one is of another workflow; VO002 when one is to be started and the workflow is for other roles';
 
 CREATE FUNCTION vouch.cancel_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_cancel_workflow';
@@ -300,17 +344,17 @@ COMMENT ON FUNCTION vouch.terminate_workflow(text, text) IS
 'Closes an execution as terminated; its children as their ParentClosePolicy says. A step that an executor is at is broken off, and nothing of it stays';
 
 CREATE FUNCTION vouch.pause_workflow(workflow_id text) RETURNS int
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_pause_workflow';
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_pause_workflow';
 COMMENT ON FUNCTION vouch.pause_workflow(text) IS
 'Holds an execution and its descendants where they are; signals and decisions are kept, timers wait. Waits for nobody: an execution whose step runs just then is paused when that has ended. Returns how many executions it paused, or will';
 
 CREATE FUNCTION vouch.resume_workflow(workflow_id text) RETURNS int
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_resume_workflow';
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_resume_workflow';
 COMMENT ON FUNCTION vouch.resume_workflow(text) IS
 'Lets paused executions go on, descendants too; timers that came due meanwhile fire at once. Returns how many executions it resumed, or will';
 
 CREATE FUNCTION vouch.redrive_workflow(workflow_id text) RETURNS void
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_redrive_workflow';
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_redrive_workflow';
 COMMENT ON FUNCTION vouch.redrive_workflow(text) IS
 'Takes the newest execution of a workflow_id up again, when it did not succeed, from the state of its main line that failed (a Parallel or Map begins anew), with the same input and variables. VO403 when there is no such workflow_id, VO404 when another one is open, VO405 when it is running or succeeded';
 
@@ -322,15 +366,15 @@ COMMENT ON FUNCTION vouch.wait_for_workflow(text, interval) IS
 CREATE FUNCTION vouch.advance(max int DEFAULT 100) RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_advance';
 COMMENT ON FUNCTION vouch.advance(int) IS
-'Does the work of the background workers in this session, for the workflows that run as its login role, and returns how many states were left. max: stop after about so many; it also stops when somebody waits for what it has locked. A notice says when work is left for other roles';
+'Does the work of the background workers in this session, for the workflows that run as its login role, and returns how many states were left. max: stop after about so many (NULL: when nothing is left); it also stops when somebody waits for what it has locked. A notice says when work is left for other roles';
 
 CREATE FUNCTION vouch.fail(error text, cause text DEFAULT '') RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_fail';
 COMMENT ON FUNCTION vouch.fail(text, text) IS
 'Ends an activity with an error of its own name, which Retry and Catch of the state can match (VO408). error: up to 256 characters (null: States.TaskFailed); VO502 when it is empty, or begins with States. or Vouch., whose errors the language and the engine raise themselves';
 
-GRANT EXECUTE ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text),
-	vouch.signal_workflow(text, text, jsonb, text), vouch.signal_with_start(text, text, text, jsonb, jsonb, text),
+GRANT EXECUTE ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text, jsonb),
+	vouch.signal_workflow(text, text, jsonb, text), vouch.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
 	vouch.cancel_workflow(text, text), vouch.advance(int), vouch.fail(text, text) TO vouch_user;
 GRANT EXECUTE ON FUNCTION vouch.terminate_workflow(text, text), vouch.pause_workflow(text),
 	vouch.resume_workflow(text), vouch.redrive_workflow(text) TO vouch_admin;
@@ -341,25 +385,34 @@ GRANT EXECUTE ON FUNCTION vouch.wait_for_workflow(text, interval) TO vouch_reade
 CREATE FUNCTION vouch.workflow_history(workflow_id text, OUT event_id bigint, OUT previous_event_id bigint,
 	OUT at timestamptz, OUT type text, OUT state text, OUT detail jsonb)
 RETURNS SETOF record
-LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_workflow_history';
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_workflow_history';
 COMMENT ON FUNCTION vouch.workflow_history(text) IS
 'Events of the newest execution of a workflow_id, with the types of AWS Step Functions. detail: input, output, parameters, error and cause, actor; where one is larger than vouch.history_payload_limit there is, as in the service, {"truncated": true} as inputDetails, outputDetails, parametersDetails, or causeDetails in its place. VO403 when there is no such workflow_id';
 
+CREATE FUNCTION vouch_data.ahead(workflow text, revision int, machine_no int, state text, OUT state_name text, OUT comes_next text)
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_ahead';
+COMMENT ON FUNCTION vouch_data.ahead(text, int, int, text) IS
+'A state of a revision (NULL: the one that the machine starts at), and what can come after it: states, "the end", and what its Catch leads to. NULL when the revision is not there';
+
 CREATE FUNCTION vouch_data.waiting_for(bucket int, execution_id uuid)
 RETURNS TABLE (branch int, state text, kind text, name text, since timestamptz, deadline timestamptz,
-	version_id uuid, child text)
+	version_id uuid, child text, machine_no int)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	-- an iteration of a DISTRIBUTED Map stands in the Map, until its execution has closed
 	SELECT b.branch_no, coalesce(b.state, CASE WHEN b.wait_kind = 'child' THEN
 			(SELECT p.state FROM vouch_data.branch p
-			 WHERE p.bucket = b.bucket AND p.execution_id = b.execution_id AND p.branch_no = b.parent_no) END),
+			 WHERE p.bucket = b.bucket AND p.execution_id = b.execution_id AND p.branch_no = b.parent_no)
+			-- not begun, as far as anybody can see
+			ELSE (SELECT a.state_name FROM vouch_data.ahead(e.workflow, e.revision, b.machine_no, NULL) a) END),
 		CASE WHEN b.status = 'ready' THEN 'worker' ELSE b.wait_kind END,
-		b.wait_name, b.entered_at, b.due_at,
+		b.wait_name, coalesce(b.entered_at, e.started_at), b.due_at,
 		CASE WHEN b.wait_kind = 'review' THEN b.wait_id END,
 		CASE WHEN b.wait_kind = 'child' THEN
 			(SELECT e.workflow_id FROM vouch_data.execution e
-			 WHERE e.bucket = b.bucket AND e.execution_id = b.wait_id) END
+			 WHERE e.bucket = b.bucket AND e.execution_id = b.wait_id) END,
+		b.machine_no
 	FROM vouch_data.branch b
+	JOIN vouch_data.execution e ON e.bucket = b.bucket AND e.execution_id = b.execution_id
 	WHERE b.bucket = $1 AND b.execution_id = $2
 	AND (b.status = 'ready' OR (b.status = 'waiting' AND b.wait_kind <> 'join'))
 	ORDER BY b.branch_no
@@ -369,7 +422,7 @@ COMMENT ON FUNCTION vouch_data.waiting_for(int, uuid) IS
 
 CREATE VIEW vouch.executions WITH (security_invoker = true) AS
 SELECT e.workflow_id, e.workflow, e.revision, e.status, e.paused, e.starter, e.started_at, e.closed_at,
-	(SELECT string_agg(coalesce(w.state, 'start') || ': ' || w.kind || coalesce(' ' || w.name, ''), ', ' ORDER BY w.branch)
+	(SELECT string_agg(coalesce(w.state, '?') || ': ' || w.kind || coalesce(' ' || w.name, ''), ', ' ORDER BY w.branch)
 	 FROM vouch_data.waiting_for(e.bucket, e.execution_id) w) AS waiting_for,
 	r.error, p.workflow_id AS parent, e.run_as, e.execution_id, e.bucket
 FROM vouch_data.execution e
@@ -396,6 +449,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	result vouch_data.execution;
 BEGIN
+	PERFORM vouch_data.check_given('workflow_id', workflow_id IS NOT NULL);
 	SELECT * INTO result FROM vouch_data.execution e
 	WHERE e.bucket = vouch.bucket(split_part(newest_execution.workflow_id, '/', 1))
 	AND e.workflow_id = newest_execution.workflow_id
@@ -429,7 +483,7 @@ $$;
 COMMENT ON FUNCTION vouch_data.who_may_act(text, uuid, text) IS 'Who can end a wait: roles, or for a review the people who can sign';
 
 CREATE FUNCTION vouch.describe_workflow(workflow_id text) RETURNS jsonb
-LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT jsonb_build_object(
 		'workflow_id', e.workflow_id, 'execution_id', e.execution_id,
 		'workflow', e.workflow, 'revision', e.revision, 'run_as', e.run_as,
@@ -456,17 +510,19 @@ COMMENT ON FUNCTION vouch.describe_workflow(text) IS
 'The newest execution of a workflow_id: workflow_id, execution_id, workflow, revision, run_as, status, paused, started_by, input, output, error, cause, started_at, closed_at, deadline, parent, children, attributes, and waiting_for, an array of branch, state, kind (worker, timer, retry, signal, review, child, activity, until), name, version_id, since, deadline, who (may act). VO403 when there is no such workflow_id';
 
 CREATE FUNCTION vouch.explain_workflow(workflow_id text)
-RETURNS TABLE (branch int, state text, waits_for text, since timestamptz, deadline timestamptz, who text, can_act boolean, how text)
-LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+RETURNS TABLE (branch int, state text, waits_for text, since timestamptz, deadline timestamptz, who text, can_act boolean, how text,
+	comes_next text)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	WITH e AS (SELECT * FROM vouch_data.newest_execution(explain_workflow.workflow_id)),
-	w AS (SELECT e.workflow_id AS id, e.run_as, e.paused, w.* FROM e, vouch_data.waiting_for(e.bucket, e.execution_id) w)
+	w AS (SELECT e.workflow_id AS id, e.run_as, e.paused, w.*, a.comes_next FROM e, vouch_data.waiting_for(e.bucket, e.execution_id) w
+		LEFT JOIN LATERAL vouch_data.ahead(e.workflow, e.revision, w.machine_no, w.state) a ON true)
 	SELECT NULL::int, NULL, 'nothing: it is ' || e.status, e.closed_at, NULL::timestamptz, NULL, NULL::boolean,
 		(SELECT r.error || coalesce(': ' || r.cause, '') FROM vouch_data.execution_result r
-		 WHERE r.bucket = e.bucket AND r.execution_id = e.execution_id)
+		 WHERE r.bucket = e.bucket AND r.execution_id = e.execution_id), NULL
 	FROM e WHERE e.status <> 'running'
 	UNION ALL
 	SELECT NULL, NULL, 'being resumed', NULL, NULL, 'vouch_admin', true,
-		format('SELECT vouch.resume_workflow(%L)', e.workflow_id)
+		format('SELECT vouch.resume_workflow(%L)', e.workflow_id), NULL
 	FROM e WHERE e.status = 'running' AND e.paused
 	UNION ALL
 	SELECT w.branch, w.state,
@@ -486,19 +542,21 @@ LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 			WHEN 'worker' THEN 'a background worker, or SELECT vouch.advance() as that role'
 			WHEN 'signal' THEN format('SELECT vouch.signal_workflow(%L, %L, ...)', w.id, w.name)
 			WHEN 'activity' THEN format('SELECT * FROM vouch.poll_activity(%L, ...)', w.name)
-			WHEN 'child' THEN format('SELECT * FROM vouch.explain_workflow(%L)', w.child) END
+			WHEN 'child' THEN format('SELECT * FROM vouch.explain_workflow(%L)', w.child) END,
+		w.comes_next
 	FROM w WHERE w.kind <> 'review'
 	UNION ALL
 	SELECT w.branch, w.state, 'review of version ' || w.version_id || coalesce(', or signal ' || w.name, ''),
 		w.since, w.deadline, a.actor, a.can_sign,
 		CASE WHEN a.can_sign THEN format('SELECT vouch.sign_off(%L, %L, ...)', w.version_id, a.role)
-			ELSE a.role || ': ' || a.why END
+			ELSE a.role || ': ' || a.why END,
+		w.comes_next
 	FROM w LEFT JOIN LATERAL vouch.explain_approval(w.version_id) a ON true
 	WHERE w.kind = 'review'
 $$;
 COMMENT ON FUNCTION vouch.explain_workflow(text) IS
-'What the newest execution of a workflow_id waits for, since and until when, who can act, and how: a row a wait, for a review a row a person as in vouch.explain_approval(). who: a person or role. VO403 when there is no such workflow_id';
+'What the newest execution of a workflow_id waits for, since and until when, who can act, and how: a row a wait, for a review a row a person as in vouch.explain_approval(). state and since are those of the last commit: an executor may be further. who: a person or role. comes_next: the states that can follow, "the end", and where a Catch leads. VO403 when there is no such workflow_id';
 GRANT EXECUTE ON FUNCTION vouch.explain_workflow(text) TO vouch_reader;
 
-GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
+GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.ahead(text, int, int, text), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
 	vouch_data.who_may_act(text, uuid, text), vouch.describe_workflow(text) TO vouch_reader;

@@ -24,6 +24,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/id.h"
+#include "core/limits.h"
 #include "core/json.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
@@ -374,14 +375,17 @@ Datum
 vouch_sql_workflow_history(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *workflow_id;
 	MemoryContext own = CurrentMemoryContext;
-	int			bucket = vouch_id_workflow_bucket(workflow_id);
+	int			bucket;
 	Shown		shown = {0};
 	Datum		args[2];
 	SPITupleTable *table;
 	uint64		n;
 
+	vouch_check_given(PG_ARGISNULL(0), "workflow_id");
+	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bucket = vouch_id_workflow_bucket(workflow_id);
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	MemoryContextSwitchTo(own);

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "core/compat.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/control.h"
@@ -106,13 +107,15 @@ static int
 hold_workflow(FunctionCallInfo fcinfo, bool paused)
 {
 	MemoryContext own = CurrentMemoryContext;
-	char	   *workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *workflow_id;
 	int			bucket;
 	pg_uuid_t	id;
 	char	   *run_as;
 	bool		asked;
 	int			changed;
 
+	vouch_check_given(PG_ARGISNULL(0), "workflow_id");
+	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	SPI_connect();
 	MemoryContextSwitchTo(own);
 	vouch_control_find(workflow_id, &bucket, &id, &run_as);

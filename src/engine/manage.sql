@@ -5,7 +5,7 @@ CREATE FUNCTION vouch.migrate_execution(workflow_ids text[], revision int DEFAUL
 RETURNS SETOF record
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_migrate_execution';
 COMMENT ON FUNCTION vouch.migrate_execution(text[], int, boolean) IS
-'Moves open executions to another revision of their workflow (the newest by default): all of them or, when one cannot, none. One can when each of its branches finds the state that it stands in, of the same type and nested in the same states, and waiting for the same resource. dry_run: changes nothing, and problem says what speaks against it (NULL: nothing). Signals, timers and data stay. VO403, VO405';
+'Moves open executions to another revision of their workflow (the newest by default): all of them or, when one cannot, none. One can when each of its branches finds the state that it stands in, of the same type and nested in the same states, and waiting for the same resource. dry_run: changes nothing, and problem says what speaks against it (NULL: nothing), also that no such execution is open. Signals, timers and data stay. VO403, VO405';
 
 CREATE FUNCTION vouch.migrate_execution(workflow_id text, revision int DEFAULT NULL, dry_run boolean DEFAULT false)
 RETURNS TABLE (from_revision int, to_revision int, problem text)
@@ -41,16 +41,12 @@ COMMENT ON FUNCTION vouch_data.require_starter(int, uuid, text, text) IS
 'Raises VO002 unless the session''s actor started the execution, is a member of vouch_admin, or calls from an activity of that execution; action is for the message';
 
 CREATE FUNCTION vouch.set_attributes(workflow_id text, attributes jsonb) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	e vouch_data.execution;
 	result jsonb;
 BEGIN
-	IF jsonb_typeof(attributes) <> 'object' OR pg_column_size(attributes) > 16384 THEN
-		RAISE EXCEPTION 'attributes are not an object of up to 16 kB'
-			USING ERRCODE = 'VO502', HINT = 'Pass names and values, like {"report": 3, "lob": "CARDS"}.';
-	END IF;
-	PERFORM vouch_data.check_payload(attributes, 'the value of attributes');
+	PERFORM vouch_data.check_given('attributes', attributes IS NOT NULL), vouch_data.check_attributes(attributes);
 	e := vouch_data.newest_execution(workflow_id);
 	PERFORM vouch_data.require_starter(e.bucket, e.execution_id, workflow_id, 'set attributes of');
 	INSERT INTO vouch_data.execution_attributes AS a VALUES (e.bucket, e.execution_id, jsonb_strip_nulls(attributes))
@@ -66,7 +62,7 @@ CREATE FUNCTION vouch.find_workflows(attributes jsonb, status text DEFAULT NULL)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT e.* FROM vouch_data.execution_attributes a
 	JOIN vouch.executions e ON e.bucket = a.bucket AND e.execution_id = a.execution_id
-	WHERE a.attributes @> find_workflows.attributes
+	WHERE vouch_data.check_given('attributes', find_workflows.attributes IS NOT NULL) AND a.attributes @> find_workflows.attributes
 	AND (find_workflows.status IS NULL OR e.status::text = find_workflows.status)
 $$;
 COMMENT ON FUNCTION vouch.find_workflows(jsonb, text) IS

@@ -13,6 +13,7 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/id.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/signal.h"
@@ -152,6 +153,15 @@ move(VouchAdvance *adv, const VouchProgram *to)
 	vouch_rows_wake(to->run_as, e->bucket, &e->id, 0);
 }
 
+/* An error, but what is only tried is answered. */
+static const char *
+not_open(int bucket, const char *workflow_id, bool dry)
+{
+	if (!dry)
+		vouch_signal_no_open(bucket, workflow_id);
+	return "no execution of that workflow_id is open";
+}
+
 /* Checks one, and moves it unless dry; what speaks against it, or NULL. */
 static const char *
 migrate(const char *workflow_id, int revision, bool dry, Datum *values, bool *nulls)
@@ -164,12 +174,12 @@ migrate(const char *workflow_id, int revision, bool dry, Datum *values, bool *nu
 	bool		busy;
 
 	if (!vouch_rows_find_open(bucket, workflow_id, &id, &run_as))
-		vouch_signal_no_open(bucket, workflow_id);
+		return not_open(bucket, workflow_id, dry);
 	if (vouch_advance_running(&id) != NULL)
 		return "it is running this very activity";
 	if (!vouch_rows_claim(bucket, &id, VOUCH_CLAIM_WAIT, &adv->execution, &busy) ||
 		strcmp(adv->execution.status, "running") != 0)
-		vouch_signal_no_open(bucket, workflow_id);
+		return not_open(bucket, workflow_id, dry);
 	adv->context = CurrentMemoryContext;
 	adv->started = GetCurrentTimestamp();
 	adv->program = vouch_program_get(adv->execution.workflow, adv->execution.revision);
@@ -212,21 +222,17 @@ vouch_sql_migrate_execution(PG_FUNCTION_ARGS)
 	int			n;
 	char	  **ids;
 	int			revision = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
-	bool		dry = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	bool		dry = PG_GETARG_BOOL(2);
 	StringInfoData problems;
 
+	vouch_check_given(PG_ARGISNULL(0), "workflow_ids");
+	vouch_check_given(PG_ARGISNULL(2), "dry_run");
 	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(0))
-		return (Datum) 0;
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &n);
 	ids = palloc(sizeof(char *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(VOUCH_ERR_ARGUMENT),
-					 errmsg("a workflow_id is missing"),
-					 errhint("It may not be NULL.")));
+		vouch_check_given(nulls[i], "a workflow_id");
 		ids[i] = TextDatumGetCString(items[i]);
 	}
 	/* the same order for all, so that two of us do not wait for each other */

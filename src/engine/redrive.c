@@ -9,6 +9,7 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/id.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/machines.h"
@@ -78,8 +79,8 @@ Datum
 vouch_sql_redrive_workflow(PG_FUNCTION_ARGS)
 {
 	MemoryContext own = CurrentMemoryContext;
-	char	   *workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int			bucket = vouch_id_workflow_bucket(workflow_id);
+	char	   *workflow_id;
+	int			bucket;
 	VouchAdvance adv;
 	const char *status;
 	Datum		args[2];
@@ -88,6 +89,9 @@ vouch_sql_redrive_workflow(PG_FUNCTION_ARGS)
 	char	   *run_as;
 	bool		busy;
 
+	vouch_check_given(PG_ARGISNULL(0), "workflow_id");
+	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bucket = vouch_id_workflow_bucket(workflow_id);
 	SPI_connect();
 	MemoryContextSwitchTo(own);
 	args[0] = Int32GetDatum(bucket);

@@ -157,6 +157,9 @@ extern bool vouch_rows_claim(int bucket, const pg_uuid_t *id, VouchClaim how,
 extern bool vouch_rows_find_open(int bucket, const char *workflow_id, pg_uuid_t *id,
 								  char **run_as);
 
+/* Raises VO404 when the one that vouch_rows_find_open() has just found is of another workflow. */
+extern void vouch_rows_require_workflow(const char *workflow, const char *workflow_id);
+
 /*
  * Raises VO002 unless who acts started the execution, or its family, or the
  * session's role is an administrator of Vouch.  action is for the message.

@@ -10,6 +10,7 @@ CREATE TABLE vouch_data.schedule (
 	queued boolean NOT NULL DEFAULT false,
 	scheduled_by text NOT NULL,
 	scheduled_at timestamptz NOT NULL,
+	last_tick timestamptz,
 	last_run timestamptz,
 	last_outcome text,
 	last_workflow_id text
@@ -109,7 +110,7 @@ GRANT EXECUTE ON FUNCTION vouch_data.cron_timezone() TO vouch_reader;
 CREATE VIEW vouch.schedules WITH (security_invoker = true) AS
 SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.paused, s.queued, s.last_run, s.last_outcome, s.last_workflow_id,
 	CASE WHEN NOT s.paused THEN vouch_data.cron_next(s.cron, statement_timestamp(), vouch_data.cron_timezone()) END AS next_run,
-	s.scheduled_by, s.scheduled_at
+	s.scheduled_by, s.scheduled_at, s.last_tick
 FROM vouch_data.schedule s;
 COMMENT ON VIEW vouch.schedules IS 'Workflows that pg_cron starts';
 COMMENT ON COLUMN vouch.schedules.name IS 'Name; the workflow_id of each run begins with it';
@@ -119,8 +120,9 @@ COMMENT ON COLUMN vouch.schedules.input IS 'Input of each run';
 COMMENT ON COLUMN vouch.schedules.overlap IS 'When the run before is not closed yet: skip this one, queue it (one at most), or allow both';
 COMMENT ON COLUMN vouch.schedules.paused IS 'Nothing is started until it is resumed';
 COMMENT ON COLUMN vouch.schedules.queued IS 'A run waits for the end of the one before';
-COMMENT ON COLUMN vouch.schedules.last_run IS 'When the clock struck last';
-COMMENT ON COLUMN vouch.schedules.last_outcome IS 'What came of it: started, skipped, queued, or paused';
+COMMENT ON COLUMN vouch.schedules.last_run IS 'When a run was started last';
+COMMENT ON COLUMN vouch.schedules.last_tick IS 'When the clock struck last, whether or not a run was started';
+COMMENT ON COLUMN vouch.schedules.last_outcome IS 'What came of that: started, skipped, queued, or paused';
 COMMENT ON COLUMN vouch.schedules.last_workflow_id IS 'Run that was started last';
 COMMENT ON COLUMN vouch.schedules.next_run IS 'When the clock will strike next; NULL when it is paused, or cron has a form of pg_cron''s own';
 COMMENT ON COLUMN vouch.schedules.scheduled_by IS 'Role in whose name pg_cron starts it';
@@ -199,7 +201,8 @@ BEGIN
 		input := s.input;
 	END IF;
 	UPDATE vouch_data.schedule x
-	SET last_run = clock_timestamp(), last_outcome = outcome, queued = outcome = 'queued',
+	SET last_tick = clock_timestamp(), last_outcome = outcome,
+		last_run = CASE WHEN outcome = 'started' THEN clock_timestamp() ELSE x.last_run END, queued = outcome = 'queued',
 		last_workflow_id = coalesce(start_as, x.last_workflow_id)
 	WHERE x.name = strike_schedule.name;
 END
@@ -244,8 +247,9 @@ COMMENT ON FUNCTION vouch.schedule_workflow(text, text, text, jsonb, text) IS
 'Has pg_cron start a workflow whenever cron says (in pg_cron''s time zone), in the name of the caller, or changes the schedule of that name; returns when it will be next. overlap: what to do when the run before is not closed yet: skip, queue (one at most), or allow. Each run''s workflow_id is the name, a dash, and the time. VO402, VO502; VO503 where pg_cron is not installed';
 
 CREATE FUNCTION vouch.unschedule_workflow(name text) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM vouch_data.check_given('name', unschedule_workflow.name IS NOT NULL);
 	PERFORM vouch_data.drop_schedule(name);
 	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
 		PERFORM cron.unschedule(j.jobid) FROM cron.job j
@@ -256,8 +260,10 @@ $$;
 COMMENT ON FUNCTION vouch.unschedule_workflow(text) IS 'Ends a schedule; runs that it started go on. VO502 when there is none';
 
 CREATE FUNCTION vouch.pause_schedule(name text, paused boolean DEFAULT true) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM vouch_data.check_given('name', pause_schedule.name IS NOT NULL);
+	PERFORM vouch_data.check_given('paused', pause_schedule.paused IS NOT NULL);
 	UPDATE vouch_data.schedule s SET paused = pause_schedule.paused WHERE s.name = pause_schedule.name;
 	IF NOT FOUND THEN
 		PERFORM vouch_data.unknown_schedule(name);
@@ -268,10 +274,12 @@ COMMENT ON FUNCTION vouch.pause_schedule(text, boolean) IS
 'Holds a schedule, or with false lets it go on; what it missed is not made up for. VO502 when there is none';
 
 CREATE FUNCTION vouch.run_schedule(name text, tick boolean DEFAULT true) RETURNS text
-LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	s record;
 BEGIN
+	PERFORM vouch_data.check_given('name', run_schedule.name IS NOT NULL);
+	PERFORM vouch_data.check_given('tick', run_schedule.tick IS NOT NULL);
 	SELECT * INTO s FROM vouch_data.strike_schedule(name, tick);
 	IF s.start_as IS NULL THEN
 		RETURN NULL;

@@ -19,6 +19,7 @@
 #include "core/guc.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/signal.h"
@@ -43,9 +44,9 @@ static VouchStmt delete_signal = {
 };
 
 static VouchStmt insert_nudge = {
-	"INSERT INTO vouch_data.nudge (bucket, execution_id, nudge_id, run_as, signal_id, workflow, input)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7)",
-	SPI_OK_INSERT, 7, {INT4OID, UUIDOID, UUIDOID, TEXTOID, UUIDOID, TEXTOID, JSONBOID}
+	"INSERT INTO vouch_data.nudge (bucket, execution_id, nudge_id, run_as, signal_id, workflow, input, attributes)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	SPI_OK_INSERT, 8, {INT4OID, UUIDOID, UUIDOID, TEXTOID, UUIDOID, TEXTOID, JSONBOID, JSONBOID}
 };
 
 static VouchStmt find_any = {
@@ -105,8 +106,8 @@ static void
 tell(int bucket, const pg_uuid_t *id, const char *run_as, const pg_uuid_t *signal_id,
 	 const VouchMessage *message)
 {
-	Datum		args[7];
-	char		nulls[8] = "       ";
+	Datum		args[8];
+	char		nulls[9] = "        ";
 	pg_uuid_t	nudge_id;
 
 	vouch_id_make(&nudge_id, VOUCH_ID_EVENT, bucket);
@@ -122,6 +123,10 @@ tell(int bucket, const pg_uuid_t *id, const char *run_as, const pg_uuid_t *signa
 	}
 	else
 		nulls[5] = nulls[6] = 'n';
+	if (message->attributes != NULL)
+		args[7] = JsonbPGetDatum(message->attributes);
+	else
+		nulls[7] = 'n';
 	vouch_stmt_run(&insert_nudge, args, nulls);
 	vouch_rows_wake(run_as, bucket, id, 0);
 }
@@ -138,6 +143,8 @@ vouch_signal_send(const VouchMessage *message)
 
 	if (!vouch_rows_find_open(bucket, message->workflow_id, &id, &run_as))
 		return false;
+	if (message->workflow != NULL)
+		vouch_rows_require_workflow(message->workflow, message->workflow_id);
 	vouch_id_make(&signal_id, VOUCH_ID_EVENT, bucket);
 	args[0] = Int32GetDatum(bucket);
 	args[1] = UUIDPGetDatum(&id);
@@ -181,10 +188,12 @@ vouch_signal_send_or_start(const VouchMessage *message)
 		if (attempt++ > MAX_ATTEMPTS)
 			vouch_signal_no_open(vouch_id_workflow_bucket(message->workflow_id), message->workflow_id);
 		vouch_start_check(message->workflow_id, message->input);
+		vouch_start_require_right(message->workflow);
 		memset(&start, 0, sizeof(start));
 		start.program = vouch_program_get(message->workflow, 0);
 		start.workflow_id = message->workflow_id;
 		start.input = message->input;
+		start.attributes = message->attributes;
 		start.starter = message->sender;
 		start.parent_branch = -1;
 		/* false: somebody else was quicker, whose execution takes the signal */
@@ -205,16 +214,6 @@ check_signal(const char *name, Jsonb *payload)
 	vouch_payload_check(payload, "the payload of signal", name, "Keep large data in a table and send its key.");
 }
 
-static void
-need(bool isnull, const char *what)
-{
-	if (isnull)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("%s is missing", what),
-				 errhint("It may not be NULL.")));
-}
-
 /* vouch.signal_workflow(workflow_id text, signal text, payload jsonb, dedup_key text) */
 Datum
 vouch_sql_signal_workflow(PG_FUNCTION_ARGS)
@@ -223,8 +222,8 @@ vouch_sql_signal_workflow(PG_FUNCTION_ARGS)
 	VouchMessage message;
 	int			attempt = 0;
 
-	need(PG_ARGISNULL(0), "workflow_id");
-	need(PG_ARGISNULL(1), "signal");
+	vouch_check_given(PG_ARGISNULL(0), "workflow_id");
+	vouch_check_given(PG_ARGISNULL(1), "signal");
 	memset(&message, 0, sizeof(message));
 	message.workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	message.name = text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -250,7 +249,7 @@ vouch_sql_signal_workflow(PG_FUNCTION_ARGS)
 
 /*
  * vouch.signal_with_start(workflow text, workflow_id text, signal text,
- * payload jsonb, input jsonb, dedup_key text) returns whether it was started
+ * payload jsonb, input jsonb, dedup_key text, attributes jsonb) returns whether it was started
  */
 Datum
 vouch_sql_signal_with_start(PG_FUNCTION_ARGS)
@@ -259,9 +258,9 @@ vouch_sql_signal_with_start(PG_FUNCTION_ARGS)
 	VouchMessage message;
 	bool		started;
 
-	need(PG_ARGISNULL(0), "workflow");
-	need(PG_ARGISNULL(1), "workflow_id");
-	need(PG_ARGISNULL(2), "signal");
+	vouch_check_given(PG_ARGISNULL(0), "workflow");
+	vouch_check_given(PG_ARGISNULL(1), "workflow_id");
+	vouch_check_given(PG_ARGISNULL(2), "signal");
 	message.workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	message.workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	message.name = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -270,7 +269,10 @@ vouch_sql_signal_with_start(PG_FUNCTION_ARGS)
 	message.dedup_key = PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5));
 	message.sender = vouch_actor_current();
 	check_signal(message.name, message.payload);
+	message.attributes = PG_ARGISNULL(6) ? NULL : PG_GETARG_JSONB_P(6);
 	/* now, and not only when it is started, which may be at commit */
+	if (message.attributes != NULL)
+		vouch_start_check_attributes(message.attributes);
 	vouch_payload_check(message.input, "the input of workflow", message.workflow_id,
 						"Keep large data in a table and pass its key.");
 	SPI_connect();

@@ -17,6 +17,7 @@ typedef struct VouchMessage
 	const char *sender;
 	const char *workflow;		/* to be started when none is open, or NULL */
 	Jsonb	   *input;			/* for that */
+	Jsonb	   *attributes;		/* likewise, or NULL */
 } VouchMessage;
 
 /*

@@ -14,6 +14,7 @@
 #include "core/guc.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "engine/start.h"
@@ -23,8 +24,10 @@
 
 VOUCH_FUNCTION(vouch_sql_start_workflow);
 VOUCH_FUNCTION(vouch_sql_check_payload);
+VOUCH_FUNCTION(vouch_sql_check_attributes);
 
 #define WORKFLOW_ID_MAX 500
+#define MAX_ATTRIBUTES 16384
 #define MAX_ATTEMPTS 100		/* to end what others start meanwhile, one after the other */
 
 static VouchStmt insert_execution = {
@@ -40,6 +43,16 @@ static VouchStmt insert_execution = {
 static VouchStmt insert_input = {
 	"INSERT INTO vouch_data.execution_input (bucket, execution_id, input) VALUES ($1, $2, $3)",
 	SPI_OK_INSERT, 3, {INT4OID, UUIDOID, JSONBOID}
+};
+
+static VouchStmt insert_attributes = {
+	"INSERT INTO vouch_data.execution_attributes (bucket, execution_id, attributes) VALUES ($1, $2, jsonb_strip_nulls($3))",
+	SPI_OK_INSERT, 3, {INT4OID, UUIDOID, JSONBOID}
+};
+
+static VouchStmt read_starters = {
+	"SELECT s.role FROM vouch_data.workflow_starters w, unnest(w.starters || 'vouch_admin'::text) AS s(role) WHERE w.workflow = $1",
+	SPI_OK_SELECT, 1, {TEXTOID}, .indexed = true
 };
 
 /* The main line; its input is the execution's, so it keeps none of its own. */
@@ -106,6 +119,11 @@ vouch_start_execution(const VouchStart *start, pg_uuid_t *id)
 		return false;
 	args[2] = JsonbPGetDatum(start->input);
 	vouch_stmt_run(&insert_input, args, NULL);
+	if (start->attributes != NULL && JB_ROOT_COUNT(start->attributes) > 0)
+	{
+		args[2] = JsonbPGetDatum(start->attributes);
+		vouch_stmt_run(&insert_attributes, args, NULL);
+	}
 	args[2] = CStringGetTextDatum(program->run_as);
 	args[3] = CStringGetTextDatum(start->actor != NULL ? start->actor : start->starter);
 	args[4] = Int32GetDatum(start->machine_no);
@@ -185,6 +203,53 @@ vouch_start_check(const char *workflow_id, Jsonb *input)
 		vouch_payload_check(input, "the input of workflow", workflow_id, "Keep large data in a table and pass its key.");
 }
 
+void
+vouch_start_check_attributes(Jsonb *attributes)
+{
+	if (!JB_ROOT_IS_OBJECT(attributes) || VARSIZE(attributes) > MAX_ATTRIBUTES)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("attributes are not an object of up to 16 kB"),
+				 errhint("Pass names and values, like {\"report\": 3, \"lob\": \"CARDS\"}.")));
+	vouch_payload_check(attributes, "the value of attributes", NULL, "Keep large data in a table.");
+}
+
+/* vouch_data.check_attributes(attributes jsonb) */
+Datum
+vouch_sql_check_attributes(PG_FUNCTION_ARGS)
+{
+	vouch_start_check_attributes(PG_GETARG_JSONB_P(0));
+	PG_RETURN_VOID();
+}
+
+void
+vouch_start_require_right(const char *workflow)
+{
+	Datum		args[1];
+	StringInfoData names;
+	uint64		n;
+
+	args[0] = CStringGetTextDatum(workflow);
+	n = vouch_stmt_run(&read_starters, args, NULL);
+	if (n == 0)
+		return;
+	initStringInfo(&names);
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *name = vouch_stmt_get_text(i, 1);
+		Oid			role = get_role_oid(name, true);
+
+		if (OidIsValid(role) && is_member_of_role(GetSessionUserId(), role))
+			return;
+		appendStringInfo(&names, "%s\"%s\"", i > 0 ? ", " : "", name);
+	}
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ROLE_MISSING),
+			 errmsg("role \"%s\" may not start workflow \"%s\"", GetUserNameFromId(GetSessionUserId(), false), workflow),
+			 errdetail("It is for members of %s.", names.data),
+			 errhint("Ask a member of vouch_admin to call vouch.restrict_workflow() with other roles, or to make you a member of one.")));
+}
+
 static void
 check_on_conflict(const char *on_conflict)
 {
@@ -198,7 +263,7 @@ check_on_conflict(const char *on_conflict)
 
 /*
  * vouch.start_workflow(workflow text, input jsonb, workflow_id text,
- * revision int, on_conflict text) returns the workflow_id
+ * revision int, on_conflict text, attributes jsonb) returns the workflow_id
  */
 Datum
 vouch_sql_start_workflow(PG_FUNCTION_ARGS)
@@ -211,11 +276,7 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 	VouchStart	start;
 	pg_uuid_t	id;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("a workflow cannot be started without its name"),
-				 errhint("Pass the name that it was defined under.")));
+	vouch_check_given(PG_ARGISNULL(0), "workflow");
 	workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	input = PG_ARGISNULL(1) ? vouch_json_from_text("{}") : PG_GETARG_JSONB_P(1);
 	if (PG_ARGISNULL(2))
@@ -233,11 +294,17 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 	SPI_connect();
 	MemoryContextSwitchTo(own);
 	memset(&start, 0, sizeof(start));
+	if (!PG_ARGISNULL(5))
+	{
+		start.attributes = PG_GETARG_JSONB_P(5);
+		vouch_start_check_attributes(start.attributes);
+	}
 	start.program = vouch_program_get(workflow, PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3));
 	start.workflow_id = workflow_id;
 	start.input = input;
 	start.starter = vouch_actor_current();
 	start.parent_branch = -1;
+	vouch_start_require_right(workflow);
 	for (int attempt = 0; !vouch_start_execution(&start, &id); attempt++)
 	{
 		pg_uuid_t	other;
@@ -246,12 +313,15 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 		int			bucket = vouch_id_workflow_bucket(workflow_id);
 		VouchExecution locked;
 
-		if (strcmp(on_conflict, "use_existing") == 0)
-			break;
 		if (strcmp(on_conflict, "error") == 0 || attempt > MAX_ATTEMPTS)
 			already_started(workflow_id);
 		if (!vouch_rows_find_open(bucket, workflow_id, &other, &run_as))
 			continue;
+		if (strcmp(on_conflict, "use_existing") == 0)
+		{
+			vouch_rows_require_workflow(workflow, workflow_id);
+			break;
+		}
 		vouch_rows_require_rights(bucket, &other, workflow_id, "terminate");
 		/* the lock first: who waited for it may find that somebody else has ended it, and looks again */
 		if (vouch_advance_running(&other) != NULL)

@@ -14,6 +14,7 @@ typedef struct VouchStart
 	const VouchProgram *program;
 	const char *workflow_id;
 	Jsonb	   *input;
+	Jsonb	   *attributes;		/* or NULL */
 	const char *starter;
 	const char *actor;			/* whom its main line acts for at first; NULL: starter */
 	const pg_uuid_t *parent_id; /* or NULL */
@@ -36,6 +37,12 @@ extern void vouch_payload_check(Jsonb *value, const char *what, const char *name
 
 /* Raises VO502 or VO501 for a workflow_id or an input (or NULL) that cannot be. */
 extern void vouch_start_check(const char *workflow_id, Jsonb *input);
+
+/* Raises VO502 or VO501 for attributes that cannot be. */
+extern void vouch_start_check_attributes(Jsonb *attributes);
+
+/* Raises VO002 unless the session's role may start the workflow: vouch.restrict_workflow(). */
+extern void vouch_start_require_right(const char *workflow);
 
 /*
  * Writes the rows of a new execution and wakes a worker after commit.  False

@@ -141,6 +141,8 @@ check_child(Teller *teller, const AslValue *parameters, const char *self)
 				   "ParentClosePolicy is terminate, cancel, or abandon.");
 	if (name != NULL && name[0] == '\0')
 		tell_error(teller, "BAD_ARGUMENTS", "/Parameters/Name", "Name is empty.");
+	if (name != NULL && strchr(name, '/') != NULL)
+		tell_error(teller, "BAD_ARGUMENTS", "/Parameters/Name", "Name has a \"/\", which stands between parent and child.");
 	if (workflow != NULL && (self == NULL || strcmp(workflow, self) != 0))
 	{
 		Datum		args[1];

@@ -19,8 +19,9 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_table_changed';
 COMMENT ON FUNCTION vouch_data.table_changed() IS 'Statement trigger of watched tables: whoever waits for them is to look again';
 
 CREATE FUNCTION vouch.watch_table(relation regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM vouch_data.check_given('relation', relation IS NOT NULL);
 	EXECUTE format('CREATE OR REPLACE TRIGGER vouch_watch AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s'
 		' FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.table_changed()', relation);
 END
@@ -29,8 +30,9 @@ COMMENT ON FUNCTION vouch.watch_table(regclass) IS
 'Puts a statement trigger on a table, so that vouch:until states that name it in Watch look again as soon as a change is committed. The caller needs TRIGGER on the table';
 
 CREATE FUNCTION vouch.unwatch_table(relation regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM vouch_data.check_given('relation', relation IS NOT NULL);
 	EXECUTE format('DROP TRIGGER IF EXISTS vouch_watch ON %s', relation);
 END
 $$;

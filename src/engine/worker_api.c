@@ -20,6 +20,7 @@
 #include "core/guc.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/fail.h"
 #include "engine/rows.h"
@@ -122,16 +123,6 @@ static VouchStmt finish_task = {
 };
 
 static void
-need(bool isnull, const char *what)
-{
-	if (isnull)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("%s is missing", what),
-				 errhint("It may not be NULL.")));
-}
-
-static void
 check_queue(const char *queue)
 {
 	if (vouch_task_queue_problem(queue) != NULL)
@@ -180,7 +171,7 @@ vouch_sql_define_queue(PG_FUNCTION_ARGS)
 	Datum		args[8];
 	char		nulls[8];
 
-	need(PG_ARGISNULL(0), "queue");
+	vouch_check_given(PG_ARGISNULL(0), "queue");
 	check_queue(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	for (int i = 0; i < 7; i++)
 	{
@@ -470,7 +461,7 @@ vouch_sql_poll_activity(PG_FUNCTION_ARGS)
 	long		delay = WAIT_MIN_MS;
 
 	for (int i = 0; i < 4; i++)
-		need(PG_ARGISNULL(i), i == 0 ? "queue" : i == 1 ? "worker" : i == 2 ? "lease" : "max_tasks");
+		vouch_check_given(PG_ARGISNULL(i), i == 0 ? "queue" : i == 1 ? "worker" : i == 2 ? "lease" : "max_tasks");
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -551,7 +542,7 @@ vouch_sql_heartbeat_activity(PG_FUNCTION_ARGS)
 			   *queue;
 	pg_uuid_t	id;
 
-	need(PG_ARGISNULL(0), "task_token");
+	vouch_check_given(PG_ARGISNULL(0), "task_token");
 	token = PG_GETARG_UUID_P(0);
 	if (!PG_ARGISNULL(1))
 		vouch_payload_check(PG_GETARG_JSONB_P(1), "what the heartbeat tells", NULL,
@@ -626,7 +617,7 @@ vouch_sql_complete_activity(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *output;
 
-	need(PG_ARGISNULL(0), "task_token");
+	vouch_check_given(PG_ARGISNULL(0), "task_token");
 	output = PG_ARGISNULL(1) ? vouch_json_from_text("null") : PG_GETARG_JSONB_P(1);
 	vouch_payload_check(output, "the output of the task", NULL,
 						"Keep large data in a table and return its key, or fail the task with vouch.fail_activity().");
@@ -640,7 +631,7 @@ vouch_sql_fail_activity(PG_FUNCTION_ARGS)
 {
 	char	   *error = PG_ARGISNULL(1) ? "States.TaskFailed" : text_to_cstring(PG_GETARG_TEXT_PP(1));
 
-	need(PG_ARGISNULL(0), "task_token");
+	vouch_check_given(PG_ARGISNULL(0), "task_token");
 	vouch_fail_require_name(error);
 	finish(PG_GETARG_UUID_P(0), "failed", NULL, error,
 		   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));

@@ -117,8 +117,9 @@ put_dispatcher(ReturnSetInfo *result)
 
 	detail = "";
 	if (copy.state == VOUCH_DATABASE_STARTED)
-		detail = psprintf("pid %d; last sweep at %s; %d tasks to hand out, %d later",
-						  (int) copy.pid, pstrdup(timestamptz_to_str(copy.swept_at)),
+		detail = psprintf("pid %d; %s%s; %d tasks to hand out, %d later", (int) copy.pid,
+						  copy.swept_at == 0 ? "no sweep yet" : "last sweep at ",
+						  copy.swept_at == 0 ? "" : pstrdup(timestamptz_to_str(copy.swept_at)),
 						  copy.backlog, copy.deferred);
 	if (copy.state == VOUCH_DATABASE_STARTED && copy.cautious)
 		detail = append_reason(detail, "cautious, for the server has crashed");

@@ -1,0 +1,149 @@
+/*
+ * ahead.c
+ *	  What can come after a state, for people who ask what an execution waits for.
+ */
+#include "postgres.h"
+
+#include "core/compat.h"
+#include "core/stmt.h"
+#include "engine/program.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+VOUCH_FUNCTION(vouch_sql_ahead);
+
+/* The definition of a machine, as it is written. */
+static const AslValue *
+written_machine(const AslProgram *program, const AslMachine *machine)
+{
+	const AslValue *state;
+	const AslValue *branches;
+
+	check_stack_depth();
+	if (machine->owner == NULL)
+		return program->definition;
+	state = asl_get(asl_get(written_machine(program, machine->owner->machine), "States"), machine->owner->name);
+	if (machine->owner->type == ASL_MAP)
+		return asl_get(state, "ItemProcessor") ? asl_get(state, "ItemProcessor") : asl_get(state, "Iterator");
+	branches = asl_get(state, "Branches");
+	for (int i = 0; i < machine->owner->nbranches; i++)
+		if (machine->owner->branches[i] == machine)
+			return branches->u.array.items[i];
+	return NULL;				/* cannot be */
+}
+
+static void
+add(StringInfo text, const char *separator, const AslValue *name)
+{
+	if (name == NULL || name->type != ASL_STRING)
+		return;
+	/* several rules of a Choice may lead to the same state */
+	appendStringInfo(text, "%s%s", text->len > 0 ? separator : "", name->u.string.data);
+}
+
+/* Does the list have the name? */
+static bool
+is_in(List *names, const AslValue *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+		if (strcmp(((const AslValue *) lfirst(cell))->u.string.data, name->u.string.data) == 0)
+			return true;
+	return false;
+}
+
+static void
+add_choices(StringInfo text, const AslValue *written)
+{
+	const AslValue *choices = asl_get(written, "Choices");
+	const AslValue *otherwise = asl_get(written, "Default");
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	for (size_t i = 0; choices != NULL && choices->type == ASL_ARRAY && i <= choices->u.array.n; i++)
+	{
+		const AslValue *name = i < choices->u.array.n ? asl_get(choices->u.array.items[i], "Next") : otherwise;
+
+		if (name != NULL && name->type == ASL_STRING && !is_in(names, name))
+			names = lappend(names, (void *) name);
+	}
+	foreach(cell, names)
+		add(text, " or ", lfirst(cell));
+}
+
+static void
+add_catch(StringInfo text, const AslValue *written)
+{
+	const AslValue *catchers = asl_get(written, "Catch");
+
+	for (size_t i = 0; catchers != NULL && catchers->type == ASL_ARRAY && i < catchers->u.array.n; i++)
+	{
+		const AslValue *errors = asl_get(catchers->u.array.items[i], "ErrorEquals");
+		StringInfoData names;
+
+		initStringInfo(&names);
+		for (size_t j = 0; errors != NULL && errors->type == ASL_ARRAY && j < errors->u.array.n; j++)
+			add(&names, ", ", errors->u.array.items[j]);
+		appendStringInfo(text, "; on %s: ", names.data);
+		if (asl_get(catchers->u.array.items[i], "Next") != NULL)
+			appendStringInfoString(text, asl_get(catchers->u.array.items[i], "Next")->u.string.data);
+	}
+}
+
+static char *
+what_comes_next(const AslProgram *program, const AslState *state)
+{
+	const AslValue *written = asl_get(asl_get(written_machine(program, state->machine), "States"), state->name);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (state->type == ASL_CHOICE)
+		add_choices(&text, written);
+	else if (state->next != NULL)
+		appendStringInfoString(&text, state->next);
+	else if (state->type == ASL_FAIL)
+		appendStringInfoString(&text, "a failure");
+	else if (state->machine->owner == NULL)
+		appendStringInfoString(&text, "the end");
+	else
+		appendStringInfo(&text, "the end of its part of %s", state->machine->owner->name);
+	add_catch(&text, written);
+	return text.data;
+}
+
+/* vouch_data.ahead(workflow text, revision int, machine_no int, state text, OUT state_name text, OUT comes_next text) */
+Datum
+vouch_sql_ahead(PG_FUNCTION_ARGS)
+{
+	MemoryContext own = CurrentMemoryContext;
+	const VouchProgram *program = NULL;
+	const AslState *state = NULL;
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "not called as a function that returns a row");
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2) && PG_GETARG_INT32(1) > 0)
+	{
+		SPI_connect();
+		MemoryContextSwitchTo(own);
+		program = vouch_program_find(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1), true);
+		SPI_finish();
+	}
+	if (program != NULL && PG_GETARG_INT32(2) >= 0 && PG_GETARG_INT32(2) < program->asl->nmachines)
+	{
+		const AslMachine *machine = program->asl->machines[PG_GETARG_INT32(2)];
+
+		state = asl_find_state(machine, PG_ARGISNULL(3) ? machine->start_at : text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	}
+	if (state != NULL)
+	{
+		values[0] = CStringGetTextDatum(state->name);
+		values[1] = CStringGetTextDatum(what_comes_next(program->asl, state));
+		nulls[0] = nulls[1] = false;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
