@@ -33,6 +33,10 @@ typedef enum Comparison
 	GREATER_EQUAL,
 	IN,
 	NOT_IN,
+	ALL_OF,
+	ANY_OF,
+	NONE_OF,
+	SUBSET_OF,
 	CONTAINS,
 	EMPTY,
 	SIZE
@@ -72,6 +76,10 @@ static const struct
 	{">", GREATER, false},
 	{"in", IN, true},
 	{"nin", NOT_IN, true},
+	{"all", ALL_OF, true},
+	{"anyof", ANY_OF, true},
+	{"noneof", NONE_OF, true},
+	{"subsetof", SUBSET_OF, true},
 	{"contains", CONTAINS, true},
 	{"empty", EMPTY, true},
 	{"size", SIZE, true},
@@ -361,8 +369,9 @@ values_equal(const AslValue *a, const AslValue *b)
 	double		number;
 	double		other;
 
+	/* what is not there equals nothing, not even what else is not there */
 	if (a == NULL || b == NULL)
-		return a == b;
+		return false;
 	if (a->type == ASL_NUMBER && b->type == ASL_STRING)
 		return asl_as_double(a, &number) && string_as_number(b, &other) && number == other;
 	if (a->type == ASL_STRING && b->type == ASL_NUMBER)
@@ -399,6 +408,20 @@ is_among(const AslValue *value, const AslValue *list, AslEnv *env)
 	return false;
 }
 
+/* Counts the items of a list that are among those of another; -1 when one is no list. */
+static int64_t
+count_among(const AslValue *list, const AslValue *others, AslEnv *env)
+{
+	int64_t		n = 0;
+
+	if (list == NULL || list->type != ASL_ARRAY || others == NULL || others->type != ASL_ARRAY)
+		return -1;
+	for (size_t i = 0; i < list->u.array.n; i++)
+		if (is_among(list->u.array.items[i], others, env))
+			n++;
+	return n;
+}
+
 /* Returns the length of a string, array or object; -1 for others. */
 static int64_t
 size_of(const AslValue *value)
@@ -408,7 +431,7 @@ size_of(const AslValue *value)
 	switch (value->type)
 	{
 		case ASL_STRING:
-			return (int64_t) value->u.string.len;
+			return asl_string_length(value);
 		case ASL_ARRAY:
 			return (int64_t) value->u.array.n;
 		case ASL_OBJECT:
@@ -442,6 +465,16 @@ comparison_holds(Comparison comparison, const AslValue *a, const AslValue *b, As
 			return is_among(a, b, env);
 		case NOT_IN:
 			return !is_among(a, b, env);
+		case ALL_OF:
+			size = count_among(b, a, env);
+			return size >= 0 && (size_t) size == b->u.array.n;
+		case ANY_OF:
+			return count_among(a, b, env) > 0;
+		case NONE_OF:
+			return count_among(a, b, env) == 0;
+		case SUBSET_OF:
+			size = count_among(a, b, env);
+			return size >= 0 && (size_t) size == a->u.array.n;
 		case CONTAINS:
 			if (a != NULL && a->type == ASL_STRING && b != NULL && b->type == ASL_STRING)
 				return strstr(a->u.string.data, b->u.string.data) != NULL;
@@ -449,7 +482,9 @@ comparison_holds(Comparison comparison, const AslValue *a, const AslValue *b, As
 		case EMPTY:
 			return b != NULL && b->type == ASL_BOOL && (size_of(a) == 0) == b->u.boolean;
 		case SIZE:
-			return b != NULL && asl_is_int(b, &size) && size_of(a) == size;
+			/* an object has none */
+			return b != NULL && asl_is_int(b, &size) && a != NULL && a->type != ASL_OBJECT &&
+				size_of(a) == size;
 	}
 	return false;
 }

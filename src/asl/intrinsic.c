@@ -135,12 +135,13 @@ string_to_json(AslCall *call)
 static const AslValue *
 json_to_string(AslCall *call)
 {
-	char	   *text;
+	AslText		text;
 
 	if (asl_exceeds(call->args[0], call->env->limit))
 		return refuse(call, "The result is too large.");
-	text = asl_print(call->args[0]);
-	return asl_string(text);
+	asl_text_init(&text);
+	asl_stringify_to(&text, call->args[0]);
+	return text_result(call, &text);
 }
 
 /* Splits at any of the characters of the second string; empty parts are left out. */
@@ -458,7 +459,7 @@ hash(AslCall *call)
 	{
 		if (asl_exceeds(call->args[0], MAX_ENCODED))
 			return refuse(call, "Argument 1 cannot have more than 10000 characters.");
-		asl_print_to(&text, call->args[0]);
+		asl_stringify_to(&text, call->args[0]);
 	}
 	len = asl_digest(algorithm->u.string.data, text.data, text.len, digest);
 	if (len == 0)

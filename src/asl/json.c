@@ -542,8 +542,26 @@ print_string(AslText *text, const AslValue *string)
 	asl_text_char(text, '"');
 }
 
-void
-asl_print_to(AslText *text, const AslValue *value)
+/* Writes a number; as doubles, those that the service has read into one are written as it does. */
+static void
+print_number(AslText *text, const AslValue *value, bool doubles)
+{
+	if (doubles && strpbrk(value->u.number.text, ".eE") != NULL)
+	{
+		char		printed[ASL_DOUBLE_SIZE];
+		double		number = strtod(value->u.number.text, NULL);
+
+		if (!isinf(number))
+		{
+			asl_text_append(text, printed, asl_format_double(number, printed));
+			return;
+		}
+	}
+	asl_text_puts(text, value->u.number.text);
+}
+
+static void
+print(AslText *text, const AslValue *value, bool doubles)
 {
 	switch (value->type)
 	{
@@ -554,7 +572,7 @@ asl_print_to(AslText *text, const AslValue *value)
 			asl_text_puts(text, value->u.boolean ? "true" : "false");
 			break;
 		case ASL_NUMBER:
-			asl_text_puts(text, value->u.number.text);
+			print_number(text, value, doubles);
 			break;
 		case ASL_STRING:
 			print_string(text, value);
@@ -565,7 +583,7 @@ asl_print_to(AslText *text, const AslValue *value)
 			{
 				if (i > 0)
 					asl_text_char(text, ',');
-				asl_print_to(text, value->u.array.items[i]);
+				print(text, value->u.array.items[i], doubles);
 			}
 			asl_text_char(text, ']');
 			break;
@@ -577,11 +595,23 @@ asl_print_to(AslText *text, const AslValue *value)
 					asl_text_char(text, ',');
 				print_string(text, value->u.object.members[i].key);
 				asl_text_char(text, ':');
-				asl_print_to(text, value->u.object.members[i].value);
+				print(text, value->u.object.members[i].value, doubles);
 			}
 			asl_text_char(text, '}');
 			break;
 	}
+}
+
+void
+asl_print_to(AslText *text, const AslValue *value)
+{
+	print(text, value, false);
+}
+
+void
+asl_stringify_to(AslText *text, const AslValue *value)
+{
+	print(text, value, true);
 }
 
 char *
@@ -628,19 +658,7 @@ asl_format_to(AslText *text, const AslValue *value)
 			asl_text_append(text, value->u.string.data, value->u.string.len);
 			break;
 		case ASL_NUMBER:
-			/* the service has read a fraction or an exponent into a double */
-			if (strpbrk(value->u.number.text, ".eE") != NULL)
-			{
-				char		printed[ASL_DOUBLE_SIZE];
-				double		number = strtod(value->u.number.text, NULL);
-
-				if (!isinf(number))
-				{
-					asl_text_append(text, printed, asl_format_double(number, printed));
-					break;
-				}
-			}
-			asl_text_puts(text, value->u.number.text);
+			print_number(text, value, true);
 			break;
 		case ASL_ARRAY:
 			asl_text_char(text, '[');

@@ -17,6 +17,9 @@ typedef void (*AslRepeated) (const char *place, void *arg);
 extern const AslValue *asl_parse_telling(const char *text, size_t len, AslRepeated repeated,
 										 void *arg, AslError *error);
 
+/* The same as the service writes it into a string: 1.50 is 1.5. */
+extern void asl_stringify_to(AslText *text, const AslValue *value);
+
 /* Returns a value's JSON for a message, cut when it is long; the other leaves a string bare. */
 extern const char *asl_excerpt(const AslValue *value);
 extern const char *asl_value_text(const AslValue *value);

@@ -113,7 +113,24 @@ take_deep(const AslValue *value, AslEnv *env, AslList *found)
 			take_deep(value->u.object.members[i].value, env, found);
 }
 
-/* Takes an object of those of the named members that are there. */
+/*
+ * Takes what meets a condition from what a descent goes through: objects that
+ * do, each when it comes to it, and items of arrays that do themselves.  (So an
+ * object in an array is taken once, though both are gone through.)
+ */
+static void
+take_deep_filtered(const AslFilter *filter, const AslValue *value, AslEnv *env, AslList *found)
+{
+	if ((value->type != ASL_OBJECT && value->type != ASL_ARRAY) || !visit(env) ||
+		!asl_filter_holds(filter, env, value))
+		return;
+	if (value->type == ASL_OBJECT)
+		asl_list_add(found, value);
+	else
+		take_filtered(filter, value, env, found);
+}
+
+/* Takes an object of those of the named members that are there; or, for all of them, only one that has each. */
 static void
 take_names(const AslStep *step, const AslValue *value, AslList *found)
 {
@@ -129,8 +146,26 @@ take_names(const AslStep *step, const AslValue *value, AslList *found)
 
 		if (member != NULL)
 			asl_builder_put(&builder, step->names[i], member);
+		else if (step->kind == ASL_STEP_ALL_NAMES)
+			return;
 	}
 	asl_list_add(found, asl_builder_done(&builder));
+}
+
+/* Counts the characters of a string, as many as UTF-16 has units. */
+int64_t
+asl_string_length(const AslValue *string)
+{
+	int64_t		length = 0;
+
+	for (size_t i = 0; i < string->u.string.len; i++)
+	{
+		unsigned char c = string->u.string.data[i];
+
+		if ((c & 0xC0) != 0x80)
+			length += c >= 0xF0 ? 2 : 1;
+	}
+	return length;
 }
 
 static void
@@ -146,6 +181,7 @@ take_step(const AslStep *step, const AslValue *value, AslEnv *env, AslList *foun
 				asl_list_add(found, member);
 			break;
 		case ASL_STEP_NAMES:
+		case ASL_STEP_ALL_NAMES:
 			take_names(step, value, found);
 			break;
 		case ASL_STEP_INDEX:
@@ -162,6 +198,9 @@ take_step(const AslStep *step, const AslValue *value, AslEnv *env, AslList *foun
 		case ASL_STEP_FILTER:
 			take_filtered(step->filter, value, env, found);
 			break;
+		case ASL_STEP_DEEP_FILTER:
+			take_deep_filtered(step->filter, value, env, found);
+			break;
 		case ASL_STEP_DESCEND:
 			take_deep(value, env, found);
 			break;
@@ -171,7 +210,7 @@ take_step(const AslStep *step, const AslValue *value, AslEnv *env, AslList *foun
 			else if (value->type == ASL_OBJECT)
 				asl_list_add(found, asl_int(value->u.object.n));
 			else if (value->type == ASL_STRING)
-				asl_list_add(found, asl_int(value->u.string.len));
+				asl_list_add(found, asl_int(asl_string_length(value)));
 			break;
 	}
 }
@@ -307,7 +346,7 @@ evaluate(const AslPath *path, AslEnv *env, const AslValue *item, const char **mi
 		const AslStep *step = &path->steps[i];
 		AslList		found;
 
-		if (step->kind == ASL_STEP_NAMES && i + 1 < path->nsteps)
+		if ((step->kind == ASL_STEP_NAMES || step->kind == ASL_STEP_ALL_NAMES) && i + 1 < path->nsteps)
 		{
 			if (missing != NULL)
 				*missing = asl_printf("Multi properties can only be used as path leafs: %s",

@@ -19,12 +19,14 @@ typedef enum AslRoot
 typedef enum AslStepKind
 {
 	ASL_STEP_NAME,				/* .a ['a'] */
-	ASL_STEP_NAMES,				/* ['a','b'] */
+	ASL_STEP_NAMES,				/* ['a','b'], only at the end: an object of what there is of them */
+	ASL_STEP_ALL_NAMES,			/* ..['a','b'] at the end: objects of those who have all */
 	ASL_STEP_INDEX,				/* [0] [-1] */
 	ASL_STEP_INDEXES,			/* [0,2] */
 	ASL_STEP_SLICE,				/* [1:5] [::2] */
 	ASL_STEP_ALL,				/* .* [*] */
 	ASL_STEP_FILTER,			/* [?(@.a > 1)] */
+	ASL_STEP_DEEP_FILTER,		/* ..[?(@.a > 1)] */
 	ASL_STEP_DESCEND,			/* .. */
 	ASL_STEP_LENGTH				/* .length() */
 } AslStepKind;
@@ -35,7 +37,7 @@ typedef struct AslStep
 {
 	AslStepKind kind;
 	const AslValue *name;		/* NAME */
-	const AslValue **names;		/* NAMES */
+	const AslValue **names;		/* NAMES, ALL_NAMES */
 	int64_t    *indexes;		/* INDEX, INDEXES */
 	int			n;				/* of names or indexes */
 	bool		has_from;		/* SLICE */
@@ -43,7 +45,7 @@ typedef struct AslStep
 	int64_t		from;
 	int64_t		to;
 	int64_t		by;
-	AslFilter  *filter;			/* FILTER */
+	AslFilter  *filter;			/* FILTER, DEEP_FILTER */
 } AslStep;
 
 typedef struct AslPath
@@ -67,6 +69,9 @@ typedef struct AslEnv
 	int64_t		visits;			/* values that paths may still look at */
 	uint64_t	draws;			/* how often chance was asked */
 } AslEnv;
+
+/* Counts the characters of a string, as many as UTF-16 has units. */
+extern int64_t asl_string_length(const AslValue *string);
 
 extern void asl_env_init(AslEnv *env, const AslFrame *frame, const AslValue *input);
 

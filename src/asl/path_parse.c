@@ -429,7 +429,15 @@ parse(Reader *reader, const char **problem)
 	path->reference = true;
 	for (int i = 0; i < path->nsteps; i++)
 	{
-		AslStepKind kind = path->steps[i].kind;
+		AslStep    *step = &path->steps[i];
+		AslStepKind kind;
+
+		/* what these mean depends on what stands beside them */
+		if (i > 0 && step[-1].kind == ASL_STEP_DESCEND && step->kind == ASL_STEP_FILTER)
+			step->kind = ASL_STEP_DEEP_FILTER;
+		if (i > 0 && step[-1].kind == ASL_STEP_DESCEND && step->kind == ASL_STEP_NAMES)
+			step->kind = ASL_STEP_ALL_NAMES;
+		kind = step->kind;
 
 		if (kind != ASL_STEP_NAME && kind != ASL_STEP_INDEX)
 			path->reference = false;

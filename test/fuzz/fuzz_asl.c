@@ -31,19 +31,26 @@ read_value(const char *text, size_t len)
 	return value;
 }
 
+/* Tells as many problems as a check may. */
+static void
+check_task(const char *resource, const AslValue *state, AslTell tell, void *to, void *arg)
+{
+	if (asl_get(state, "Parameters") != NULL)
+		tell(ASL_PROBLEM_WARNING, "WARNING", "/Parameters", resource, to);
+	if (strncmp(resource, "unknown:", 8) == 0)
+		tell(ASL_PROBLEM_ERROR, "UNKNOWN_RESOURCE", "/Resource", "There is no such resource.", to);
+}
+
 static void
 fuzz_definition(const char *text, size_t len, const char *rest, size_t rest_len)
 {
-	const AslValue *definition = asl_parse(text, len, NULL);
 	const AslValue *input = read_value(rest, rest_len);
 	RunOptions	options = {INT64_C(1767225600000000), MAX_PAYLOAD, false, MAX_EVENTS, MAX_SECONDS};
 	AslProblem *problems = NULL;
 	AslProgram *program;
 	RunResult	result;
 
-	if (definition == NULL)
-		return;
-	program = asl_compile(definition, NULL, NULL, &problems);
+	program = asl_compile_text(text, len, check_task, NULL, &problems);
 	for (const AslProblem *problem = problems; problem != NULL; problem = problem->next)
 		if (problem->code == NULL || problem->location == NULL || problem->message == NULL)
 			abort();
@@ -87,6 +94,7 @@ fuzz_json(const char *text, size_t len)
 	const AslValue *value = asl_parse(text, len, NULL);
 	const AslValue *again;
 	char	   *printed;
+	AslText		string;
 
 	if (value == NULL)
 		return;
@@ -95,6 +103,10 @@ fuzz_json(const char *text, size_t len)
 		abort();
 	again = asl_parse(printed, strlen(printed), NULL);
 	if (again == NULL || !asl_equal(value, again) || strcmp(asl_print(again), printed) != 0)
+		abort();
+	asl_text_init(&string);
+	asl_stringify_to(&string, value);
+	if (asl_parse(string.data, string.len, NULL) == NULL)
 		abort();
 }
 
