@@ -142,19 +142,22 @@ read_data(VouchBranch *b, const char *text)
 void
 vouch_rows_load_data(VouchAdvance *adv, VouchBranch *b)
 {
-	Datum		args[3];
-	char	   *text;
-
 	if (b->loaded)
 		return;
-	args[0] = Int32GetDatum(adv->execution.bucket);
-	args[1] = UUIDPGetDatum(&adv->execution.id);
-	args[2] = Int32GetDatum(b->no);
-	vouch_stmt_run_one(&load_data, args, NULL);
-	text = vouch_stmt_get_text(0, 1);
-	SPI_freetuptable(SPI_tuptable);
-	if (text != NULL)
-		read_data(b, text);
+	if (!b->data_read)
+	{
+		Datum		args[3];
+		char	   *text;
+
+		args[0] = Int32GetDatum(adv->execution.bucket);
+		args[1] = UUIDPGetDatum(&adv->execution.id);
+		args[2] = Int32GetDatum(b->no);
+		vouch_stmt_run_one(&load_data, args, NULL);
+		text = vouch_stmt_get_text(0, 1);
+		SPI_freetuptable(SPI_tuptable);
+		if (text != NULL)
+			read_data(b, text);
+	}
 	if (b->input == NULL)
 		b->input = vouch_rows_input(adv);
 	b->loaded = true;
@@ -309,6 +312,7 @@ vouch_rows_load(VouchAdvance *adv)
 		text = vouch_stmt_get_text(row, 21);
 		if (text != NULL)
 			read_data(b, text);
+		b->data_read = text != NULL || b->status == VOUCH_BRANCH_READY;
 		b->stored = true;
 		vouch_rows_add(adv, b);
 		/* vouch_stmt_get reads SPI_tuptable, which nothing here replaces */

@@ -110,6 +110,7 @@ struct VouchBranch
 
 	/* data: there when loaded */
 	bool		loaded;
+	bool		data_read;		/* what its row has was read, and was not all: the input is the execution's */
 	const AslValue *input;		/* raw input of the state */
 	const AslValue *vars;		/* an object, or NULL */
 	int		   *counts;			/* of the state's Retry entries, or NULL */
