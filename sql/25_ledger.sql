@@ -142,6 +142,7 @@ CALL public.tamper(:scoping, $$DELETE FROM vouch_data.decision WHERE item_no = 3
 CALL public.tamper(:scoping, $$DELETE FROM vouch_data.version_ended$$);
 CALL public.tamper(:scoping, $$UPDATE vouch_data.version_ended SET item_nos = '{1}'$$);
 CALL public.tamper(:scoping, $$UPDATE vouch_data.version_ended SET body_nos = '{1}'$$);
+CALL public.tamper(:scoping, $$UPDATE vouch_data.version_ended SET item_nos = item_nos || item_nos, from_nos = from_nos || from_nos, body_nos = body_nos || body_nos$$);
 CALL public.tamper(:scoping, $$INSERT INTO vouch_data.version_ended SELECT bucket, artifact_no, 9, 1, 1, 'approved', '{1}', '{1}', '{1}' FROM vouch_data.artifact$$);
 -- A counter.
 CALL public.tamper(:scoping, $$UPDATE vouch_data.version_stat SET items = items + 1 WHERE version_no = 2 AND status = 'approved'$$);

@@ -31,9 +31,8 @@ static VouchStmt find_last = {
 };
 
 /*
- * The artifact's lock makes the number a new one; only in REPEATABLE READ it may
- * be taken by what the snapshot does not show.  ON CONFLICT makes that the
- * serialization failure that it is, which applications know to try again.
+ * The artifact's lock makes the number a new one; only in REPEATABLE READ it may be taken by what the snapshot
+ * does not show, where vouch_ledger_lock() was not asked to look.  ON CONFLICT makes that a serialization failure.
  */
 static VouchStmt insert_operation = {
 	"INSERT INTO vouch_data.operation"
@@ -49,7 +48,12 @@ static VouchStmt insert_operation = {
 };
 
 static VouchStmt lock_artifact = {
-	"SELECT 1 FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
+	"SELECT head_no, last_no FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
+};
+
+static VouchStmt find_last_no = {
+	"SELECT max(op_no) FROM vouch_data.operation WHERE bucket = $1 AND artifact_no = $2",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
 };
 
@@ -77,6 +81,42 @@ text_or_null(const char *value, char *null)
 {
 	*null = value == NULL ? 'n' : ' ';
 	return value == NULL ? (Datum) 0 : CStringGetTextDatum(value);
+}
+
+/* Whatever is done to an artifact has an operation, so its last says whether the snapshot shows how it stands. */
+static void
+check_snapshot(Datum *key)
+{
+	int			shown,
+				last;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	vouch_stmt_run_one(&find_last_no, key, NULL);
+	shown = vouch_stmt_get_int32(0, 1, 0);
+	(void) vouch_stmt_run_latest(&find_last_no, key, NULL);
+	last = vouch_stmt_get_int32(0, 1, 0);
+	if (shown != last)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update"),
+				 errhint("The transaction might succeed if retried.")));
+}
+
+int
+vouch_ledger_lock(int bucket, int artifact_no, bool to_write, int *last_no)
+{
+	Datum		key[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	int			head_no;
+
+	if (vouch_stmt_run(&lock_artifact, key, NULL) == 0)
+		return -1;
+	head_no = vouch_stmt_get_int32(0, 1, 0);
+	if (last_no != NULL)
+		*last_no = vouch_stmt_get_int32(0, 2, 0);
+	if (to_write)
+		check_snapshot(key);
+	return head_no;
 }
 
 int32
@@ -343,7 +383,6 @@ Datum
 vouch_sql_log_operation(PG_FUNCTION_ARGS)
 {
 	VouchOperation op = {0};
-	Datum		args[2];
 	int32		op_no;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
@@ -362,9 +401,7 @@ vouch_sql_log_operation(PG_FUNCTION_ARGS)
 	op.error = PG_ARGISNULL(8) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(8));
 
 	SPI_connect();
-	args[0] = Int32GetDatum(op.bucket);
-	args[1] = Int32GetDatum(op.artifact_no);
-	vouch_stmt_run_one(&lock_artifact, args, NULL);
+	(void) vouch_ledger_lock(op.bucket, op.artifact_no, true, NULL);
 	op_no = vouch_ledger_append(&op);
 	SPI_finish();
 	PG_RETURN_INT32(op_no);

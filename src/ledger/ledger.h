@@ -27,6 +27,15 @@ typedef struct VouchOperation
 } VouchOperation;
 
 /*
+ * Waits for the artifact's row lock, which orders all that happens to it, and
+ * returns the number of its newest version (0: none), or -1 when there is no
+ * such artifact.  last_no may be NULL, else gets the last number given out.  What is read after it, in a statement of its own, is
+ * how the artifact stands; in REPEATABLE READ and SERIALIZABLE only if nobody changed it since the snapshot
+ * was taken, so there to_write raises the serialization failure that a change would be.  Needs SPI_connect().
+ */
+extern int	vouch_ledger_lock(int bucket, int artifact_no, bool to_write, int *last_no);
+
+/*
  * Appends an operation and returns its number in the artifact's chain.
  * Needs SPI_connect() and the artifact's row lock, which makes the chain.
  * The workflow, activity and attempt come from the acting frame.

@@ -147,7 +147,7 @@ make_version(const Making *making, const VouchPhase *phase, VouchItems *items)
 	artifact_no = vouch_store_artifact(bucket, making->subject, phase->key, making->scope,
 									   making->has_cycle ? &making->cycle_id : NULL,
 									   making->has_report ? &making->report_id : NULL);
-	head_no = vouch_store_lock(bucket, artifact_no);
+	head_no = vouch_ledger_lock(bucket, artifact_no, true, NULL);
 	vouch_store_check_none_open(bucket, artifact_no, "create a version");
 
 	what.parent_no = making->parent != NULL ? parent_number(making, bucket, artifact_no) : head_no;

@@ -625,13 +625,6 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 				 errdetail("It was submitted, and a reviewer sent it back; what was signed stays on record."),
 				 errhint("Withdraw it with vouch.withdraw_version().")));
 	check_maker(version, actor, "discard");
-	if (version->round > 0)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_VERSION_STATE),
-				 errmsg("cannot discard version %d of %s \"%s\", which was submitted before",
-						version->version_no, version->phase_label, version->subject),
-				 errdetail("Reviewers saw it, so it stays on record."),
-				 errhint("Take it back with vouch.withdraw_version().")));
 	args[0] = Int32GetDatum(version->bucket);
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);

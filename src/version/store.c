@@ -164,11 +164,6 @@ static VouchStmt insert_artifact = {
 	.indexed = true, .guarded = true
 };
 
-static VouchStmt lock_artifact = {
-	"SELECT head_no FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
-	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
-};
-
 static VouchStmt find_open = {
 	"SELECT version_no, state::text, created_by FROM vouch_data.version"
 	" WHERE bucket = $1 AND artifact_no = $2 AND state IN ('draft', 'pending_approval')",
@@ -715,15 +710,6 @@ vouch_store_artifact(int bucket, const char *subject, const char *phase,
 			 errdetail("Other sessions took every number that was tried."),
 			 errhint("Try again.")));
 	return 0;					/* not reached */
-}
-
-int
-vouch_store_lock(int bucket, int artifact_no)
-{
-	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
-
-	vouch_stmt_run_one(&lock_artifact, args, NULL);
-	return vouch_stmt_get_int32(0, 1, 0);
 }
 
 void

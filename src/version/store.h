@@ -142,9 +142,6 @@ extern VouchVersion *vouch_store_version(int bucket, int artifact_no, const Vouc
 extern int	vouch_store_artifact(int bucket, const char *subject, const char *phase,
 								 const char *scope, const int64 *cycle_id, const int64 *report_id);
 
-/* Waits for the artifact's row lock, and returns its newest version number (0: none). */
-extern int	vouch_store_lock(int bucket, int artifact_no);
-
 /* Raises VO107 when the artifact has an open version; what: "create a version". */
 extern void vouch_store_check_none_open(int bucket, int artifact_no, const char *what);
 

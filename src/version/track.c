@@ -49,12 +49,6 @@ VOUCH_FUNCTION(vouch_sql_track_open);
 /* Rows fetched at a time when a whole table is read. */
 #define BATCH 5000
 
-/* The newest version under the lock, whatever the snapshot shows. */
-static VouchStmt lock_head_no = {
-	"SELECT head_no, last_no FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
-	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
-};
-
 static VouchStmt read_shown = {
 	"SELECT i.item_key, b.body_hash, b.salt FROM vouch_data.decision d"
 	" JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
@@ -355,19 +349,18 @@ compare_table(VouchTracked *tracked, MemoryContext context, const VouchPhase *ph
 	MemoryContextSwitchTo(old);
 }
 
-/* Those who write one table take turns, before they hold rows.  *behind: a draft was thrown away. */
+/* Those who write one table take turns, before they hold rows; to_write: and this one records something.  *behind: a draft was thrown away. */
 static int
-take_turn(VouchTracked *tracked, bool *behind)
+take_turn(VouchTracked *tracked, bool to_write, bool *behind)
 {
-	Datum		args[2] = {Int32GetDatum(tracked->bucket), Int32GetDatum(tracked->artifact_no)};
-	int			head_no;
+	int			last_no;
+	int			head_no = vouch_ledger_lock(tracked->bucket, tracked->artifact_no, to_write, &last_no);
 
-	if (vouch_stmt_run(&lock_head_no, args, NULL) == 0)
+	if (head_no < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent tracking of table \"%s\"", tracked->name)));
-	head_no = vouch_stmt_get_int32(0, 1, 0);
-	*behind = vouch_stmt_get_int32(0, 2, 0) > head_no;
+	*behind = last_no > head_no;
 	return head_no;
 }
 
@@ -398,7 +391,7 @@ await_turn(VouchTracked *tracked)
 		RegisterXactCallback(forget_turn, NULL);
 		registered = true;
 	}
-	(void) take_turn(tracked, &behind);
+	(void) take_turn(tracked, false, &behind);
 	turn_taken = GetCurrentSubTransactionId();
 	turn_bucket = tracked->bucket;
 	turn_artifact_no = tracked->artifact_no;
@@ -408,7 +401,7 @@ await_turn(VouchTracked *tracked)
 static VouchVersion *
 lock_head(VouchTracked *tracked, bool *behind)
 {
-	int			head_no = take_turn(tracked, behind);
+	int			head_no = take_turn(tracked, true, behind);
 	pg_uuid_t	id;
 
 	if (head_no == 0)

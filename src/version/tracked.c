@@ -436,7 +436,7 @@ vouch_sql_track_register(PG_FUNCTION_ARGS)
 				 errmsg("another table is tracked under this phase, subject and scope"),
 				 errdetail("It is \"%s\".", full_name(DatumGetObjectId(vouch_stmt_get(0, 1, NULL)))),
 				 errhint("Give each table a subject or a scope of its own.")));
-	head_no = vouch_store_lock(DatumGetInt32(args[1]), DatumGetInt32(args[2]));
+	head_no = vouch_ledger_lock(DatumGetInt32(args[1]), DatumGetInt32(args[2]), true, NULL);
 	tracked = read_tracked(relation, context);
 	if (head_no > 0 && (tracked == NULL || !tracked->holds || tracked->bucket != DatumGetInt32(args[1]) ||
 						tracked->artifact_no != DatumGetInt32(args[2])))
@@ -470,7 +470,7 @@ vouch_sql_track_forget(PG_FUNCTION_ARGS)
 	SPI_connect();
 	vouch_tracked_check_owner(relation);
 	tracked = vouch_tracked_require(relation);
-	(void) vouch_store_lock(tracked->bucket, tracked->artifact_no);
+	(void) vouch_ledger_lock(tracked->bucket, tracked->artifact_no, true, NULL);
 	vouch_stmt_run(&drop_tracked, args, NULL);
 	CacheInvalidateRelcacheByRelid(relation);
 	log_tracking("untrack_table", tracked->bucket, tracked->artifact_no, tracked->name, NULL);

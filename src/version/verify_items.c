@@ -135,15 +135,16 @@ static VouchStmt compare_ended = {
 	"SELECT i.item_key, COALESCE(d.item_no, n.item_no), CASE"
 	"  WHEN n.item_no IS NULL THEN format('Version %s ended its row from version %s, and does not list it.', d.to_no, d.from_no)"
 	"  WHEN d.item_no IS NULL THEN format('Version %s lists that it ended its row from version %s, and did not.', n.version_no, n.from_no)"
+	"  WHEN n.times > 1 THEN format('Version %s lists its row from version %s more than once.', n.version_no, n.from_no)"
 	"  ELSE format('Version %s lists its row from version %s otherwise than it is.', n.version_no, n.from_no) END"
 	" FROM (SELECT x.item_no, x.stage, x.from_no, x.to_no, x.status, x.body_no FROM vouch_data.decision x"
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.to_no < 2147483647) AS d"
-	" FULL JOIN (SELECT e.version_no, e.stage, e.status, t.item_no, t.from_no, t.body_no FROM vouch_data.version_ended e,"
-	"   unnest(e.item_nos, e.from_nos, e.body_nos) AS t(item_no, from_no, body_no)"
-	"  WHERE e.bucket = $1 AND e.artifact_no = $2) AS n"
+	" FULL JOIN (SELECT e.version_no, e.stage, t.item_no, t.from_no, max(e.status) AS status, max(t.body_no) AS body_no, count(*) AS times"
+	"  FROM vouch_data.version_ended e, unnest(e.item_nos, e.from_nos, e.body_nos) AS t(item_no, from_no, body_no)"
+	"  WHERE e.bucket = $1 AND e.artifact_no = $2 GROUP BY 1, 2, 3, 4) AS n"
 	" ON n.item_no = d.item_no AND n.stage = d.stage AND n.from_no = d.from_no AND n.version_no = d.to_no"
 	" LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = COALESCE(d.item_no, n.item_no)"
-	" WHERE n.item_no IS NULL OR d.item_no IS NULL OR n.status <> d.status OR n.body_no <> d.body_no"
+	" WHERE n.item_no IS NULL OR d.item_no IS NULL OR n.status <> d.status OR n.body_no <> d.body_no OR n.times > 1"
 	" ORDER BY 2, COALESCE(d.stage, n.stage), COALESCE(d.from_no, n.from_no)",
 	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .hashed = true
 };

@@ -37,11 +37,6 @@ static const VouchTransition transitions[] = {
 
 const VouchMachine vouch_version_machine = {"version", transitions};
 
-static VouchStmt lock_artifact = {
-	"SELECT 1 FROM vouch_data.artifact WHERE bucket = $1 AND artifact_no = $2 FOR NO KEY UPDATE",
-	SPI_OK_SELECT, 2, {INT4OID, INT4OID}, .indexed = true
-};
-
 static VouchStmt read_version = {
 	"SELECT a.subject, a.phase, p.label, a.scope, a.head_no, v.parent_no, v.state::text, v.created_by,"
 	" v.submitted_by, v.round, v.content_digest, v.metadata, v.carry, a.item_no, p.item_key"
@@ -132,7 +127,7 @@ read_one(const pg_uuid_t *id, bool lock, bool stable)
 	args[1] = Int32GetDatum(artifact_no);
 	args[2] = Int32GetDatum(version_no);
 	/* a statement of its own, so that the next one sees what others did before */
-	if (lock && vouch_stmt_run(&lock_artifact, args, NULL) == 0)
+	if (lock && vouch_ledger_lock(bucket, artifact_no, true, NULL) < 0)
 		raise_unknown(id, true);
 	if ((stable ? vouch_stmt_run_stable(&read_version, args, NULL) : vouch_stmt_run(&read_version, args, NULL)) == 0)
 		raise_unknown(id, true);
