@@ -44,8 +44,8 @@ CALL public.tamper(:'v', $$DELETE FROM vouch_data.decision WHERE :of AND item_no
 -- A salt that is none: what is hashed is the salt and the payload, and nothing but the length says where one ends.
 CALL public.tamper(:'v', $$UPDATE vouch_data.item_body SET salt = '\x00', body_hash = sha256('\x00'::bytea || convert_to(payload::text, 'UTF8')) WHERE :of AND body_no = 1$$);
 
--- Ann edits one item and removes another: hers is held against her edit. Of what is left of what Tess put there, each by itself is not,
--- until it is submitted; but that none is there that nobody put there, and by whom, is.
+-- Ann edits one item and removes another. Hers is held against her edit, and what is left of what Tess put there against Tess's call: the log keeps
+-- the leaves of what is replaced.
 SET SESSION AUTHORIZATION regress_vouch_f_ann;
 SELECT vouch.edit_items(:'v', '[{"attribute_id": "d", "in_scope": true}, {"attribute_id": "a", "in_scope": true, "rationale": "material"}]');
 SELECT vouch.remove_items(:'v', ARRAY['c']);
@@ -53,9 +53,33 @@ RESET SESSION AUTHORIZATION;
 CALL public.tamper(:'v', VARIADIC '{}');
 SELECT item_no, item_key FROM vouch_data.item WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_number(:'v') ORDER BY 1;
 CALL public.tamper(:'v', public.forge(2));
+CALL public.tamper(:'v', public.forge(3));
+CALL public.tamper(:'v', public.forge(4));
+CALL public.tamper(:'v', $$DELETE FROM vouch_data.decision WHERE :of AND item_no = 3$$, $$UPDATE vouch_data.version_stat SET items = 2 WHERE :of$$,
+	$$UPDATE vouch_data.version_contributor SET items = 0 WHERE :of AND actor = 'regress_vouch_f_tess'$$);
 CALL public.tamper(:'v', $$UPDATE vouch_data.decision d SET (recommended_by, recommended_at) = (SELECT o.actor, o.at FROM vouch_data.operation o
 	WHERE o.bucket = d.bucket AND o.artifact_no = d.artifact_no AND o.operation = 'remove_items') WHERE :of AND item_no = 3$$,
 	$$UPDATE vouch_data.version_contributor SET items = CASE actor WHEN 'regress_vouch_f_ann' THEN 3 ELSE 0 END WHERE :of$$);
+
+-- Tess puts an item there a second and a third time, and another one anew: of each call, what stands is held against it, and each item says when it was put there last.
+SET SESSION AUTHORIZATION regress_vouch_f_tess;
+SELECT vouch.edit_items(:'v', '[{"attribute_id": "b", "in_scope": true, "rationale": "second"}, {"attribute_id": "e", "in_scope": true}]');
+SELECT vouch.edit_items(:'v', '[{"attribute_id": "b", "in_scope": true, "rationale": "third"}]');
+SELECT vouch.edit_items(:'v', '[{"attribute_id": "f", "in_scope": true}, {"attribute_id": "g", "in_scope": true}]');
+SELECT vouch.remove_items(:'v', ARRAY['f']);
+RESET SESSION AUTHORIZATION;
+SELECT i.item_key, o.operation, o.op_no, d.recommended_by FROM vouch_data.decision d JOIN vouch_data.item i USING (bucket, artifact_no, item_no)
+LEFT JOIN vouch_data.operation o ON o.bucket = d.bucket AND o.artifact_no = d.artifact_no AND o.at = d.recommended_at
+WHERE d.bucket = vouch.bucket_of(:'v') AND d.artifact_no = vouch_data.artifact_number(:'v') ORDER BY 1;
+SELECT o.op_no, r ->> 'by' AS was_put_by, length(r ->> 'leaves') / 64 AS leaves FROM vouch_data.operation o, jsonb_array_elements(o.detail -> 'replaced') r
+WHERE o.bucket = vouch.bucket_of(:'v') AND o.artifact_no = vouch_data.artifact_number(:'v') ORDER BY 1, 2;
+CALL public.tamper(:'v', VARIADIC '{}');
+CALL public.tamper(:'v', public.forge(3));
+CALL public.tamper(:'v', public.forge(5));
+CALL public.tamper(:'v', public.forge(7));
+-- An item that an earlier call put there is given to a later one.
+CALL public.tamper(:'v', $$UPDATE vouch_data.decision d SET recommended_at = (SELECT max(o.recommended_at) FROM vouch_data.decision o WHERE o.bucket = d.bucket AND o.artifact_no = d.artifact_no
+	AND o.recommended_by = d.recommended_by) WHERE :of AND item_no = 3$$);
 
 -- What is carried into a revision still is what it was, and what the revision replaces does not disturb.
 SET SESSION AUTHORIZATION regress_vouch_f_tess;

@@ -190,7 +190,7 @@ CREATE VIEW vouch.workflow_version_operations WITH (security_invoker = true) AS
 SELECT a.subject, a.cycle_id, a.report_id, p.phase_no, a.phase, p.label AS phase_label, a.scope AS lob_id, o.op_no AS operation_number, o.operation AS operation_type,
 	CASE WHEN o.version_no IS NOT NULL THEN vouch_data.version_id(o.bucket, o.artifact_no, o.version_no) END AS version_id, o.version_no AS version_number,
 	o.rule, o.actor, o.on_behalf_of, o.db_user, o.at AS performed_at, o.items AS item_count, o.error IS NULL AS success, o.error AS error_message,
-	o.workflow_id, o.execution_id, o.activity AS activity_name, o.attempt AS activity_attempt, o.detail, encode(o.leaf, 'hex') AS entry_hash
+	o.workflow_id, o.execution_id, o.activity AS activity_name, o.attempt AS activity_attempt, o.detail - 'replaced' AS detail, encode(o.leaf, 'hex') AS entry_hash
 FROM vouch_data.operation o
 JOIN vouch_data.artifact a ON a.bucket = o.bucket AND a.artifact_no = o.artifact_no
 JOIN vouch_data.phase p ON p.phase = a.phase;
@@ -218,5 +218,5 @@ COMMENT ON COLUMN vouch.workflow_version_operations.workflow_id IS 'Workflow tha
 COMMENT ON COLUMN vouch.workflow_version_operations.execution_id IS 'Execution of that workflow';
 COMMENT ON COLUMN vouch.workflow_version_operations.activity_name IS 'State of the workflow that did it';
 COMMENT ON COLUMN vouch.workflow_version_operations.activity_attempt IS 'Attempt of that state, from 1';
-COMMENT ON COLUMN vouch.workflow_version_operations.detail IS 'What else there is to know';
+COMMENT ON COLUMN vouch.workflow_version_operations.detail IS 'What else there is to know, but for the digests of what the operation replaced';
 COMMENT ON COLUMN vouch.workflow_version_operations.entry_hash IS 'Hash of the entry, which the next one of the same phase and line holds; hex';

@@ -11,9 +11,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "core/json.h"
 #include "core/stmt.h"
+#include "ledger/block.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "version/lookup.h"
 #include "version/store.h"
 
 /* Rows in one statement: bounds the memory of the arrays. */
@@ -87,7 +90,14 @@ static VouchStmt delete_places = {
 	.indexed = true, .guarded = true
 };
 
-static VouchStmt replace_makers = {
+/* Who put an item there, and when: of rows that keep their source, and of others. */
+static VouchStmt renew_window = {
+	"UPDATE vouch_data.decision SET recommended_by = $7, recommended_at = $8" IN_WINDOW " AND from_no + 0 = $3",
+	SPI_OK_UPDATE, 8, {INT4OID, INT4OID, INT4OID, INT4OID, INT4OID, INT4ARRAYOID, TEXTOID, TIMESTAMPTZOID},
+	.indexed = true, .guarded = true
+};
+
+static VouchStmt renew_places = {
 	"UPDATE vouch_data.decision d SET source = t.source, recommended_by = $6, recommended_at = $7"
 	" FROM unnest($4::tid[], $5::text[]) AS t(place, source)" AT_PLACE " AND d.from_no + 0 = $3",
 	SPI_OK_UPDATE, 7, {INT4OID, INT4OID, INT4OID, TIDARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID},
@@ -213,38 +223,187 @@ pick_quick(const Datum *values, const Numbered *rows, int n, Oid type)
 	return EOHPGetRODatum(&array->hdr);
 }
 
-/* Names who recommends rows, and their source, where they are not what they were. */
-static void
-replace_some_makers(VouchChange *change, VouchItems *items, VouchFound *found)
+/* A row as an operation of this version put it there, which is no more as it was. */
+typedef struct VouchReplaced
 {
-	Datum		args[7] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
-		Int32GetDatum(change->version_no), (Datum) 0, (Datum) 0, CStringGetTextDatum(items->recommended_by),
-	TimestampTzGetDatum(change->at)};
-	Datum	   *places = palloc(sizeof(Datum) * Min(items->n, CHUNK));
-	Datum	   *sources = palloc(sizeof(Datum) * Min(items->n, CHUNK));
-	int			n = 0;
+	const char *by;
+	TimestampTz at;
+	VouchDigest leaf;
+} VouchReplaced;
+
+static int
+compare_replaced(const void *a, const void *b)
+{
+	const VouchReplaced *x = a;
+	const VouchReplaced *y = b;
+	int			order = x->at < y->at ? -1 : x->at > y->at;
+
+	return order != 0 ? order : strcmp(x->by, y->by);
+}
+
+/* Notes the leaves of rows that are about to be replaced or taken out: of those that the version itself put there. */
+static void
+note_replaced(VouchChange *change, const VouchFound *found, int n)
+{
+	Numbered   *own = palloc_extended(sizeof(Numbered) * n, MCXT_ALLOC_HUGE);
+	int		   *numbers = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
+	int		   *bodies = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
+	int			nown = 0,
+				nbodies;
+	Datum	   *keys,
+			   *hashes;
+	StringInfoData scratch;
+
+	for (int i = 0; i < n; i++)
+		if (found[i].from_no == change->version_no && found[i].origin_no == 0)
+		{
+			own[nown].number = found[i].item_no;
+			own[nown].at = i;
+			bodies[nown++] = found[i].body_no;
+		}
+	if (nown == 0)
+		return;
+	sort_numbered(own, nown);
+	for (int i = 0; i < nown; i++)
+		numbers[i] = own[i].number;
+	nbodies = vouch_lookup_sort(bodies, nown);
+	keys = vouch_lookup_keys(change->bucket, change->artifact_no, numbers, nown, true);
+	vouch_lookup_bodies(change->bucket, change->artifact_no, bodies, nbodies, true, NULL, &hashes);
+	change->replaced = change->replaced == NULL ?
+		palloc_extended(sizeof(VouchReplaced) * nown, MCXT_ALLOC_HUGE) :
+		repalloc_huge(change->replaced, sizeof(VouchReplaced) * (change->nreplaced + nown));
+	initStringInfo(&scratch);
+	for (int i = 0; i < nown; i++)
+	{
+		const VouchFound *f = &found[own[i].at];
+		int			body = vouch_lookup_index(bodies, nbodies, f->body_no);
+		VouchReplaced *replaced = &change->replaced[change->nreplaced];
+
+		/* without a key or a payload: vouch.verify() says so */
+		if (keys[i] == (Datum) 0 || hashes[body] == (Datum) 0)
+			continue;
+		replaced->by = f->recommended_by;
+		replaced->at = f->recommended_at;
+		vouch_items_leaf(&replaced->leaf, &scratch, DatumGetTextPP(keys[i]), DatumGetByteaPP(hashes[body]),
+						 cstring_to_text(f->source), f->recommended_by);
+		change->nreplaced++;
+	}
+	pfree(own);
+	pfree(numbers);
+	pfree(bodies);
+}
+
+/* So many leaves are logged of what one change replaces: 64 bytes each. */
+#define LOGGED_LEAVES 1000000
+
+Jsonb *
+vouch_store_tell_replaced(VouchChange *change, Jsonb *detail)
+{
+	VouchReplaced *all = change->replaced;
+	int64		n = change->nreplaced;
+	List	   *groups = NIL;
+	Jsonb	  **elements;
+	VouchJsonBuild build;
+	ListCell   *cell;
+	int			i = 0;
+
+	if (n == 0)
+		return detail;
+	qsort(all, n, sizeof(VouchReplaced), compare_replaced);
+	for (int64 first = 0, end; first < n; first = end)
+	{
+		StringInfoData leaves;
+
+		vouch_json_begin(&build);
+		vouch_json_put_text(&build, "by", all[first].by);
+		vouch_json_put_time(&build, "at", all[first].at);
+		initStringInfo(&leaves);
+		for (end = first; end < n && compare_replaced(&all[first], &all[end]) == 0; end++)
+			if (n <= LOGGED_LEAVES)
+				vouch_digest_put_hex(&leaves, all[end].leaf.bytes, VOUCH_DIGEST_LEN);
+		vouch_json_put_text(&build, "leaves", n <= LOGGED_LEAVES ? leaves.data : NULL);
+		groups = lappend(groups, vouch_json_end(&build));
+		pfree(leaves.data);
+	}
+	elements = palloc(sizeof(Jsonb *) * list_length(groups));
+	foreach(cell, groups)
+		elements[i++] = lfirst(cell);
+	vouch_json_begin(&build);
+	vouch_json_put(&build, "replaced", vouch_json_array(elements, i));
+	change->replaced = NULL;
+	change->nreplaced = 0;
+	return detail == NULL ? vouch_json_end(&build) : vouch_json_merge(detail, vouch_json_end(&build));
+}
+
+/* Is the source of a row, as it was found, what an item says? */
+static bool
+same_source(const VouchFound *found, Datum source)
+{
+	text	   *now = DatumGetTextPP(source);
+	int			len = VARSIZE_ANY_EXHDR(now);
+
+	return strncmp(found->source, VARDATA_ANY(now), len) == 0 && found->source[len] == '\0';
+}
+
+/*
+ * Says of rows with new payloads who put them there, when, and their source.  With that a row
+ * belongs to the operation that put it there last, which vouch.verify() holds it against.
+ */
+static void
+renew_rows(VouchChange *change, VouchItems *items, VouchFound *found)
+{
+	Datum		args[8] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no),
+	Int32GetDatum(change->version_no)};
+	Datum		by = CStringGetTextDatum(items->recommended_by);
+	Datum		at_time = TimestampTzGetDatum(change->at);
+	Numbered   *rows = palloc_extended(sizeof(Numbered) * items->n, MCXT_ALLOC_HUGE);
+	bool		same = true;
+	bool		windows;
+	uint64		written = 0;
+	int			n;
 
 	for (int i = 0; i < items->n; i++)
 	{
-		text	   *source = DatumGetTextPP(items->sources[i]);
-		int			len = VARSIZE_ANY_EXHDR(source);
-
-		if (strcmp(found[i].recommended_by, items->recommended_by) != 0 ||
-			strncmp(found[i].source, VARDATA_ANY(source), len) != 0 || found[i].source[len] != '\0')
-		{
-			places[n] = PointerGetDatum(&found[i].place);
-			sources[n++] = items->sources[i];
-		}
-		if (n == 0 || (n < CHUNK && i + 1 < items->n))
-			continue;
-		args[3] = vouch_array(places, n, TIDOID);
-		args[4] = vouch_array(sources, n, TEXTOID);
-		if (vouch_stmt_run(&replace_makers, args, NULL) != n)
-			elog(ERROR, "rows of version %d are not where they were found", change->version_no);
-		n = 0;
+		rows[i].number = found[i].item_no;
+		rows[i].at = i;
+		same = same && same_source(&found[i], items->sources[i]);
 	}
-	pfree(places);
-	pfree(sources);
+	sort_numbered(rows, items->n);
+	windows = same && worth_windows(rows, items->n);
+	for (int at = 0; at < items->n; at += n)
+	{
+		if (windows)
+		{
+			n = window_rows(rows + at, items->n - at);
+			args[3] = Int32GetDatum(rows[at].number);
+			args[4] = Int32GetDatum(rows[at + n - 1].number);
+			args[5] = window_map(rows + at, n);
+			args[6] = by;
+			args[7] = at_time;
+			written += vouch_stmt_run(&renew_window, args, NULL);
+			pfree(DatumGetPointer(args[5]));
+		}
+		else
+		{
+			Datum	   *places;
+
+			n = Min(items->n - at, CHUNK);
+			places = palloc(sizeof(Datum) * n);
+			for (int i = 0; i < n; i++)
+				places[i] = PointerGetDatum(&found[rows[at + i].at].place);
+			args[3] = vouch_array(places, n, TIDOID);
+			args[4] = pick(items->sources, rows + at, n, TEXTOID);
+			args[5] = by;
+			args[6] = at_time;
+			written += vouch_stmt_run(&renew_places, args, NULL);
+			pfree(DatumGetPointer(args[3]));
+			pfree(DatumGetPointer(args[4]));
+			pfree(places);
+		}
+	}
+	if (written != items->n)
+		elog(ERROR, "rows of version %d are not where they were found", change->version_no);
+	pfree(rows);
 }
 
 /* Gives rows other payloads; returns how many had none that may be written over. */
@@ -331,6 +490,8 @@ vouch_store_some(const VouchItems *items, const VouchFound *found, const bool *m
 	return result;
 }
 
+static void take_out(VouchChange *change, const VouchFound *found, int n);
+
 /* A payload that was redacted stays on record: such items get a row of their own. */
 static void
 replace_redacted(VouchChange *change, VouchItems *items, VouchFound *found, VouchItems *rest, VouchFound **rest_found)
@@ -349,7 +510,7 @@ replace_redacted(VouchChange *change, VouchItems *items, VouchFound *found, Vouc
 	for (uint64 i = 0; i < rows; i++)
 		redacted[vouch_stmt_get_int32(i, 1, 0)] = true;
 	part = vouch_store_some(items, found, redacted, true, &some);
-	vouch_store_take_out(change, some, part.n);
+	take_out(change, some, part.n);
 	vouch_store_insert(change, &part, some);
 	*rest = vouch_store_some(items, found, redacted, false, rest_found);
 }
@@ -362,6 +523,7 @@ vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
 
 	if (items->n == 0)
 		return;
+	note_replaced(change, found, items->n);
 	left = replace_payloads(change, items, found);
 	if (left > 0)
 	{
@@ -372,7 +534,8 @@ vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
 		if (n - items->n != left)
 			elog(ERROR, "payloads of version %d are not where they were found", change->version_no);
 	}
-	replace_some_makers(change, items, found);
+	if (items->n > 0)
+		renew_rows(change, items, found);
 	for (int i = 0, run = 0; i < items->n; i++)
 	{
 		/* of one source and maker in runs: vouch_store_find() shares the strings */
@@ -453,8 +616,8 @@ write_rows(VouchChange *change, VouchStmt *in_window, VouchStmt *at_place, const
 		elog(ERROR, "rows of version %d are not where they were found", change->version_no);
 }
 
-void
-vouch_store_take_out(VouchChange *change, const VouchFound *found, int n)
+static void
+take_out(VouchChange *change, const VouchFound *found, int n)
 {
 	Numbered   *carried,
 			   *own;
@@ -497,4 +660,12 @@ vouch_store_take_out(VouchChange *change, const VouchFound *found, int n)
 	write_rows(change, &delete_window, &delete_places, found, own, nown);
 	pfree(carried);
 	pfree(own);
+}
+
+void
+vouch_store_take_out(VouchChange *change, const VouchFound *found, int n)
+{
+	if (n > 0)
+		note_replaced(change, found, n);
+	take_out(change, found, n);
 }

@@ -10,7 +10,7 @@
 #include "version/store.h"
 
 static VouchStmt find_items = {
-	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by, d.ctid"
+	"SELECT (k.o - 1)::int4, i.item_no, d.from_no, d.origin_no, d.body_no, d.status::text, d.source, d.recommended_by, d.ctid, d.recommended_at"
 	" FROM unnest($3::text[]) WITH ORDINALITY AS k(item_key, o)"
 	" CROSS JOIN LATERAL (SELECT x.item_no FROM vouch_data.item x"
 	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_key = k.item_key OFFSET 0) AS i"
@@ -30,7 +30,7 @@ static VouchStmt scan_items = {
 };
 
 static VouchStmt scan_decisions = {
-	"SELECT item_no, from_no, origin_no, body_no, status, source, recommended_by, ctid FROM vouch_data.decision"
+	"SELECT item_no, from_no, origin_no, body_no, status, source, recommended_by, ctid, recommended_at FROM vouch_data.decision"
 	" WHERE bucket = $1 AND artifact_no = $2 AND stage + 0 = $3 AND to_no = 2147483647"
 	" ORDER BY bucket, artifact_no, item_no",
 	SPI_OK_SELECT, 3, {INT4OID, INT4OID, INT2OID}, .indexed = true
@@ -83,6 +83,7 @@ take_found(TupleTableSlot *slot, void *arg)
 	f->source = vouch_store_intern(&state->strings, slot->tts_values[6]);
 	f->recommended_by = vouch_store_intern(&state->strings, slot->tts_values[7]);
 	f->place = *(ItemPointer) DatumGetPointer(slot->tts_values[8]);
+	f->recommended_at = DatumGetTimestampTz(slot->tts_values[9]);
 }
 
 typedef struct MostState
@@ -162,6 +163,7 @@ take_decision(TupleTableSlot *slot, void *arg)
 	f->source = vouch_store_intern(&state->find.strings, slot->tts_values[5]);
 	f->recommended_by = vouch_store_intern(&state->find.strings, slot->tts_values[6]);
 	f->place = *(ItemPointer) DatumGetPointer(slot->tts_values[7]);
+	f->recommended_at = DatumGetTimestampTz(slot->tts_values[8]);
 }
 
 static void

@@ -206,6 +206,8 @@ vouch_change_begin(VouchChange *change, const VouchVersion *version)
 	change->counts = NIL;
 	change->makers = NIL;
 	change->ended = NIL;
+	change->replaced = NULL;
+	change->nreplaced = 0;
 	change->seen = NULL;
 	change->fewer = false;
 }

@@ -52,6 +52,8 @@ typedef struct VouchChange
 	VouchKeySet *seen;			/* where in counts a combination is, from the first few on */
 	List	   *makers;			/* of Maker */
 	List	   *ended;			/* of Ended */
+	struct VouchReplaced *replaced; /* private to draft.c: rows of the version itself that are no more as they were */
+	int64		nreplaced;
 	bool		fewer;			/* somebody has fewer items: set by vouch_change_finish() */
 } VouchChange;
 
@@ -78,6 +80,7 @@ typedef struct VouchFound
 	const char *status;
 	const char *source;
 	const char *recommended_by;
+	TimestampTz recommended_at;
 	ItemPointerData place;		/* of the row, as long as it is not written */
 } VouchFound;
 
@@ -106,6 +109,13 @@ extern VouchItems vouch_store_some(const VouchItems *items, const VouchFound *fo
 
 /* Takes out those of the items found that the version has, in all stages: rows of earlier versions end here, its own go. */
 extern void vouch_store_take_out(VouchChange *change, const VouchFound *found, int n);
+
+/*
+ * Adds to what the log says of a change the leaves of rows that this version itself had and that
+ * were replaced or taken out, so that the operations that put them there still give their roots.
+ * What was said once is not said again.  detail is an object or NULL.
+ */
+extern Jsonb *vouch_store_tell_replaced(VouchChange *change, Jsonb *detail);
 
 /*
  * Takes rows that the version no longer shows off its counts: rows of SPI's with stage,

@@ -80,26 +80,29 @@ static VouchStmt list_repeated = {
 };
 
 /*
- * Rows with the operation that put them there: $3 are the rules by which items
- * get into a version, $4 those after which fewer may be as it left them.  A row
- * keeps its time when its maker replaces the payload, so of one who put items
- * there again the rows do not say which operation they show.
+ * Rows with the operation that put them there last: $3 are the rules by which items
+ * get into a version, $4 those by which all of it goes; and, in the last column, the leaves of rows that
+ * later operations have replaced or taken out, as these logged them.
  */
 static VouchStmt list_puts = {
-	"WITH o AS MATERIALIZED (SELECT *, op_no < max(op_no) OVER (PARTITION BY version_no) AS followed"
+	"WITH o AS MATERIALIZED (SELECT *, bool_or(rule = ANY ($4)) OVER (PARTITION BY version_no) AS discarded"
 	"  FROM vouch_data.operation"
 	"  WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL AND rule = ANY ($3 || $4)),"
-	" t AS (SELECT o.*, count(*) OVER (PARTITION BY version_no, actor) > 1 AS again"
-	"  FROM o WHERE o.rule = ANY ($3) AND o.items > 0 AND o.operation <> 'remove_items'),"
+	" t AS (SELECT o.* FROM o WHERE o.rule = ANY ($3) AND o.items > 0 AND o.operation <> 'remove_items'),"
 	" r AS (SELECT d.item_no, d.from_no, d.source, d.recommended_by, d.recommended_at, i.item_key, b.body_hash"
 	"  FROM vouch_data.decision d"
 	"  LEFT JOIN vouch_data.item i ON i.bucket = $1 AND i.artifact_no = $2 AND i.item_no = d.item_no"
 	"  LEFT JOIN vouch_data.item_body b ON b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no"
-	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.origin_no IS NULL)"
-	" SELECT t.op_no, t.version_no, t.items, t.items_root, t.followed, t.again, r.item_no, r.item_key, r.body_hash, r.source,"
-	"  r.recommended_by"
+	"  WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.stage = 1 AND d.origin_no IS NULL),"
+	" g AS (SELECT o.version_no, e->>'by' AS actor, (e->>'at')::timestamptz AS at, COALESCE(e->>'leaves', '') AS leaves"
+	"  FROM o CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(o.detail->'replaced') WHEN 'array' THEN o.detail->'replaced' END) e)"
+	" SELECT t.op_no, t.version_no, t.items, t.items_root, t.discarded, r.item_no, r.item_key, r.body_hash, r.source,"
+	"  r.recommended_by, NULL::text"
 	" FROM t LEFT JOIN r ON t.version_no = r.from_no AND t.at = r.recommended_at AND t.actor = r.recommended_by"
-	" ORDER BY t.op_no, r.item_no",
+	" UNION ALL"
+	" SELECT t.op_no, t.version_no, t.items, t.items_root, t.discarded, NULL, NULL, NULL, NULL, NULL, g.leaves"
+	" FROM t JOIN g USING (version_no, actor, at)"
+	" ORDER BY 1, 6",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, TEXTARRAYOID, TEXTARRAYOID}, .hashed = true
 };
 
@@ -299,15 +302,15 @@ bad_row(TupleTableSlot *slot, void *arg)
 					 vouch_verify_text(slot, 3));
 }
 
-/* The rows that an operation put there give its root again, unless later ones replaced some of them. */
+/* The rows that an operation put there, with what later ones replaced of them, give its root again. */
 typedef struct PutState
 {
 	VouchVerify *state;
 	int			op_no;			/* 0: none */
 	int			version_no;
 	int64		items;
-	bool		followed;
-	bool		again;			/* its actor did so more than once: which rows are of which, cannot be said */
+	bool		discarded;		/* with all that the version had */
+	bool		unknown;		/* so much was replaced at once that it was not logged */
 	bool		has_root;
 	VouchDigest root;
 	VouchDigest *leaves;
@@ -323,13 +326,13 @@ end_put(PutState *put)
 	VouchCheck *check = &put->state->check;
 	VouchDigest root;
 
-	if (put->op_no == 0 || put->again)
+	if (put->op_no == 0 || put->unknown || (put->discarded && put->n < put->items))
 		return;
-	if (put->n > put->items || (put->n < put->items && !put->followed))
+	if (put->n != put->items)
 		vouch_check_fail(check, psprintf("version %d", put->version_no),
 						 psprintf("Operation %d put %lld items there; %lld are as it left them.", put->op_no,
 								  (long long) put->items, (long long) put->n));
-	else if (put->n == put->items)
+	else
 	{
 		vouch_leaves_root(put->leaves, put->n, &root);
 		if (!put->has_root || memcmp(&root, &put->root, sizeof(root)) != 0)
@@ -338,12 +341,36 @@ end_put(PutState *put)
 	}
 }
 
+static VouchDigest *
+next_leaf(PutState *put)
+{
+	if (put->n == put->allocated)
+	{
+		put->allocated = Max(1024, put->allocated * 2);
+		put->leaves = put->leaves == NULL ? palloc(sizeof(VouchDigest) * put->allocated) :
+			repalloc_huge(put->leaves, sizeof(VouchDigest) * put->allocated);
+	}
+	return &put->leaves[put->n++];
+}
+
+/* Leaves in hexadecimal; what is none makes the root another one. */
+static void
+add_replaced(PutState *put, const char *leaves)
+{
+	size_t		length = strlen(leaves);
+
+	put->unknown = put->unknown || length == 0;
+	for (size_t at = 0; at + 2 * VOUCH_DIGEST_LEN <= length; at += 2 * VOUCH_DIGEST_LEN)
+		(void) hex_decode(leaves + at, 2 * VOUCH_DIGEST_LEN, (char *) next_leaf(put)->bytes);
+}
+
 static void
 check_put(TupleTableSlot *slot, void *arg)
 {
 	PutState   *put = arg;
 	VouchVerify *state = put->state;
 	MemoryContext old;
+	VouchDigest *leaf;
 	int			op_no = DatumGetInt32(vouch_verify_column(slot, 1));
 
 	if (op_no != put->op_no)
@@ -357,25 +384,20 @@ check_put(TupleTableSlot *slot, void *arg)
 		put->has_root = root != NULL && VARSIZE_ANY_EXHDR(root) == VOUCH_DIGEST_LEN;
 		if (put->has_root)
 			memcpy(put->root.bytes, VARDATA_ANY(root), VOUCH_DIGEST_LEN);
-		put->followed = DatumGetBool(vouch_verify_column(slot, 5));
-		put->again = DatumGetBool(vouch_verify_column(slot, 6));
+		put->discarded = DatumGetBool(vouch_verify_column(slot, 5));
+		put->unknown = false;
 		put->n = 0;
 	}
-	if (vouch_verify_column(slot, 7) == (Datum) 0)
-		return;
+	if (vouch_verify_column(slot, 11) != (Datum) 0)
+		add_replaced(put, vouch_verify_text(slot, 11));
 	/* without a key or a payload: list_ranges says so */
-	if (vouch_verify_column(slot, 8) == (Datum) 0 || vouch_verify_column(slot, 9) == (Datum) 0)
+	if (vouch_verify_column(slot, 6) == (Datum) 0 || vouch_verify_column(slot, 7) == (Datum) 0 || vouch_verify_column(slot, 8) == (Datum) 0)
 		return;
-	if (put->n == put->allocated)
-	{
-		put->allocated = Max(1024, put->allocated * 2);
-		put->leaves = put->leaves == NULL ? palloc(sizeof(VouchDigest) * put->allocated) :
-			repalloc_huge(put->leaves, sizeof(VouchDigest) * put->allocated);
-	}
+	leaf = next_leaf(put);
 	old = MemoryContextSwitchTo(state->scratch);
-	vouch_items_leaf(&put->leaves[put->n++], &put->scratch, DatumGetTextPP(vouch_verify_column(slot, 8)),
-					 DatumGetByteaPP(vouch_verify_column(slot, 9)), DatumGetTextPP(vouch_verify_column(slot, 10)),
-					 vouch_verify_text(slot, 11));
+	vouch_items_leaf(leaf, &put->scratch, DatumGetTextPP(vouch_verify_column(slot, 7)),
+					 DatumGetByteaPP(vouch_verify_column(slot, 8)), DatumGetTextPP(vouch_verify_column(slot, 9)),
+					 vouch_verify_text(slot, 10));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);
 }
@@ -384,7 +406,7 @@ void
 vouch_verify_ranges(VouchVerify *state)
 {
 	Datum		args[4] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no),
-	vouch_verify_rules("create", "edit", NULL), vouch_verify_rules("edit", "discard", NULL)};
+	vouch_verify_rules("create", "edit", NULL), vouch_verify_rules("discard", NULL)};
 	PutState	put = {state};
 
 	state->item_no = 0;

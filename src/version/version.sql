@@ -237,7 +237,7 @@ COMMENT ON COLUMN vouch_data.decision.body_no IS 'Its payload in item_body';
 COMMENT ON COLUMN vouch_data.decision.status IS 'The verdict';
 COMMENT ON COLUMN vouch_data.decision.source IS 'Who or what proposed the item: tester, llm, manual, automated, …';
 COMMENT ON COLUMN vouch_data.decision.recommended_by IS 'Who put it into the version';
-COMMENT ON COLUMN vouch_data.decision.recommended_at IS 'When recommended_by put it there; later edits by the same person in the same draft are in the log';
+COMMENT ON COLUMN vouch_data.decision.recommended_at IS 'When recommended_by put it there last: an edit in the draft renews it';
 COMMENT ON COLUMN vouch_data.decision.decided_by IS 'Who decided; NULL while pending';
 COMMENT ON COLUMN vouch_data.decision.on_behalf_of IS 'Whose authority was used; NULL for the decider''s own';
 COMMENT ON COLUMN vouch_data.decision.decided_at IS 'When it was decided';
