@@ -83,6 +83,8 @@ SET SESSION AUTHORIZATION regress_vouch_64_run;
 SELECT vouch.advance(1000) > 0 AS advanced;
 SELECT version_number, version_status, total_items, approved_items, rejected_items, pending_items, carried_forward_items, created_by, closed_by
 FROM vouch.sample_selection_versions WHERE cycle_id = 640 ORDER BY 1;
+-- Which rows the population had is kept once for all of them.
+SELECT rows, keys IS NOT NULL AS with_keys FROM vouch_data.population WHERE bucket = vouch.bucket('cycle-640-report-1');
 SELECT version_number AS v, sample_id, recommendation_source AS source, decision_status, carried_forward, carried_from_version AS from_version, decided_by, recommended_by, sample_data ->> 'apr' AS apr
 FROM vouch.sample_decisions WHERE cycle_id = 640 AND sample_id IN ('52', '150') ORDER BY 1, 2;
 SET SESSION AUTHORIZATION regress_vouch_64_raj;

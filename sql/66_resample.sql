@@ -17,6 +17,8 @@ SELECT vouch.create_version('Sample Selection', 66, 1,
 	(:'drawn'::jsonb -> 'samples') || '[{"id": "9001", "type": "targeted", "data": {"loan_no": 9001}}]',
 	metadata => jsonb_build_object('selection_criteria', :'drawn'::jsonb -> 'selection_criteria')) AS v \gset
 
+-- Which rows there are now is kept, too: create_sample_selection_version() does so by itself.
+SELECT vouch.keep_population(:'v') AS kept;
 -- Nothing changed: the same set.
 SELECT r - 'samples' - 'version_id' AS result, r -> 'samples' = :'drawn'::jsonb -> 'samples' AS same_to_the_letter
 FROM vouch.resample(:'v') r;
@@ -43,6 +45,23 @@ SELECT r -> 'same_samples' AS same_samples, r -> 'population_unchanged' AS uncha
 	r -> 'only_drawn_then' ? :'two' AS the_one_gone_is_not_drawn, jsonb_array_length(r -> 'only_drawn_now') > 0 AS others_are,
 	jsonb_pretty((r -> 'population') - 'digest_then' - 'digest_now') AS population
 FROM vouch.resample(:'v') r;
+
+-- Not more of each are listed than asked for; the counts are of all.
+SELECT r #> '{population,rows_came}' AS came, r #> '{population,rows_gone}' AS gone, r #> '{population,rows_changed}' AS changed FROM vouch.resample(:'v', 2) r;
+-- What was kept is what the version names, or it is worth nothing.
+RESET SESSION AUTHORIZATION;
+BEGIN;
+SET LOCAL vouch.restoring = on;
+UPDATE vouch_data.population SET row_hashes = row_hashes || '\x000000000000' WHERE bucket = vouch.bucket_of(:'v');
+SET LOCAL vouch.restoring = off;
+SELECT r #> '{population,rows_changed}' AS changed, r #>> '{population,rows_unknown}' AS why FROM vouch.resample(:'v') r;
+SELECT check_name, phase, first_bad LIKE 'population %' AS population, detail FROM vouch.verify('cycle-66-report-1') WHERE NOT ok;
+ROLLBACK;
+DELETE FROM vouch_data.population;
+SET SESSION AUTHORIZATION regress_vouch_66_tess;
+\set VERBOSITY sqlstate
+SELECT vouch_data.store_population(:'v', 1, '1', NULL, '\x000000000000');
+\set VERBOSITY default
 
 -- Back as it was, the population has its digest again.
 RESET SESSION AUTHORIZATION;
@@ -94,6 +113,31 @@ SELECT vouch.create_version('Sample Selection', 66, 3,
 	(:'drawn'::jsonb -> 'samples') || '[{"id": "HAND", "type": "random", "source": "manual", "data": {}}]',
 	metadata => jsonb_build_object('selection_criteria', (:'drawn'::jsonb -> 'selection_criteria') - 'drawn')) AS old \gset
 SELECT r -> 'same_samples' AS same_samples, r -> 'added_by_hand' AS added_by_hand FROM vouch.resample(:'old') r;
+
+-- Of long keys only hashes are kept: what came and changed is named, what is gone is counted.
+RESET SESSION AUTHORIZATION;
+CREATE TABLE regress_66.letters (id text PRIMARY KEY, words text);
+INSERT INTO regress_66.letters SELECT 'letter-number-' || n, md5(n::text) FROM generate_series(1, 300) n;
+GRANT SELECT ON regress_66.letters TO regress_vouch_66_tess;
+SET SESSION AUTHORIZATION regress_vouch_66_tess;
+SELECT g AS drawn FROM vouch.generate_sample_recommendations('regress_66.letters', 'id', NULL, 5, 'random', 1) g \gset
+SELECT vouch.create_version('Sample Selection', 66, 4, :'drawn'::jsonb -> 'samples',
+	metadata => jsonb_build_object('selection_criteria', :'drawn'::jsonb -> 'selection_criteria')) AS long \gset
+SELECT vouch.create_version('Sample Selection', 66, 5, :'drawn'::jsonb -> 'samples',
+	metadata => jsonb_build_object('selection_criteria', :'drawn'::jsonb -> 'selection_criteria')) AS late \gset
+SELECT vouch.keep_population(:'long') AS kept;
+RESET SESSION AUTHORIZATION;
+DELETE FROM regress_66.letters WHERE id IN ('letter-number-7', 'letter-number-8');
+UPDATE regress_66.letters SET words = 'other' WHERE id IN ('letter-number-90', 'letter-number-100');
+INSERT INTO regress_66.letters VALUES ('letter-number-301');
+SET SESSION AUTHORIZATION regress_vouch_66_tess;
+SELECT r #> '{population,rows_came}' AS came, r #> '{population,rows_gone}' AS gone, r #> '{population,rows_changed}' AS changed,
+	r #> '{population,rows_unknown}' AS why FROM vouch.resample(:'long') r;
+-- Once the population is another one, it is too late to keep it.
+SELECT vouch.keep_population(:'late') AS kept;
+SELECT r #> '{population,rows_changed}' AS changed, r #>> '{population,rows_unknown}' AS why FROM vouch.resample(:'late') r;
+SELECT count(*) AS lists, sum(rows) AS rows, count(keys) AS with_keys FROM vouch_data.population
+WHERE list_digest IN (SELECT selection_criteria ->> 'population_list' FROM vouch.sample_selection_versions WHERE cycle_id = 66);
 
 -- A version that does not say how it was drawn cannot be.
 SELECT vouch.create_version('Sample Selection', 66, 2, '[{"id": "A", "type": "targeted", "data": {}}]') AS w \gset

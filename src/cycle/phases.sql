@@ -140,18 +140,26 @@ DECLARE
 	who text := vouch_data.check_actor(user_id, 'user_id');
 	items jsonb := vouch_data.require_array(samples, 'samples', '[{"id": "4711", "type": "random", "source": "tester", "lob_id": "CARDS", "data": {}}]');
 	c jsonb := coalesce(selection_criteria, '{}');
+	made jsonb;
 BEGIN
 	PERFORM vouch_data.require_phase(create_sample_selection_version.cycle_id, create_sample_selection_version.report_id, 'scoping', 'sample_selection');
-	RETURN vouch_data.propose_version('sample_selection', create_sample_selection_version.cycle_id, create_sample_selection_version.report_id, '', items,
+	made := vouch_data.propose_version('sample_selection', create_sample_selection_version.cycle_id, create_sample_selection_version.report_id, '', items,
 		jsonb_build_object('selection_criteria', c, 'target_sample_size', coalesce(c -> 'target_size', to_jsonb(jsonb_array_length(items))),
 			'actual_sample_size', jsonb_array_length(items),
 			'generation_methods', coalesce(c -> 'generation_methods', (SELECT jsonb_agg(DISTINCT s -> 'source') FROM jsonb_array_elements(items) AS s)),
 			'seed', c -> 'seed', 'population_digest', c -> 'population_digest'),
 		who, create_sample_selection_version.parent_version_id, create_sample_selection_version.parent_version_id IS NOT NULL, 'Selection revised');
+	BEGIN
+		PERFORM vouch.keep_population((made ->> 'version_id')::uuid);
+	EXCEPTION WHEN insufficient_privilege OR SQLSTATE 'VO605' THEN
+		-- who proposes what somebody else drew may not be able to read the source
+		NULL;
+	END;
+	RETURN made;
 END
 $$;
 COMMENT ON FUNCTION vouch.create_sample_selection_version(bigint, bigint, text, jsonb, jsonb, uuid) IS
-'Proposes samples for approval. samples: [{id, data, type (population, targeted, risk_based, random, stratified, boundary, anomaly), source (tester, llm, manual), lob_id, reason}], as generate_sample_recommendations() draws them, with its selection_criteria. With a parent_version_id that was sent back it makes that version''s revision; create_sample_revision() does so with additional samples only. VO604 unless Scoping is approved. user_id must be the session''s actor (null: it)';
+'Proposes samples for approval. samples: [{id, data, type (population, targeted, risk_based, random, stratified, boundary, anomaly), source (tester, llm, manual), lob_id, reason}], as generate_sample_recommendations() draws them, with its selection_criteria; keeps the population they name, as keep_population(). With a parent_version_id that was sent back it makes that version''s revision; create_sample_revision() does so with additional samples only. VO604 unless Scoping is approved. user_id must be the session''s actor (null: it)';
 
 CREATE FUNCTION vouch.process_sample_review(version_id uuid, user_id text DEFAULT NULL, decisions jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

@@ -184,11 +184,11 @@ BEGIN
 		'rules', (SELECT jsonb_agg(jsonb_build_object('name', r -> 'name', 'definition', r -> 'definition', 'description', r -> 'description'))
 			FROM jsonb_array_elements(CASE WHEN 'risk_based' = ANY (parts) THEN rules END) AS r),
 		'population_rows', population, 'population_by_lob', strata,
-		'population_digest', digest));
+		'population_digest', digest, 'population_list', (vouch_data.population_list(source, k)).list_digest));
 END
 $$;
 COMMENT ON FUNCTION vouch.generate_sample_recommendations(regclass, text, text, int, text, bigint, jsonb) IS
-'Draws rows to test: {samples: [{id, type, source, lob_id, reason, data}], selection_criteria: {source, key_column, lob_column, method, seed, target_size, actual_size, drawn (the ids), generation_methods, rules, population_rows, population_by_lob, population_digest}}, as create_sample_selection_version() takes them. method is random, stratified (by lob_column; rows without a line of business form one called (none)), risk_based (rows that break rules, which default to generate_profiling_rules(source)), boundary, anomaly, several of them with shares as in ''stratified=60, risk_based=40'', or mix. The same call on the same rows returns the same samples. Reads with the caller''s rights';
+'Draws rows to test: {samples: [{id, type, source, lob_id, reason, data}], selection_criteria: {source, key_column, lob_column, method, seed, target_size, actual_size, drawn (the ids), generation_methods, rules, population_rows, population_by_lob, population_digest, population_list (digest of its keys and rows; null of more than 2,000,000)}}, as create_sample_selection_version() takes them. method is random, stratified (by lob_column; rows without a line of business form one called (none)), risk_based (rows that break rules, which default to generate_profiling_rules(source)), boundary, anomaly, several of them with shares as in ''stratified=60, risk_based=40'', or mix. The same call on the same rows returns the same samples. Reads with the caller''s rights';
 
 CREATE FUNCTION vouch.redraw_samples(selection_criteria jsonb) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -218,7 +218,7 @@ $$;
 COMMENT ON FUNCTION vouch_data.drawn_samples(uuid, jsonb) IS
 'Keys that were drawn for a version: selection_criteria.drawn, or of criteria without it what it and the versions before had of a type of the method and not of source manual';
 
-CREATE FUNCTION vouch.resample(version_id uuid) RETURNS jsonb
+CREATE FUNCTION vouch.resample(version_id uuid, listed int DEFAULT 100) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -273,11 +273,12 @@ BEGIN
 		'rows_by_lob', (SELECT coalesce(jsonb_object_agg(coalesce(o.key, n.key), jsonb_build_object('then', o.value, 'now', n.value)), '{}')
 			FROM jsonb_each(nullif(criteria -> 'population_by_lob', 'null')) o
 			FULL JOIN jsonb_each(nullif(now_criteria -> 'population_by_lob', 'null')) n USING (key) WHERE o.value IS DISTINCT FROM n.value))
+		|| vouch_data.population_changes(version_id, criteria, greatest(listed, 0))
 		|| vouch_data.sample_changes(source, criteria ->> 'key_column', (SELECT coalesce(jsonb_object_agg(k, shown -> k), '{}') FROM unnest(was) k)));
 END
 $$;
-COMMENT ON FUNCTION vouch.resample(uuid) IS
-'Draws the samples of a sample selection version again, with its stored seed, method and size: {version_id, method, seed, target_size, same_samples, population_unchanged, samples (as drawn now), only_drawn_then, only_drawn_now, added_by_hand, dropped_by_review, left_out, redacted (keys), population}. same_samples compares what was drawn for the version, as its selection_criteria.drawn has it, with what is drawn now, whatever became of it since: added_by_hand are samples of the version that were not drawn; of what was drawn, dropped_by_review is what a review turned down and a revision does not have, left_out what else the version does not have, and redacted what it has without its data. population is null while its digest is what it was, and then the samples are the same; else what changed: {digest_then, digest_now, rows_then, rows_now, rows_by_lob: {lob: {then, now}} where they differ, samples_gone: [keys], samples_changed: {key: {column: {then, now}}}}, the last two of what was drawn; of samples whose data the version does not have, only whether they are gone is known. Reads the source with the caller''s rights. VO605 when the version does not say how it was drawn, or the source is gone';
+COMMENT ON FUNCTION vouch.resample(uuid, int) IS
+'Draws the samples of a sample selection version again, with its stored seed, method and size: {version_id, method, seed, target_size, same_samples, population_unchanged, samples (as drawn now), only_drawn_then, only_drawn_now, added_by_hand, dropped_by_review, left_out, redacted (keys), population}. same_samples compares what was drawn for the version, as its selection_criteria.drawn has it, with what is drawn now, whatever became of it since: added_by_hand are samples of the version that were not drawn; of what was drawn, dropped_by_review is what a review turned down and a revision does not have, left_out what else the version does not have, and redacted what it has without its data. population is null while its digest is what it was, and then the samples are the same; else what changed: {digest_then, digest_now, rows_then, rows_now, rows_by_lob: {lob: {then, now}} where they differ, rows_came, rows_gone, rows_changed: {count, keys: the first of them, at most listed}, rows_unknown: null or why these are null, samples_gone: [keys], samples_changed: {key: {column: {then, now}}}}, the last two of what was drawn. Rows that are gone have no keys (null) where these are long, of more than 16 bytes on the average: only hashes of such are kept. Of samples whose data the version does not have, only whether they are gone is known. Reads the source with the caller''s rights. VO605 when the version does not say how it was drawn, or the source is gone';
 
 CREATE FUNCTION vouch_data.sample_changes(source regclass, key_column text, samples jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -301,4 +302,4 @@ $$;
 COMMENT ON FUNCTION vouch_data.sample_changes(regclass, text, jsonb) IS
 'How rows differ from what they were, an object of key and data (null: not known): {samples_gone, samples_changed}';
 
-GRANT EXECUTE ON FUNCTION vouch.resample(uuid), vouch_data.drawn_samples(uuid, jsonb), vouch_data.sample_changes(regclass, text, jsonb) TO vouch_reader;
+GRANT EXECUTE ON FUNCTION vouch.resample(uuid, int), vouch_data.drawn_samples(uuid, jsonb), vouch_data.sample_changes(regclass, text, jsonb) TO vouch_reader;

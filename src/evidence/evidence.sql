@@ -175,7 +175,7 @@ BEGIN
 	WITH wanted AS (
 		SELECT t.name AS table_name, 'guard' AS trigger_name, 'guard' AS function_name, 62 AS type, true AS always
 		FROM (SELECT r.table_name FROM vouch_data.recorded_tables() r
-			UNION SELECT unnest('{operation,block,artifact,version,item_body,item,decision,version_ended,version_stat,version_contributor,approval_request,signature,reminder,tracked_table}'::text[])) AS t(name)
+			UNION SELECT unnest('{operation,block,artifact,version,item_body,item,decision,version_ended,version_stat,version_contributor,approval_request,signature,reminder,tracked_table,population}'::text[])) AS t(name)
 		UNION ALL
 		SELECT r.table_name, 'record_' || v.verb, 'record_change', v.type, true
 		FROM vouch_data.recorded_tables() r, (VALUES ('insert', 4), ('update', 16), ('delete', 8)) AS v(verb, type) WHERE r.operations IS NOT NULL
@@ -310,6 +310,17 @@ BEGIN
 			RETURN NEXT vouch_data.unreadable('records', a.subject, a.phase, a.scope, 'artifact', SQLSTATE, SQLERRM);
 		END;
 	END LOOP;
+	-- what versions name by its digest
+	BEGIN
+		SELECT p.list_digest INTO id FROM vouch_data.population p
+		WHERE (subject IS NULL OR p.bucket = vouch.bucket(subject))
+		AND vouch_data.population_list_digest(p.rows, p.keys, p.key_hashes, p.row_hashes) <> p.list_digest ORDER BY 1 LIMIT 1;
+		IF id IS NOT NULL THEN
+			RETURN NEXT ROW('records', coalesce(subject, ''), 'sample_selection', '', false, 1, 'population ' || id, 'It does not give its digest.')::vouch.verification;
+		END IF;
+	EXCEPTION WHEN OTHERS THEN
+		RETURN NEXT vouch_data.unreadable('records', coalesce(subject, ''), 'sample_selection', '', 'table population', SQLSTATE, SQLERRM);
+	END;
 	-- what is of no artifact
 	FOR t IN SELECT r.table_name, r.keys, r.belongs, r.phase FROM vouch_data.recorded_tables() r WHERE subject IS NULL AND r.belongs LIKE 't.subject%' LOOP
 		BEGIN
