@@ -45,13 +45,24 @@ SELECT item_key, status FROM vouch.version_items(:'w', stage => 2) WHERE status 
 SELECT vouch.decide(:'w', '[{"item_key": "b", "decision": "approved"}]');
 SELECT r ->> 'state' AS state FROM vouch.approve_version(:'w') r;
 
--- Gus, the only executive, signs as a lead: then nobody can release it, and the hint says what leads out.
+-- Gus, the only executive, would sign as a lead: then nobody could release it, so he may not, and the hint says who may.
 SET SESSION AUTHORIZATION regress_vouch_w_tess;
 SELECT vouch.create_revision(:'w', reason => 'again') AS x \gset
 SELECT r ->> 'state' AS state FROM vouch.submit_version(:'x') r;
 SET SESSION AUTHORIZATION regress_vouch_w_gus;
 SELECT vouch.decide_where(:'x', 'approved');
+SELECT vouch.approve_version(:'x');
+\echo :LAST_ERROR_SQLSTATE
+SELECT vouch.sign_off(:'x', 'test_lead', true);
+\echo :LAST_ERROR_SQLSTATE
+-- While there is another executive, he may. When that one loses the role, nobody can release it, and the hint says what leads out.
+RESET SESSION AUTHORIZATION;
+SELECT vouch.grant_role('regress_vouch_w_eve', 'test_executive') IS NOT NULL AS granted;
+SET SESSION AUTHORIZATION regress_vouch_w_gus;
 SELECT r -> 'missing' AS missing FROM vouch.approve_version(:'x') r;
+RESET SESSION AUTHORIZATION;
+SELECT vouch.revoke_role('regress_vouch_w_eve', 'test_executive');
+SET SESSION AUTHORIZATION regress_vouch_w_gus;
 SELECT vouch.approve_version(:'x');
 \echo :LAST_ERROR_SQLSTATE
 SELECT r -> 'missing' AS missing FROM vouch.revoke_signature(:'x', 'test_lead', 'to release it') r;
@@ -60,11 +71,28 @@ SELECT r -> 'missing' AS missing FROM vouch.approve_version(:'x') r;
 SET SESSION AUTHORIZATION regress_vouch_w_gus;
 SELECT r ->> 'state' AS state FROM vouch.approve_version(:'x') r;
 RESET SESSION AUTHORIZATION;
+-- Who holds two roles of one stage signs in the one that others cannot; what only an approval can lead into, a rejection is free to do.
+SELECT vouch.define_policy('words_two', '{"items": "none", "stages": [{"name": "both", "rules": [{"role": "test_lead"}, {"role": "test_executive"}]}]}') > 0 AS defined;
+SELECT vouch.set_policy('scoping', 'words_two', scope => 'words-two');
+SET SESSION AUTHORIZATION regress_vouch_w_tess;
+SELECT vouch.create_version('scoping', 361, 3, '[{"attribute_id": "a", "in_scope": true}]', scope => 'words-two') AS y \gset
+SELECT r -> 'missing' AS missing FROM vouch.submit_version(:'y') r;
+SET SESSION AUTHORIZATION regress_vouch_w_gus;
+SELECT vouch.sign_off(:'y', 'test_lead', true);
+SELECT r -> 'missing' AS missing FROM vouch.approve_version(:'y') r;
+SET SESSION AUTHORIZATION regress_vouch_w_lea;
+SELECT r ->> 'state' AS state FROM vouch.approve_version(:'y') r;
+SET SESSION AUTHORIZATION regress_vouch_w_tess;
+SELECT vouch.create_revision(:'y', carry => 'all') AS z \gset
+SELECT r -> 'missing' AS missing FROM vouch.submit_version(:'z') r;
+SET SESSION AUTHORIZATION regress_vouch_w_gus;
+SELECT r ->> 'state' AS state FROM vouch.sign_off(:'z', 'test_lead', false, 'no') r;
+RESET SESSION AUTHORIZATION;
 SELECT count(*) AS wrong FROM vouch.verify('cycle-361-report-2') WHERE NOT ok;
 
 SET SESSION AUTHORIZATION regress_vouch_w_dan;
 SELECT vouch.revoke_delegation(:'d');
 RESET SESSION AUTHORIZATION;
-SELECT vouch.set_policy('scoping', NULL, scope => 'words-lobs'), vouch.set_policy('scoping', NULL, scope => 'words-stages');
+SELECT vouch.set_policy('scoping', NULL, scope => 'words-lobs'), vouch.set_policy('scoping', NULL, scope => 'words-stages'), vouch.set_policy('scoping', NULL, scope => 'words-two');
 SELECT count(vouch.revoke_role(actor, role, scope)) FROM vouch_data.role_grant WHERE actor LIKE 'regress\_vouch\_w\_%' AND revoked_at IS NULL;
 DROP ROLE regress_vouch_w_tess, regress_vouch_w_gus, regress_vouch_w_lea, regress_vouch_w_dan, regress_vouch_w_eve, regress_vouch_w_lou;

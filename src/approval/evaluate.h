@@ -268,6 +268,13 @@ extern bool vouch_evaluate_satisfiable(const VouchCase *input,
 									   char **problem, char **detail);
 
 /*
+ * Would this approval, given next, leave nobody who could give what is then missing, although all of it
+ * could be given as things are?  When so, *problem and *detail say what.
+ */
+extern bool vouch_evaluate_strands(const VouchCase *input, const VouchEvaluation *evaluation,
+								   const VouchSigned *next, char **problem, char **detail);
+
+/*
  * May a rule @auto sign in the name of who submits?  Only when nobody else made
  * or changed anything that the version shows; else *other is one who did.
  */

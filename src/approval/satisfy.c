@@ -287,3 +287,21 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 	*detail = psprintf("Who could sign, by role: %s.", roles.data);
 	return false;
 }
+
+bool
+vouch_evaluate_strands(const VouchCase *input, const VouchEvaluation *evaluation, const VouchSigned *next,
+					   char **problem, char **detail)
+{
+	VouchCase	then = *input;
+	const VouchEvaluation *after;
+
+	/* a copy: the evaluation marks signatures */
+	then.signatures = palloc(sizeof(VouchSigned) * (input->nsigned + 1));
+	if (input->nsigned > 0)
+		memcpy(then.signatures, input->signatures, sizeof(VouchSigned) * input->nsigned);
+	then.signatures[then.nsigned++] = *next;
+	after = vouch_evaluate(&then);
+	return after->outcome == VOUCH_OUTCOME_OPEN &&
+		!vouch_evaluate_satisfiable(&then, after, problem, detail) &&
+		vouch_evaluate_satisfiable(input, evaluation, &(char *) {NULL}, &(char *) {NULL});
+}

@@ -323,6 +323,73 @@ check_reason(VouchSignVerdict verdict, const char *reason, const char *parameter
 				 errhint("Say what has to change, in the parameter %s.", parameter)));
 }
 
+/* Would the approval of a candidate leave nobody who could give the others? */
+static bool
+strands(VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule, const VouchCandidate *c,
+		char **problem, char **detail)
+{
+	const VouchCase *input = &request->input;
+	VouchSigned next = {
+		.signature_no = request->nsignatures + 1,
+		.stage_no = stage->stage->stage_no,
+		.rule_no = rule->rule->rule_no,
+		.role = c->role,
+		.group = c->group,
+		.verdict = VOUCH_SIGN_APPROVE,
+		.signer = c->actor,
+		.acting_for = c->acting_for,
+		.signed_at = input->now
+	};
+
+	vouch_request_measure(request);
+	next.digest = input->digests[vouch_request_part(request, rule->rule, c->group)];
+	return vouch_evaluate_strands(input, request->evaluation, &next, problem, detail);
+}
+
+/* So many are named who could sign instead. */
+#define NAMED 10
+
+/*
+ * Nobody signs a version into a dead end, where a signature is missing that
+ * nobody who is left could give: what another one could sign in their place is the better way.
+ */
+static void
+check_way_on(VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule, const VouchCandidate *c)
+{
+	char	   *problem,
+			   *detail,
+			   *ignored;
+	StringInfoData others;
+	int			named = 0;
+
+	if (!strands(request, stage, rule, c, &problem, &detail))
+		return;
+	initStringInfo(&others);
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+		for (int r = 0; r < request->rights->policy->stages[i].nrules; r++)
+		{
+			const VouchStageResult *s = &request->evaluation->stages[i];
+
+			for (int j = 0; j < s->rules[r].ncandidates && named < NAMED; j++)
+			{
+				const VouchCandidate *other = &s->rules[r].candidates[j];
+
+				if (other->why != VOUCH_WHY_CAN || strands(request, s, &s->rules[r], other, &ignored, &ignored))
+					continue;
+				appendStringInfo(&others, "%s%s%s%s as %s", named++ > 0 ? "; " : "", other->actor,
+								 other->acting_for ? " for " : "", other->acting_for ? other->acting_for : "", other->role);
+			}
+		}
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_UNSATISFIABLE),
+			 errmsg("nobody could complete the approval of %s after \"%s\" signs it as %s",
+					vouch_version_label(request->version), c->actor, c->role),
+			 errdetail("%s. %s", problem, detail),
+			 named > 0 ?
+			 errhint("These can sign without that: %s. Or have an administrator grant the role that would be missing to somebody else first, with vouch.grant_role().", others.data) :
+			 errhint("Have an administrator grant the role that would be missing to somebody else first, with vouch.grant_role().")));
+}
+
 static void
 give_signature(VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule,
 			   const VouchCandidate *c, VouchSignVerdict verdict, const char *comment, TimestampTz now)
@@ -359,6 +426,7 @@ give_signature(VouchRequest *request, const VouchStageResult *stage, const Vouch
 					 errmsg("%s", problem.message),
 					 errdetail("%s", problem.detail),
 					 errhint("%s", problem.hint)));
+		check_way_on(request, stage, rule, c);
 	}
 	vouch_request_sign(request, &signing, c->actor, now);
 }
@@ -409,9 +477,34 @@ vouch_sql_sign_off(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(vouch_request_finish(request, caller));
 }
 
+/* Something that the actor can sign in their own right, in stages that were open; with_way_on: that leaves others who could give the rest. */
+static bool
+find_own_candidate(VouchRequest *request, const bool *was_open, const char *actor, bool with_way_on,
+				   const VouchStageResult **stage, const VouchRuleResult **rule, const VouchCandidate **c)
+{
+	char	   *ignored;
+
+	for (int i = 0; i < request->rights->policy->nstages; i++)
+	{
+		*stage = &request->evaluation->stages[i];
+		for (int r = 0; was_open[i] && r < (*stage)->stage->nrules; r++)
+		{
+			*rule = &(*stage)->rules[r];
+			for (int j = 0; j < (*rule)->ncandidates; j++)
+			{
+				*c = &(*rule)->candidates[j];
+				if ((*c)->why == VOUCH_WHY_CAN && (*c)->acting_for == NULL && vouch_same((*c)->actor, actor) &&
+					!(with_way_on && strands(request, *stage, *rule, *c, &ignored, &ignored)))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
 /*
  * Signs in every role that the actor holds in their own right and that an open
- * stage wants.  Stages that open by it are left for another call: what they ask
+ * stage wants, as far as others can then give the rest.  Stages that open by it are left for another call: what they ask
  * for may be to look again.
  */
 static Datum
@@ -425,6 +518,9 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 	VouchVersion *version;
 	VouchRequest *request;
 	bool	   *was_open;
+	const VouchStageResult *stage;
+	const VouchRuleResult *rule;
+	const VouchCandidate *c;
 	int			given = 0;
 
 	check_reason(verdict, comment, "reason");
@@ -437,25 +533,12 @@ sign_as_held(FunctionCallInfo fcinfo, VouchSignVerdict verdict)
 	was_open = palloc(sizeof(bool) * request->rights->policy->nstages);
 	for (int i = 0; i < request->rights->policy->nstages; i++)
 		was_open[i] = request->evaluation->stages[i].open;
-	for (bool again = true; again && request->evaluation->outcome == VOUCH_OUTCOME_OPEN;)
+	while (request->evaluation->outcome == VOUCH_OUTCOME_OPEN &&
+		   (find_own_candidate(request, was_open, actor, verdict == VOUCH_SIGN_APPROVE, &stage, &rule, &c) ||
+			(given == 0 && find_own_candidate(request, was_open, actor, false, &stage, &rule, &c))))
 	{
-		again = false;
-		for (int i = 0; i < request->rights->policy->nstages && !again; i++)
-		{
-			const VouchStageResult *stage = &request->evaluation->stages[i];
-
-			for (int r = 0; was_open[i] && r < stage->stage->nrules && !again; r++)
-				for (int j = 0; j < stage->rules[r].ncandidates && !again; j++)
-				{
-					const VouchCandidate *c = &stage->rules[r].candidates[j];
-
-					if (c->why != VOUCH_WHY_CAN || c->acting_for != NULL || !vouch_same(c->actor, actor))
-						continue;
-					give_signature(request, stage, &stage->rules[r], c, verdict, comment, now);
-					given++;
-					again = true;
-				}
-		}
+		give_signature(request, stage, rule, c, verdict, comment, now);
+		given++;
 	}
 	if (given == 0)
 		vouch_request_refuse(request, actor, verb_of(verdict));
