@@ -28,7 +28,10 @@ SELECT r ->> 'state' AS state FROM vouch.approve_planning_version(:'v') r;
 -- Holding the right to call the function is no role: a draft of hers, submitted by Tess, is not approved by rule.
 -- (She held it when she made the draft: nobody else makes one.)
 SET SESSION AUTHORIZATION regress_vouch_e_eve;
+\set SHOW_CONTEXT always
 SELECT vouch.create_revision(:'v');
+SELECT vouch.create_version('Planning', 38, 99, '[]');
+\set SHOW_CONTEXT never
 RESET SESSION AUTHORIZATION;
 SELECT vouch.grant_role('regress_vouch_e_eve', 'tester');
 SET SESSION AUTHORIZATION regress_vouch_e_eve;

@@ -53,6 +53,35 @@ FROM vouch.document_submissions WHERE cycle_id = 62 ORDER BY lob_id, document_ve
 SELECT revision_type, reason, changed_fields, revised_by FROM vouch.document_revision_history h JOIN vouch.document_submissions s USING (submission_id)
 WHERE s.cycle_id = 62 ORDER BY s.document_version;
 
+-- What is said is as long as reasons are elsewhere, names are as long as those of items, and what is handed in is within vouch.max_payload.
+SET SESSION AUTHORIZATION regress_vouch_62_oli;
+SELECT vouch.submit_document(62, 1, 'CARDS', repeat('D', 1001));
+SELECT vouch.submit_document(62, 1, 'CARDS', 'D3', NULL, jsonb_build_object('revision_reason', repeat('r', 10001)));
+SET SESSION AUTHORIZATION regress_vouch_62_dex;
+SELECT vouch.assign_data_owner(62, 1, repeat('L', 1001), 'regress_vouch_62_oli');
+SELECT vouch.assign_data_owner(62, 1, 'CARDS', repeat('o', 1001));
+SELECT vouch.end_data_owner(62, 1, 'CARDS', 'primary', repeat('r', 10001));
+SET SESSION AUTHORIZATION regress_vouch_62_ann;
+SELECT vouch.record_test_action(62, 1, repeat('T', 1001), 'document_request');
+SELECT vouch.record_test_action(62, 1, 'T1', 'document_request', NULL, jsonb_build_object('reason', repeat(U&'\00E9', 10001)));
+SELECT vouch.record_test_action(62, 1, 'T1', 'test_result', NULL, jsonb_build_object('sample_id', repeat('7', 1001)));
+SELECT vouch.update_test_response('00000000-0000-0000-0000-000000000000', NULL, 'fulfilled', repeat('n', 10001));
+\echo :LAST_ERROR_SQLSTATE
+RESET SESSION AUTHORIZATION;
+BEGIN;
+SET LOCAL vouch.max_payload = 1;
+SET SESSION AUTHORIZATION regress_vouch_62_ann;
+SELECT vouch.record_test_action(62, 1, 'T1', 'document_request', NULL, jsonb_build_object('page', repeat('p', 5000)));
+\echo :LAST_ERROR_SQLSTATE
+ROLLBACK;
+SET SESSION AUTHORIZATION regress_vouch_62_oli;
+BEGIN;
+RESET SESSION AUTHORIZATION;
+SET LOCAL vouch.max_payload = 1;
+SET SESSION AUTHORIZATION regress_vouch_62_oli;
+SELECT vouch.submit_document(62, 1, 'CARDS', 'D3', NULL, jsonb_build_object('page', repeat('p', 5000)));
+ROLLBACK;
+
 -- Test actions: asked, and answered with the time it took.
 SET SESSION AUTHORIZATION regress_vouch_62_oli;
 SELECT vouch.record_test_action(62, 1, 'T1', 'document_request');

@@ -137,7 +137,7 @@ SELECT r #> '{population,rows_came}' AS came, r #> '{population,rows_gone}' AS g
 SELECT vouch.keep_population(:'late') AS kept;
 SELECT r #> '{population,rows_changed}' AS changed, r #>> '{population,rows_unknown}' AS why FROM vouch.resample(:'late') r;
 SELECT count(*) AS lists, sum(rows) AS rows, count(keys) AS with_keys FROM vouch_data.population
-WHERE list_digest IN (SELECT selection_criteria ->> 'population_list' FROM vouch.sample_selection_versions WHERE cycle_id = 66);
+WHERE list_digest IN (SELECT selection_criteria ->> 'population_list' FROM vouch.sample_selection_versions WHERE version_id IN (:'v', :'long', :'late'));
 
 -- A version that does not say how it was drawn cannot be.
 SELECT vouch.create_version('Sample Selection', 66, 2, '[{"id": "A", "type": "targeted", "data": {}}]') AS w \gset

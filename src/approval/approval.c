@@ -30,6 +30,7 @@ vouch_approval_init(void)
 	vouch_check_approvals_hook = vouch_approval_check;
 	vouch_deadlines_hook = vouch_deadlines_process;
 	vouch_maker_hook = vouch_holds_maker_role;
+	vouch_making_hook = vouch_require_maker;
 }
 
 /* vouch_data.withdraw_request(), a row trigger after an update of vouch_data.version */

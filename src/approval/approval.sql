@@ -587,12 +587,12 @@ CREATE FUNCTION vouch.sign_off(version_id uuid, role text, approved boolean, com
 	on_behalf_of text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_sign_off';
 COMMENT ON FUNCTION vouch.sign_off(uuid, text, boolean, text, text, text) IS
-'Signs a pending version in a role, for or against it. Returns {version_id, version_number, phase, state, policy, policy_revision, round, signed: [roles], missing: [roles], signatures: [{stage, role, verdict, signer, on_behalf_of, signed_at, stale, and where it is so revokes, revoked, expired, overtaken, carried_from}], waiting_for: [{stage, role, needed, have, open, who}]}. The last signature that the policy needs approves the version in the same transaction. VO106 when it is not pending, VO002 without the role, VO003 for one''s own work or a second role, VO005 without a delegation from on_behalf_of, VO006 when the login is too old, VO201 and VO206 when items stand in the way, VO203 when signed already, VO204 when the stage is not open or complete, VO502 when it is against the version and comments do not say why';
+'Signs a pending version in a role, for or against it. Returns {version_id, version_number, phase, state, policy, policy_revision, round, signed: [roles], missing: [roles], signatures: [{stage, role, verdict, signer, on_behalf_of, signed_at, stale, and where it is so revokes, revoked, expired, overtaken, carried_from}], waiting_for: [{stage, role, needed, have, open, who}]}. The last signature that the policy needs approves the version in the same transaction. VO106 when it is not pending, VO002 without the role, VO003 for one''s own work or a second role, VO005 without a delegation from on_behalf_of, VO006 when the login is too old, VO201 and VO206 when items stand in the way, VO202 when nobody could complete the approval after it, although somebody could without it, VO203 when signed already, VO204 when the stage is not open or complete, VO502 when it is against the version and comments do not say why';
 
 CREATE FUNCTION vouch.approve_version(version_id uuid, notes text DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_approve_version';
 COMMENT ON FUNCTION vouch.approve_version(uuid, text, text) IS
-'Signs a pending version in every role that you hold and that its open stages want, as vouch.sign_off() does; an error that says who can when there is none';
+'Signs a pending version in every role that you hold and that its open stages want, as far as others can then give the rest, as vouch.sign_off() does; an error that says who can when there is none';
 
 CREATE FUNCTION vouch.reject_version(version_id uuid, reason text, user_id text DEFAULT NULL) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_reject_version';

@@ -199,8 +199,9 @@ extern Datum vouch_request_finish(const VouchRequest *request, MemoryContext cal
 /* "ann, raj": who holds a role, for a scope or for all; NULL if nobody. */
 extern char *vouch_role_holders(const char *role, const char *scope);
 
-/* submit.c: behind vouch_maker_hook. */
+/* submit.c: behind vouch_maker_hook and vouch_making_hook. */
 extern bool vouch_holds_maker_role(const VouchVersion *version, const char *actor);
+extern void vouch_require_maker(int bucket, int artifact_no, const char *actor);
 
 /* sign.c: raises why somebody may not do this to an open request, as far as roles and duties go. */
 extern void vouch_request_refuse(const VouchRequest *request, const char *actor, const char *verb);

@@ -74,6 +74,44 @@ vouch_holds_maker_role(const VouchVersion *version, const char *actor)
 		policy.maker_role != NULL && holds_role(actor, policy.maker_role, version->scope);
 }
 
+/*
+ * Who makes a version of one of the nine phases must hold the role that its policy names, so that nobody
+ * else's draft stands in the way.  Where nobody holds it yet, nothing can be
+ * submitted, and nobody is in the way.
+ */
+void
+vouch_require_maker(int bucket, int artifact_no, const char *actor)
+{
+	static VouchStmt find_shipped = {
+		"SELECT p.phase, p.label, a.scope FROM vouch_data.artifact a, vouch_data.phase p"
+		" WHERE a.bucket = $1 AND a.artifact_no = $2 AND p.phase = a.phase AND p.shipped",
+		SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+	};
+	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	VouchPhasePolicy policy;
+	char	   *label,
+			   *scope,
+			   *holders;
+
+	if (vouch_stmt_run(&find_shipped, args, NULL) == 0)
+		return;
+	label = vouch_stmt_get_text(0, 2);
+	scope = vouch_stmt_get_text(0, 3);
+	if (!vouch_policy_of_phase(vouch_stmt_get_text(0, 1), scope, &policy) || policy.maker_role == NULL)
+		return;
+	if (holds_role(actor, policy.maker_role, scope))
+		return;
+	holders = vouch_role_holders(policy.maker_role, scope);
+	if (holders == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ROLE_MISSING),
+			 errmsg("\"%s\" may not make a version of %s", actor, label),
+			 errdetail("That takes the role %s%s, which is held by %s.", policy.maker_role,
+					   scope[0] != '\0' ? psprintf(" (for all or for %s)", scope) : "", holders),
+			 errhint("Ask one of them.")));
+}
+
 static char *
 in_scope(const char *scope)
 {

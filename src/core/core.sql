@@ -31,6 +31,11 @@ LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_check_text';
 COMMENT ON FUNCTION vouch_data.check_text(text, text) IS
 'Raises VO502 when a reason, note or comment is longer than 10,000 characters; what names the parameter';
 
+CREATE FUNCTION vouch_data.check_name(name text, what text) RETURNS void
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_check_name';
+COMMENT ON FUNCTION vouch_data.check_name(text, text) IS
+'Raises VO502 when a name is longer than 1,000 bytes; what names the parameter';
+
 -- Roles are cluster-wide, so another database may have made them already.
 DO $$
 DECLARE

@@ -12,23 +12,33 @@
 
 VOUCH_FUNCTION(vouch_sql_check_text);
 VOUCH_FUNCTION(vouch_sql_check_given);
+VOUCH_FUNCTION(vouch_sql_check_name);
+
+static void
+too_long(const char *text, const char *what, int length, int most, const char *unit, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_ARGUMENT),
+			 errmsg("%s cannot be longer than %d %s", what, most, unit),
+			 errdetail("This has %d: \"%.*s...\".", length, pg_mbcliplen(text, strlen(text), 80), text),
+			 errhint("%s", hint)));
+}
 
 void
 vouch_check_text(const char *text, const char *what)
 {
-	int			length;
-
 	/* no character is shorter than a byte */
-	if (text == NULL || strlen(text) <= VOUCH_TEXT_MAX)
-		return;
-	length = pg_mbstrlen(text);
-	if (length <= VOUCH_TEXT_MAX)
-		return;
-	ereport(ERROR,
-			(errcode(VOUCH_ERR_ARGUMENT),
-			 errmsg("%s cannot be longer than %d characters", what, VOUCH_TEXT_MAX),
-			 errdetail("This has %d: \"%.*s...\".", length, pg_mbcliplen(text, strlen(text), 80), text),
-			 errhint("Keep long texts in a document, and say here where it is.")));
+	if (text != NULL && strlen(text) > VOUCH_TEXT_MAX && pg_mbstrlen(text) > VOUCH_TEXT_MAX)
+		too_long(text, what, pg_mbstrlen(text), VOUCH_TEXT_MAX, "characters",
+				 "Keep long texts in a document, and say here where it is.");
+}
+
+void
+vouch_check_name(const char *name, const char *what)
+{
+	if (name != NULL && strlen(name) > VOUCH_NAME_MAX)
+		too_long(name, what, strlen(name), VOUCH_NAME_MAX, "bytes",
+				 "Give a short name; what there is to say about it has other places.");
 }
 
 /* vouch_data.check_text(text, what) */
@@ -56,4 +66,13 @@ vouch_sql_check_given(PG_FUNCTION_ARGS)
 {
 	vouch_check_given(!PG_GETARG_BOOL(1), text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_BOOL(true);
+}
+
+/* vouch_data.check_name(name, what) */
+Datum
+vouch_sql_check_name(PG_FUNCTION_ARGS)
+{
+	if (!PG_ARGISNULL(0))
+		vouch_check_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
 }

@@ -118,6 +118,8 @@ BEGIN
 		RAISE EXCEPTION 'there is no submission type "%"', kind
 			USING ERRCODE = 'VO502', HINT = 'Use initial, revision or supplemental, or leave it out.';
 	END IF;
+	PERFORM vouch_data.check_name(lob_id, 'lob_id'), vouch_data.check_name(document_id, 'document_id'),
+		vouch_data.check_payload(meta, 'document_metadata'), vouch_data.check_text(meta ->> 'revision_reason', 'revision_reason');
 	IF NOT EXISTS (SELECT FROM vouch_data.data_owner_assignment a
 		WHERE a.bucket = b AND a.subject = subject AND a.lob_id = lob_id AND a.owner_id = who AND a.status = 'active')
 	THEN
@@ -167,7 +169,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.submit_document(bigint, bigint, text, text, text, jsonb) IS
-'Hands in a document for a line of business, or a new version of it under the same document_id. document_metadata: {samples: {sample id: {attribute: source value}}, submission_type, revision_reason, …}. submitted_by must be the session''s actor (null: it), and be assigned to the line or hold the role data_owner for it (VO002). A running test cycle goes on with its test. Returns {submission_id, document_id, document_version, submission_type, status, is_current, replaces_submission_id, changed_fields, samples (how many), …}';
+'Hands in a document for a line of business, or a new version of it under the same document_id (at most 1,000 bytes). document_metadata: {samples: {sample id: {attribute: source value}}, submission_type, revision_reason, …}. submitted_by must be the session''s actor (null: it), and be assigned to the line or hold the role data_owner for it (VO002). A running test cycle goes on with its test. VO501 when the metadata are larger than vouch.max_payload, VO502 for a revision_reason of more than 10,000 characters. Returns {submission_id, document_id, document_version, submission_type, status, is_current, replaces_submission_id, changed_fields, samples (how many), …}';
 
 GRANT EXECUTE ON FUNCTION vouch_data.changed_fields(jsonb, jsonb) TO vouch_reader;
 GRANT EXECUTE ON FUNCTION vouch.submit_document(bigint, bigint, text, text, text, jsonb) TO vouch_user;

@@ -1,31 +1,5 @@
 -- order.sql: what holds of the versions of the nine phases, whatever function made them.
 
-CREATE FUNCTION vouch_data.check_maker() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	a vouch_data.artifact;
-	maker text;
-BEGIN
-	-- what a dump brings was checked when it was made
-	IF NOT vouch_data.in_guarded() THEN
-		RETURN NULL;
-	END IF;
-	SELECT * INTO a FROM vouch_data.artifact x WHERE x.bucket = NEW.bucket AND x.artifact_no = NEW.artifact_no;
-	IF EXISTS (SELECT FROM vouch_data.phase p WHERE p.phase = a.phase AND p.shipped) THEN
-		maker := vouch_data.maker_role(a.phase, a.scope);
-		-- where nobody holds it yet, nothing can be submitted, and nobody is in the way
-		IF EXISTS (SELECT FROM vouch_data.role_grant g WHERE g.role = maker AND g.scope IN ('', a.scope) AND g.revoked_at IS NULL) THEN
-			PERFORM vouch_data.require_role(NEW.created_by, maker, a.scope, format('make a version of %s', (SELECT p.label FROM vouch_data.phase p WHERE p.phase = a.phase)));
-		END IF;
-	END IF;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION vouch_data.check_maker() IS
-'Trigger: who makes a version of one of the nine phases must hold the maker_role of its policy (VO002), so that nobody else''s draft stands in the way';
-CREATE TRIGGER check_maker AFTER INSERT ON vouch_data.version
-	FOR EACH ROW EXECUTE FUNCTION vouch_data.check_maker();
-
 CREATE FUNCTION vouch_data.require_lines_done(subject text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -131,6 +131,7 @@ BEGIN
 		RAISE EXCEPTION 'there is no assignment type "%"', kind
 			USING ERRCODE = 'VO502', HINT = 'Use primary, backup or delegate.';
 	END IF;
+	PERFORM vouch_data.check_name(lob_id, 'lob_id'), vouch_data.check_name(owner_id, 'owner_id');
 	PERFORM vouch_data.require_role(who, 'data_executive', lob_id, format('assign data owners for %s', lob_id));
 	PERFORM vouch_data.require_lob(subject, lob_id, false);
 	-- locks the artifact, so that what is read below stands until the end
@@ -196,6 +197,7 @@ DECLARE
 	change vouch_data.data_owner_change;
 	op int;
 BEGIN
+	PERFORM vouch_data.check_name(lob_id, 'lob_id'), vouch_data.check_text(reason, 'reason');
 	PERFORM vouch_data.require_role(who, 'data_executive', lob_id, format('end the assignment of %s', lob_id));
 	op := vouch_data.lock_phase(cycle_id, report_id, 'data_owner_id', lob_id);
 	SELECT * INTO old FROM vouch_data.data_owner_assignment a

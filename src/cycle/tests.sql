@@ -80,6 +80,9 @@ BEGIN
 		RAISE EXCEPTION 'action_details is not an object'
 			USING ERRCODE = 'VO502', HINT = 'Give an object such as {"lob_id": "CARDS", "reason": "statement is missing"}.';
 	END IF;
+	PERFORM vouch_data.check_name(lob, 'lob_id'), vouch_data.check_name(test_execution_id, 'test_execution_id'),
+		vouch_data.check_name(details ->> 'sample_id', 'sample_id'), vouch_data.check_text(details ->> 'reason', 'reason'),
+		vouch_data.check_payload(details, 'action_details');
 	PERFORM vouch_data.require_role(who, 'tester', lob, 'record test actions');
 	IF action_type = 'test_result' AND vouch_data.cycle_runs(subject) THEN
 		RAISE EXCEPTION '"%" may not record test results of %', who, subject
@@ -108,7 +111,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.record_test_action(bigint, bigint, text, text, text, jsonb) IS
-'Records a document_request, data_update_request, test_rerun or test_result. action_details: an object; lob_id, reason, sample_id, submission_id and passed are kept in columns, too. requested_by must be the session''s actor (null: it) and hold the role tester (VO002); a test_result is refused while a cycle runs, which tests itself (VO002). Returns {audit_id, …}, which update_test_response() takes';
+'Records a document_request, data_update_request, test_rerun or test_result. action_details: an object; lob_id, reason, sample_id, submission_id and passed are kept in columns, too. requested_by must be the session''s actor (null: it) and hold the role tester (VO002); a test_result is refused while a cycle runs, which tests itself (VO002). VO501 when the details are larger than vouch.max_payload, VO502 for a reason of more than 10,000 characters, or names of more than 1,000 bytes. Returns {audit_id, …}, which update_test_response() takes';
 
 CREATE FUNCTION vouch.update_test_response(audit_id uuid, responded_by text DEFAULT NULL, response_status text DEFAULT 'fulfilled', response_notes text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -122,6 +125,7 @@ BEGIN
 		RAISE EXCEPTION 'there is no response status "%"', coalesce(response_status, 'NULL')
 			USING ERRCODE = 'VO502', HINT = 'Use fulfilled, rejected or partial.';
 	END IF;
+	PERFORM vouch_data.check_text(response_notes, 'response_notes');
 	SELECT * INTO act FROM vouch_data.test_action t
 	WHERE t.bucket = vouch.bucket_of(audit_id) AND t.audit_id = audit_id;
 	IF act.audit_id IS NULL THEN
@@ -158,7 +162,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch.update_test_response(uuid, text, text, text) IS
-'Answers a test action: fulfilled, rejected or partial (which may be followed by another answer). responded_by must be the session''s actor (null: it), who is a tester, is assigned to the line of business, or holds the role data_owner for it (VO002). Returns turnaround_hours and impact (none up to 24 hours, minor_delay up to 72, major_delay). VO603 when there is no such action, VO106 when it is answered';
+'Answers a test action: fulfilled, rejected or partial (which may be followed by another answer). responded_by must be the session''s actor (null: it), who is a tester, is assigned to the line of business, or holds the role data_owner for it (VO002). Returns turnaround_hours and impact (none up to 24 hours, minor_delay up to 72, major_delay). VO603 when there is no such action, VO106 when it is answered, VO502 for response_notes of more than 10,000 characters';
 
 -- The same value, however it is written: 1,5 is not 1.5, but 1.50 is.
 CREATE FUNCTION vouch_data.same_value(a jsonb, b jsonb) RETURNS boolean

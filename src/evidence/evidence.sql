@@ -181,8 +181,7 @@ BEGIN
 		FROM vouch_data.recorded_tables() r, (VALUES ('insert', 4), ('update', 16), ('delete', 8)) AS v(verb, type) WHERE r.operations IS NOT NULL
 		UNION ALL
 		VALUES ('operation', 'guard_row', 'guard', 27, true), ('block', 'guard_row', 'guard', 27, true), ('signature', 'guard_row', 'guard', 27, true),
-			('version', 'withdraw_request', 'withdraw_request', 17, true), ('version', 'check_maker', 'check_maker', 5, false),
-			('version', 'check_order', 'check_order', 17, false), ('nudge', 'signal_arrives', 'signal_arrives', 5, false),
+			('version', 'withdraw_request', 'withdraw_request', 17, true), ('version', 'check_order', 'check_order', 17, false), ('nudge', 'signal_arrives', 'signal_arrives', 5, false),
 			('phase', 'changed', 'phase_changed', 60, true), ('phase', 'keep_phase', 'keep_phase', 27, false)),
 	found AS (
 		SELECT w.table_name, w.trigger_name, w.always, g.tgenabled, coalesce(g.tgfoid = format('vouch_data.%I()', w.function_name)::regprocedure

@@ -22,7 +22,6 @@
 #include "utils/rel.h"
 
 VOUCH_FUNCTION(vouch_sql_guard);
-VOUCH_FUNCTION(vouch_sql_in_guarded);
 VOUCH_FUNCTION(vouch_sql_in_restore);
 
 /*
@@ -118,13 +117,6 @@ vouch_sql_guard(PG_FUNCTION_ARGS)
 			 errdetail("Only Vouch's own functions write it, whichever role calls."),
 			 errhint("Use vouch.create_version(), vouch.create_revision(), vouch.edit_items() and vouch.decide(); a dump is restored with vouch.restoring = on.")));
 	return PointerGetDatum(NULL);	/* not reached */
-}
-
-/* vouch_data.in_guarded(): does one of Vouch's own statements write now?  Not so while a dump is restored. */
-Datum
-vouch_sql_in_guarded(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(vouch_stmt_in_guarded());
 }
 
 /* vouch_data.in_restore(): do rows come in that were logged where they come from? */

@@ -58,11 +58,6 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'vouch_sql_guard';
 COMMENT ON FUNCTION vouch_data.guard() IS
 'Statement trigger of a table that only Vouch''s own code writes: refuses every other write, whoever tries, with VO109, or VO301 when its argument is append-only. Stands aside while a dump is restored (vouch.restoring)';
 
-CREATE FUNCTION vouch_data.in_guarded() RETURNS boolean
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_in_guarded';
-COMMENT ON FUNCTION vouch_data.in_guarded() IS
-'True in a trigger that one of Vouch''s own statements fires; false for rows that a restored dump brings';
-
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vouch_data.operation
 	FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.guard('append-only');
 CREATE TRIGGER guard_row BEFORE UPDATE OR DELETE ON vouch_data.operation

@@ -610,6 +610,8 @@ vouch_store_close_undone(VouchChange *change, bool keep_pending)
 														  &close_undone : &close_undone_of_one_stage, args, NULL));
 }
 
+VouchMakingHook vouch_making_hook = NULL;
+
 VouchVersion *
 vouch_store_version(int bucket, int artifact_no, const VouchNewVersion *what)
 {
@@ -619,6 +621,8 @@ vouch_store_version(int bucket, int artifact_no, const VouchNewVersion *what)
 	int			version_no;
 	pg_uuid_t	id;
 
+	if (vouch_making_hook != NULL)
+		vouch_making_hook(bucket, artifact_no, what->actor);
 	vouch_stmt_run_one(&next_version, args, NULL);
 	version_no = vouch_stmt_get_int32(0, 1, 0);
 	if (version_no > VOUCH_VERSION_NO_MAX)

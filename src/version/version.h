@@ -138,6 +138,13 @@ extern int	vouch_version_contributors(const VouchVersion *version, const char **
 typedef bool (*VouchMakerHook) (const VouchVersion *version, const char *actor);
 extern VouchMakerHook vouch_maker_hook;
 
+/*
+ * Raises VO002 when the actor may not make versions of an artifact; before one is made.  Set by src/approval.
+ * Needs SPI_connect().
+ */
+typedef void (*VouchMakingHook) (int bucket, int artifact_no, const char *actor);
+extern VouchMakingHook vouch_making_hook;
+
 /* Key of a phase from its key or label, any case; VO101 with a suggestion if none.  Does its own SPI_connect(). */
 extern const char *vouch_phase_key(const char *phase);
 
