@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "approval/asked.h"
+#include "approval/candidate.h"
 #include "core/errors.h"
 #include "core/json.h"
 
@@ -174,21 +175,20 @@ vouch_stage_verdicts(const VouchStage *stage)
 
 /*
  * The verdicts that who signs in a stage sees: its own, and those of the stages before it.
- * What a later stage says, or one beside it, is no part of what they sign.  One pass, for a
- * stage stands behind those that it comes after: seen has what these see already.
+ * What a later stage says, or one beside it, is no part of what they sign.
  */
 static void
 find_seen(const VouchPolicy *policy, uint64 *seen)
 {
+	uint64		before[64];
+
+	vouch_policy_before(policy, before);
 	for (int i = 0; i < policy->nstages; i++)
 	{
-		const VouchStage *stage = &policy->stages[i];
-
-		seen[i] = VOUCH_STAGE_BIT(vouch_stage_verdicts(stage));
-		for (int a = 0; a < stage->nafter; a++)
-			for (int j = 0; j < i; j++)
-				if (policy->stages[j].stage_no == stage->after[a])
-					seen[i] |= seen[j];
+		seen[i] = VOUCH_STAGE_BIT(vouch_stage_verdicts(&policy->stages[i]));
+		for (int j = 0; j < i; j++)
+			if ((before[policy->stages[i].stage_no] & VOUCH_STAGE_BIT(policy->stages[j].stage_no)) != 0)
+				seen[i] |= VOUCH_STAGE_BIT(vouch_stage_verdicts(&policy->stages[j]));
 	}
 }
 

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "approval/candidate.h"
 #include "approval/request.h"
 #include "catalog/pg_type.h"
 #include "core/stmt.h"
@@ -21,12 +22,6 @@ static VouchStmt find_round = {
 	" ORDER BY round DESC LIMIT 1",
 	SPI_OK_SELECT, 4, {INT4OID, INT4OID, INT4OID, INT4OID}, .indexed = true
 };
-
-static bool
-same(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
 
 bool
 vouch_policy_carries(const VouchPolicy *policy)
@@ -56,22 +51,9 @@ find_before(VouchRequest *request, VouchBefore *before)
 	}
 	before->version_no = vouch_stmt_get_int32(0, 1, 0);
 	before->round = vouch_stmt_get_int32(0, 2, 0);
-	before->same_policy = same(vouch_stmt_get_text(0, 3), policy->name) &&
+	before->same_policy = vouch_same_or_null(vouch_stmt_get_text(0, 3), policy->name) &&
 		vouch_stmt_get_int32(0, 4, 0) == policy->revision;
 	return true;
-}
-
-static void
-find_rule(const VouchPolicy *policy, VouchCarry *carry)
-{
-	for (int i = 0; i < policy->nstages; i++)
-		for (int r = 0; r < policy->stages[i].nrules; r++)
-			if (policy->stages[i].stage_no == carry->from->stage_no &&
-				policy->stages[i].rules[r].rule_no == carry->from->rule_no)
-			{
-				carry->stage = &policy->stages[i];
-				carry->rule = &policy->stages[i].rules[r];
-			}
 }
 
 static void
@@ -85,9 +67,9 @@ find_candidate(const VouchRequest *request, VouchCarry *carry)
 			const VouchRuleResult *result = &request->evaluation->stages[i].rules[r];
 
 			for (int c = 0; result->rule == carry->rule && c < result->ncandidates; c++)
-				if (same(result->candidates[c].actor, carry->from->signer) &&
-					same(result->candidates[c].acting_for, carry->from->acting_for) &&
-					same(result->candidates[c].role, carry->from->role))
+				if (vouch_same_or_null(result->candidates[c].actor, carry->from->signer) &&
+					vouch_same_or_null(result->candidates[c].acting_for, carry->from->acting_for) &&
+					vouch_same_or_null(result->candidates[c].role, carry->from->role))
 				{
 					carry->result = result;
 					carry->candidate = &result->candidates[c];
@@ -102,16 +84,9 @@ find_candidate(const VouchRequest *request, VouchCarry *carry)
 static bool
 stands_on_revoked(const VouchPolicy *policy, const VouchSigned *old, int n, const VouchSigned *from)
 {
-	uint64		before[64] = {0};	/* the stages before each */
+	uint64		before[64];
 
-	/* A stage stands behind those that it comes after. */
-	for (int i = 0; i < policy->nstages; i++)
-	{
-		const VouchStage *stage = &policy->stages[i];
-
-		for (int a = 0; a < stage->nafter; a++)
-			before[stage->stage_no] |= before[stage->after[a]] | VOUCH_STAGE_BIT(stage->after[a]);
-	}
+	vouch_policy_before(policy, before);
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < n && old[i].revokes != 0 && old[i].signature_no > from->signature_no; j++)
 			if (old[j].signature_no == old[i].revokes && old[j].signature_no < from->signature_no &&
@@ -136,7 +111,7 @@ judge(VouchRequest *request, const VouchBefore *before, VouchCarry *carry)
 		return "its rule does not carry signatures";
 	asked = &request->asked[carry->rule->index];
 	for (int g = 0; g < asked->ngroups; g++)
-		group_asked = group_asked || same(asked->groups[g], from->group);
+		group_asked = group_asked || vouch_same_or_null(asked->groups[g], from->group);
 	if (!asked->applies || !group_asked)
 		return "it is not asked any more";
 	vouch_request_measure(request);
@@ -177,7 +152,8 @@ vouch_carry_find(VouchRequest *request, VouchBefore *before)
 			continue;
 		before->ncarries++;
 		carry->from = &old[i];
-		find_rule(request->rights->policy, carry);
+		carry->stage = vouch_policy_find_stage(request->rights->policy, carry->from->stage_no);
+		carry->rule = vouch_policy_find_rule(request->rights->policy, carry->from->stage_no, carry->from->rule_no);
 		carry->why_not = judge(request, before, carry);
 		if (carry->why_not == NULL && stands_on_revoked(request->rights->policy, old, n, &old[i]))
 			carry->why_not = "a signature that it stands on was taken back";
@@ -218,7 +194,7 @@ is_wanted(const VouchBefore *before, const bool *given, int n)
 
 		if (!given[i])
 			continue;
-		if (other->rule == carry->rule && same(other->from->group, carry->from->group))
+		if (other->rule == carry->rule && vouch_same_or_null(other->from->group, carry->from->group))
 			have++;
 		if (vouch_signings_exclusive(other->rule, other->from->group, carry->rule, carry->from->group) &&
 			vouch_share_person(carry->from->signer, carry->from->acting_for,

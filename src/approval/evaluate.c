@@ -55,8 +55,8 @@ vouch_rule_duty(const VouchCase *input, const VouchRule *rule, const char *actor
 	return NULL;
 }
 
-static const VouchStage *
-find_stage(const VouchPolicy *policy, int stage_no)
+const VouchStage *
+vouch_policy_find_stage(const VouchPolicy *policy, int stage_no)
 {
 	for (int i = 0; i < policy->nstages; i++)
 		if (policy->stages[i].stage_no == stage_no)
@@ -67,12 +67,26 @@ find_stage(const VouchPolicy *policy, int stage_no)
 const VouchRule *
 vouch_policy_find_rule(const VouchPolicy *policy, int stage_no, int rule_no)
 {
-	const VouchStage *stage = find_stage(policy, stage_no);
+	const VouchStage *stage = vouch_policy_find_stage(policy, stage_no);
 
 	for (int i = 0; stage != NULL && i < stage->nrules; i++)
 		if (stage->rules[i].rule_no == rule_no)
 			return &stage->rules[i];
 	return NULL;
+}
+
+void
+vouch_policy_before(const VouchPolicy *policy, uint64 before[64])
+{
+	memset(before, 0, sizeof(uint64) * 64);
+	/* one pass, for a stage stands behind those that it comes after */
+	for (int i = 0; i < policy->nstages; i++)
+	{
+		const VouchStage *stage = &policy->stages[i];
+
+		for (int a = 0; a < stage->nafter; a++)
+			before[stage->stage_no] |= before[stage->after[a]] | (UINT64CONST(1) << stage->after[a]);
+	}
 }
 
 /* Do two pairs of signer and principal have a person in common? */
@@ -254,7 +268,7 @@ static bool
 is_overtaken(const VouchCase *input, const VouchEvaluation *evaluation, const VouchSigned *s)
 {
 	const VouchPolicy *policy = input->policy;
-	const VouchStage *stage = find_stage(policy, s->stage_no);
+	const VouchStage *stage = vouch_policy_find_stage(policy, s->stage_no);
 
 	for (int a = 0; a < stage->nafter; a++)
 		for (int j = 0; j < policy->nstages; j++)

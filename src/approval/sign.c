@@ -46,12 +46,6 @@ arg_version(FunctionCallInfo fcinfo)
 	return PG_GETARG_UUID_P(0);
 }
 
-static bool
-same_or_null(const char *a, const char *b)
-{
-	return (a == NULL && b == NULL) || vouch_same(a, b);
-}
-
 /* ---- why not ---------------------------------------------------------------------- */
 
 static int
@@ -155,7 +149,7 @@ find_nearest(const VouchRequest *request, const char *actor, const char *role,
 				const VouchCandidate *c = &s->rules[r].candidates[j];
 
 				if (!vouch_same(c->actor, actor) || (role != NULL && !vouch_same(c->role, role)) ||
-					(!any_principal && !same_or_null(c->acting_for, on_behalf_of)))
+					(!any_principal && !vouch_same_or_null(c->acting_for, on_behalf_of)))
 					continue;
 				if (nearness(s, c) > best_nearness)
 				{
@@ -629,14 +623,8 @@ vouch_sql_revoke_signature(PG_FUNCTION_ARGS)
 				 errdetail("Who gave a signature can take it back, and for whom it was given, once, while the request is open."),
 				 errhint("SELECT * FROM vouch.signatures WHERE version_id = '%s' shows who signed.",
 						 vouch_id_text(&version->id))));
-	for (int i = 0; i < request->rights->policy->nstages; i++)
-		for (int r = 0; r < request->rights->policy->stages[i].nrules; r++)
-			if (request->rights->policy->stages[i].stage_no == own->stage_no &&
-				request->rights->policy->stages[i].rules[r].rule_no == own->rule_no)
-			{
-				signing.stage = &request->rights->policy->stages[i];
-				signing.rule = &signing.stage->rules[r];
-			}
+	signing.stage = vouch_policy_find_stage(request->rights->policy, own->stage_no);
+	signing.rule = vouch_policy_find_rule(request->rights->policy, own->stage_no, own->rule_no);
 	if (signing.rule == NULL)
 		elog(ERROR, "signature %d is under no rule of its policy", own->signature_no);
 	signing.role = own->role;

@@ -14,7 +14,6 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
-#include "commands/extension.h"
 #include "core/errors.h"
 #include "core/stmt.h"
 #include "funcapi.h"
@@ -76,12 +75,6 @@ vouch_owner_id(void)
 				 errmsg("extension \"vouch\" is not installed in this database"),
 				 errhint("Run CREATE EXTENSION vouch.")));
 	return owner_id;
-}
-
-bool
-vouch_is_installed(void)
-{
-	return !creating_extension && OidIsValid(get_extension_oid("vouch", true));
 }
 
 #define PINNED_PATH "pg_catalog, pg_temp"

@@ -129,7 +129,4 @@ extern Oid	vouch_owner_id(void);
 /* The same, or InvalidOid when the extension is not installed here.  In a transaction. */
 extern Oid	vouch_owner_find(void);
 
-/* True when this database has the extension (not while it is being created). */
-extern bool vouch_is_installed(void);
-
 #endif							/* VOUCH_CORE_STMT_H */

@@ -16,15 +16,18 @@
 #include "version/verify.h"
 #include "version/version.h"
 
+/* Operations of the rules $3 and $4, with another column, which all statements over them begin with. */
+#define OPERATIONS(column) \
+	"WITH o AS MATERIALIZED (SELECT *, " column " FROM vouch_data.operation" \
+	"  WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL AND rule = ANY ($3 || $4)),"
+
 /*
  * Verdicts with the operation that decided them: $3 are the rules that decide,
  * $4 those after which fewer rows may be as an operation left them.  A verdict
  * that stands again is held against the one that it repeats by list_repeated.
  */
 static VouchStmt list_verdicts = {
-	"WITH o AS MATERIALIZED (SELECT *, op_no < max(op_no) OVER (PARTITION BY version_no) AS followed"
-	"  FROM vouch_data.operation"
-	"  WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL AND rule = ANY ($3 || $4)),"
+	OPERATIONS("op_no < max(op_no) OVER (PARTITION BY version_no) AS followed")
 	" t AS (SELECT o.*, COALESCE(o.detail->>'stage', '1') AS stage, COALESCE(o.detail->>'pending', '0') AS undecided"
 	"  FROM o WHERE o.rule = ANY ($3)),"
 	" r AS (SELECT d.*, i.item_key FROM vouch_data.decision d"
@@ -85,9 +88,7 @@ static VouchStmt list_repeated = {
  * later operations have replaced or taken out, as these logged them.
  */
 static VouchStmt list_puts = {
-	"WITH o AS MATERIALIZED (SELECT *, bool_or(rule = ANY ($4)) OVER (PARTITION BY version_no) AS discarded"
-	"  FROM vouch_data.operation"
-	"  WHERE bucket = $1 AND artifact_no = $2 AND error IS NULL AND rule = ANY ($3 || $4)),"
+	OPERATIONS("bool_or(rule = ANY ($4)) OVER (PARTITION BY version_no) AS discarded")
 	" t AS (SELECT o.* FROM o WHERE o.rule = ANY ($3) AND o.items > 0 AND o.operation <> 'remove_items'),"
 	" r AS (SELECT d.item_no, d.from_no, d.source, d.recommended_by, d.recommended_at, i.item_key, b.body_hash"
 	"  FROM vouch_data.decision d"
@@ -302,55 +303,81 @@ bad_row(TupleTableSlot *slot, void *arg)
 					 vouch_verify_text(slot, 3));
 }
 
-/* The rows that an operation put there, with what later ones replaced of them, give its root again. */
-typedef struct PutState
+/* An operation on items, and the leaves of the rows that are as it left them. */
+typedef struct Leaves
 {
-	VouchVerify *state;
 	int			op_no;			/* 0: none */
 	int			version_no;
 	int64		items;
-	bool		discarded;		/* with all that the version had */
-	bool		unknown;		/* so much was replaced at once that it was not logged */
 	bool		has_root;
 	VouchDigest root;
 	VouchDigest *leaves;
 	int64		n;
 	int64		allocated;
 	StringInfoData scratch;
+} Leaves;
+
+static void
+begin_leaves(Leaves *leaves, int op_no, Datum version_no, Datum items, Datum root)
+{
+	bytea	   *bytes = root == (Datum) 0 ? NULL : DatumGetByteaPP(root);
+
+	leaves->op_no = op_no;
+	leaves->version_no = DatumGetInt32(version_no);
+	leaves->items = DatumGetInt64(items);
+	leaves->has_root = bytes != NULL && VARSIZE_ANY_EXHDR(bytes) == VOUCH_DIGEST_LEN;
+	if (leaves->has_root)
+		memcpy(leaves->root.bytes, VARDATA_ANY(bytes), VOUCH_DIGEST_LEN);
+	leaves->n = 0;
+}
+
+static VouchDigest *
+next_leaf(Leaves *leaves)
+{
+	if (leaves->n == leaves->allocated)
+	{
+		leaves->allocated = Max(1024, leaves->allocated * 2);
+		leaves->leaves = leaves->leaves == NULL ? palloc(sizeof(VouchDigest) * leaves->allocated) :
+			repalloc_huge(leaves->leaves, sizeof(VouchDigest) * leaves->allocated);
+	}
+	return &leaves->leaves[leaves->n++];
+}
+
+static bool
+is_root(const Leaves *leaves, const VouchDigest *root)
+{
+	return leaves->has_root && memcmp(root, &leaves->root, sizeof(VouchDigest)) == 0;
+}
+
+/* The rows that an operation put there, with what later ones replaced of them, give its root again. */
+typedef struct PutState
+{
+	VouchVerify *state;
+	Leaves		of;
+	bool		discarded;		/* with all that the version had */
+	bool		unknown;		/* so much was replaced at once that it was not logged */
 } PutState;
 
 /* All rows of an operation were seen. */
 static void
 end_put(PutState *put)
 {
-	VouchCheck *check = &put->state->check;
+	const Leaves *of = &put->of;
 	VouchDigest root;
 
-	if (put->op_no == 0 || put->unknown || (put->discarded && put->n < put->items))
+	if (of->op_no == 0 || put->unknown || (put->discarded && of->n < of->items))
 		return;
-	if (put->n != put->items)
-		vouch_check_fail(check, psprintf("version %d", put->version_no),
-						 psprintf("Operation %d put %lld items there; %lld are as it left them.", put->op_no,
-								  (long long) put->items, (long long) put->n));
-	else
+	if (of->n != of->items)
 	{
-		vouch_leaves_root(put->leaves, put->n, &root);
-		if (!put->has_root || memcmp(&root, &put->root, sizeof(root)) != 0)
-			vouch_check_fail(check, psprintf("version %d", put->version_no),
-							 psprintf("Its items are not those of operation %d.", put->op_no));
+		vouch_check_fail(&put->state->check, psprintf("version %d", of->version_no),
+						 psprintf("Operation %d put %lld items there; %lld are as it left them.", of->op_no,
+								  (long long) of->items, (long long) of->n));
+		return;
 	}
-}
-
-static VouchDigest *
-next_leaf(PutState *put)
-{
-	if (put->n == put->allocated)
-	{
-		put->allocated = Max(1024, put->allocated * 2);
-		put->leaves = put->leaves == NULL ? palloc(sizeof(VouchDigest) * put->allocated) :
-			repalloc_huge(put->leaves, sizeof(VouchDigest) * put->allocated);
-	}
-	return &put->leaves[put->n++];
+	vouch_leaves_root(of->leaves, of->n, &root);
+	if (!is_root(of, &root))
+		vouch_check_fail(&put->state->check, psprintf("version %d", of->version_no),
+						 psprintf("Its items are not those of operation %d.", of->op_no));
 }
 
 /* Leaves in hexadecimal; what is none makes the root another one. */
@@ -361,7 +388,7 @@ add_replaced(PutState *put, const char *leaves)
 
 	put->unknown = put->unknown || length == 0;
 	for (size_t at = 0; at + 2 * VOUCH_DIGEST_LEN <= length; at += 2 * VOUCH_DIGEST_LEN)
-		(void) hex_decode(leaves + at, 2 * VOUCH_DIGEST_LEN, (char *) next_leaf(put)->bytes);
+		(void) hex_decode(leaves + at, 2 * VOUCH_DIGEST_LEN, (char *) next_leaf(&put->of)->bytes);
 }
 
 static void
@@ -373,29 +400,21 @@ check_put(TupleTableSlot *slot, void *arg)
 	VouchDigest *leaf;
 	int			op_no = DatumGetInt32(vouch_verify_column(slot, 1));
 
-	if (op_no != put->op_no)
+	if (op_no != put->of.op_no)
 	{
-		bytea	   *root = vouch_verify_column(slot, 4) == (Datum) 0 ? NULL : DatumGetByteaPP(vouch_verify_column(slot, 4));
-
 		end_put(put);
-		put->op_no = op_no;
-		put->version_no = DatumGetInt32(vouch_verify_column(slot, 2));
-		put->items = DatumGetInt64(vouch_verify_column(slot, 3));
-		put->has_root = root != NULL && VARSIZE_ANY_EXHDR(root) == VOUCH_DIGEST_LEN;
-		if (put->has_root)
-			memcpy(put->root.bytes, VARDATA_ANY(root), VOUCH_DIGEST_LEN);
+		begin_leaves(&put->of, op_no, vouch_verify_column(slot, 2), vouch_verify_column(slot, 3), vouch_verify_column(slot, 4));
 		put->discarded = DatumGetBool(vouch_verify_column(slot, 5));
 		put->unknown = false;
-		put->n = 0;
 	}
 	if (vouch_verify_column(slot, 11) != (Datum) 0)
 		add_replaced(put, vouch_verify_text(slot, 11));
 	/* without a key or a payload: list_ranges says so */
 	if (vouch_verify_column(slot, 6) == (Datum) 0 || vouch_verify_column(slot, 7) == (Datum) 0 || vouch_verify_column(slot, 8) == (Datum) 0)
 		return;
-	leaf = next_leaf(put);
+	leaf = next_leaf(&put->of);
 	old = MemoryContextSwitchTo(state->scratch);
-	vouch_items_leaf(leaf, &put->scratch, DatumGetTextPP(vouch_verify_column(slot, 7)),
+	vouch_items_leaf(leaf, &put->of.scratch, DatumGetTextPP(vouch_verify_column(slot, 7)),
 					 DatumGetByteaPP(vouch_verify_column(slot, 8)), DatumGetTextPP(vouch_verify_column(slot, 9)),
 					 vouch_verify_text(slot, 10));
 	MemoryContextSwitchTo(old);
@@ -413,7 +432,7 @@ vouch_verify_ranges(VouchVerify *state)
 	vouch_stmt_scan(&list_ranges, args, NULL, false, check_range, state);
 	vouch_stmt_scan(&compare_ended, args, NULL, false, bad_row, state);
 	vouch_stmt_scan(&list_repeated, args, NULL, false, bad_row, state);
-	initStringInfo(&put.scratch);
+	initStringInfo(&put.of.scratch);
 	vouch_stmt_scan(&list_puts, args, NULL, false, check_put, &put);
 	end_put(&put);
 	if (state->unread == NULL && state->extent.item_no != state->artifact->item_no)
@@ -426,41 +445,33 @@ vouch_verify_ranges(VouchVerify *state)
 typedef struct VerdictState
 {
 	VouchVerify *state;
-	int			op_no;			/* 0: none */
-	int			version_no;
-	int64		items;
+	Leaves		of;
 	bool		followed;		/* later operations may have taken rows from it */
-	char	   *undecided;
-	bool		has_root;
-	VouchDigest root;
-	VouchDigest *leaves;
-	int64		n;
-	int64		allocated;
-	StringInfoData scratch;
+	int64		undecided;		/* whose verdicts it took back */
 } VerdictState;
 
 /* All rows of an operation were seen. */
 static void
 end_decide(VerdictState *verdicts)
 {
+	const Leaves *of = &verdicts->of;
 	VouchCheck *check = &verdicts->state->check;
-	int64		undecided;
+	int64		decided = of->items - verdicts->undecided;
 	VouchDigest root;
 
-	if (verdicts->op_no == 0)
+	if (of->op_no == 0)
 		return;
 	check->checked++;
-	undecided = strtoll(verdicts->undecided, NULL, 10);
-	if (verdicts->n + undecided > verdicts->items || (!verdicts->followed && verdicts->n + undecided < verdicts->items))
-		vouch_check_fail(check, psprintf("version %d", verdicts->version_no),
-						 psprintf("Operation %d decided %lld items; %lld are as it left them.", verdicts->op_no,
-								  (long long) (verdicts->items - undecided), (long long) verdicts->n));
-	else if (verdicts->n == verdicts->items)
+	if (of->n > decided || (!verdicts->followed && of->n < decided))
+		vouch_check_fail(check, psprintf("version %d", of->version_no),
+						 psprintf("Operation %d decided %lld items; %lld are as it left them.", of->op_no,
+								  (long long) decided, (long long) of->n));
+	else if (of->n == of->items)
 	{
-		vouch_digest_root(&root, verdicts->leaves, verdicts->n);
-		if (!verdicts->has_root || memcmp(&root, &verdicts->root, sizeof(root)) != 0)
-			vouch_check_fail(check, psprintf("version %d", verdicts->version_no),
-							 psprintf("Its verdicts are not those of operation %d.", verdicts->op_no));
+		vouch_digest_root(&root, of->leaves, of->n);
+		if (!is_root(of, &root))
+			vouch_check_fail(check, psprintf("version %d", of->version_no),
+							 psprintf("Its verdicts are not those of operation %d.", of->op_no));
 	}
 }
 
@@ -470,29 +481,23 @@ check_verdict(TupleTableSlot *slot, void *arg)
 	VerdictState *verdicts = arg;
 	VouchVerify *state = verdicts->state;
 	MemoryContext old;
+	VouchDigest *leaf;
 	char	   *what = NULL;
 	int			op_no = DatumGetInt32(vouch_verify_column(slot, 1));
 
-	if (op_no != verdicts->op_no)
+	if (op_no != verdicts->of.op_no)
 	{
 		end_decide(verdicts);
-		verdicts->op_no = op_no;
-		verdicts->version_no = DatumGetInt32(vouch_verify_column(slot, 13));
-		verdicts->items = DatumGetInt64(vouch_verify_column(slot, 2));
-		verdicts->has_root = vouch_verify_column(slot, 3) != (Datum) 0 &&
-			VARSIZE_ANY_EXHDR(DatumGetByteaPP(vouch_verify_column(slot, 3))) == VOUCH_DIGEST_LEN;
-		if (verdicts->has_root)
-			memcpy(verdicts->root.bytes, VARDATA_ANY(DatumGetByteaPP(vouch_verify_column(slot, 3))), VOUCH_DIGEST_LEN);
+		begin_leaves(&verdicts->of, op_no, vouch_verify_column(slot, 13), vouch_verify_column(slot, 2), vouch_verify_column(slot, 3));
 		verdicts->followed = DatumGetBool(vouch_verify_column(slot, 4));
-		verdicts->undecided = vouch_verify_text(slot, 5);
-		verdicts->n = 0;
+		verdicts->undecided = op_no == 0 ? 0 : strtoll(vouch_verify_text(slot, 5), NULL, 10);
 	}
 	if (vouch_verify_column(slot, 6) == (Datum) 0)
 		return;
 	if (op_no == 0)
 		what = psprintf("No decision in the log gave it its verdict in version %d.", DatumGetInt32(vouch_verify_column(slot, 12)));
 	else if (!DatumGetBool(vouch_verify_column(slot, 11)))
-		what = psprintf("Operation %d decided something else in version %d.", op_no, verdicts->version_no);
+		what = psprintf("Operation %d decided something else in version %d.", op_no, verdicts->of.version_no);
 	if (what != NULL)
 	{
 		char	   *key = vouch_verify_text(slot, 7);
@@ -504,14 +509,9 @@ check_verdict(TupleTableSlot *slot, void *arg)
 	}
 	if (vouch_verify_column(slot, 7) == (Datum) 0)
 		return;
-	if (verdicts->n == verdicts->allocated)
-	{
-		verdicts->allocated = Max(1024, verdicts->allocated * 2);
-		verdicts->leaves = verdicts->leaves == NULL ? palloc(sizeof(VouchDigest) * verdicts->allocated) :
-			repalloc_huge(verdicts->leaves, sizeof(VouchDigest) * verdicts->allocated);
-	}
+	leaf = next_leaf(&verdicts->of);
 	old = MemoryContextSwitchTo(state->scratch);
-	vouch_decision_leaf(&verdicts->leaves[verdicts->n++], &verdicts->scratch, DatumGetTextPP(vouch_verify_column(slot, 7)),
+	vouch_decision_leaf(leaf, &verdicts->of.scratch, DatumGetTextPP(vouch_verify_column(slot, 7)),
 						DatumGetInt16(vouch_verify_column(slot, 8)), vouch_verify_text(slot, 9),
 						vouch_verify_column(slot, 10) == (Datum) 0 ? NULL : DatumGetTextPP(vouch_verify_column(slot, 10)));
 	MemoryContextSwitchTo(old);
@@ -525,7 +525,7 @@ vouch_verify_verdicts(VouchVerify *state)
 	Datum		args[4] = {Int32GetDatum(state->artifact->bucket), Int32GetDatum(state->artifact->artifact_no),
 	vouch_verify_rules("decide", NULL), vouch_verify_rules("edit", "discard", NULL)};
 
-	initStringInfo(&verdicts.scratch);
+	initStringInfo(&verdicts.of.scratch);
 	vouch_stmt_scan(&list_verdicts, args, NULL, false, check_verdict, &verdicts);
 	end_decide(&verdicts);
 	vouch_stmt_scan(&list_undecided, args, NULL, false, bad_row, state);
