@@ -55,6 +55,7 @@ SELECT vouch.approve_version(:'x');
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.sign_off(:'x', 'test_lead', true);
 \echo :LAST_ERROR_SQLSTATE
+SELECT role, actor, can_sign, reason, why FROM vouch.explain_approval(:'x') ORDER BY stage, role, actor;
 -- While there is another executive, he may. When that one loses the role, nobody can release it, and the hint says what leads out.
 RESET SESSION AUTHORIZATION;
 SELECT vouch.grant_role('regress_vouch_w_eve', 'test_executive') IS NOT NULL AS granted;

@@ -279,7 +279,15 @@ explain_rule(ReturnSetInfo *rsinfo, const VouchRequest *request, const VouchStag
 	{
 		const VouchCandidate *c = &rule->candidates[i];
 		Said		of = {c->actor, c->acting_for, reason_of(c->why), why_of(rule, c), c->signature, items_of(request, rule, c)};
+		char	   *problem,
+				   *detail;
 
+		if (c->why == VOUCH_WHY_CAN && vouch_request_strands(request, stage, rule, c, &problem, &detail))
+		{
+			of.reason = "dead_end";
+			of.why = psprintf("would leave nobody who could give the rest: %c%s",
+							  pg_tolower((unsigned char) problem[0]), problem + 1);
+		}
 		put_row(rsinfo, stage, rule, &of);
 	}
 	if (rule->ncandidates > 0)

@@ -203,6 +203,13 @@ extern char *vouch_role_holders(const char *role, const char *scope);
 extern bool vouch_holds_maker_role(const VouchVersion *version, const char *actor);
 extern void vouch_require_maker(int bucket, int artifact_no, const char *actor);
 
+/*
+ * sign.c: would the approval of a candidate who can sign leave nobody who could give what is then missing, although
+ * all of it could be given as things are?  When so, *problem and *detail say what.
+ */
+extern bool vouch_request_strands(const VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule,
+								  const VouchCandidate *c, char **problem, char **detail);
+
 /* sign.c: raises why somebody may not do this to an open request, as far as roles and duties go. */
 extern void vouch_request_refuse(const VouchRequest *request, const char *actor, const char *verb);
 

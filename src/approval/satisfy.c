@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "approval/candidate.h"
 #include "approval/evaluate.h"
 #include "lib/stringinfo.h"
 
@@ -288,6 +289,28 @@ vouch_evaluate_satisfiable(const VouchCase *input, const VouchEvaluation *evalua
 	return false;
 }
 
+/* Could somebody's signature stand in the way of another that is missing: do they come into question for one? */
+static bool
+is_needed_elsewhere(const VouchCase *input, const VouchEvaluation *evaluation, const VouchSigned *next)
+{
+	const VouchRule *rule = vouch_policy_find_rule(input->policy, next->stage_no, next->rule_no);
+
+	for (int i = 0; i < input->policy->nstages; i++)
+		for (int r = 0; r < input->policy->stages[i].nrules; r++)
+		{
+			const VouchRuleResult *other = &evaluation->stages[i].rules[r];
+
+			if (other->satisfied || (other->rule == rule && other->asked->ngroups <= 1) ||
+				!vouch_signings_exclusive(rule, NULL, other->rule, NULL))
+				continue;
+			for (int c = 0; c < other->ncandidates; c++)
+				if (is_choice(input, &other->candidates[c], NULL) &&
+					vouch_share_person(next->signer, next->acting_for, other->candidates[c].actor, other->candidates[c].acting_for))
+					return true;
+		}
+	return false;
+}
+
 bool
 vouch_evaluate_strands(const VouchCase *input, const VouchEvaluation *evaluation, const VouchSigned *next,
 					   char **problem, char **detail)
@@ -295,6 +318,8 @@ vouch_evaluate_strands(const VouchCase *input, const VouchEvaluation *evaluation
 	VouchCase	then = *input;
 	const VouchEvaluation *after;
 
+	if (!is_needed_elsewhere(input, evaluation, next))
+		return false;
 	/* a copy: the evaluation marks signatures */
 	then.signatures = palloc(sizeof(VouchSigned) * (input->nsigned + 1));
 	if (input->nsigned > 0)

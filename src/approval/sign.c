@@ -317,10 +317,9 @@ check_reason(VouchSignVerdict verdict, const char *reason, const char *parameter
 				 errhint("Say what has to change, in the parameter %s.", parameter)));
 }
 
-/* Would the approval of a candidate leave nobody who could give the others? */
-static bool
-strands(VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule, const VouchCandidate *c,
-		char **problem, char **detail)
+bool
+vouch_request_strands(const VouchRequest *request, const VouchStageResult *stage, const VouchRuleResult *rule,
+					  const VouchCandidate *c, char **problem, char **detail)
 {
 	const VouchCase *input = &request->input;
 	VouchSigned next = {
@@ -332,11 +331,10 @@ strands(VouchRequest *request, const VouchStageResult *stage, const VouchRuleRes
 		.verdict = VOUCH_SIGN_APPROVE,
 		.signer = c->actor,
 		.acting_for = c->acting_for,
-		.signed_at = input->now
+		.signed_at = input->now,
+		.digest = input->digests[vouch_request_part(request, rule->rule, c->group)]
 	};
 
-	vouch_request_measure(request);
-	next.digest = input->digests[vouch_request_part(request, rule->rule, c->group)];
 	return vouch_evaluate_strands(input, request->evaluation, &next, problem, detail);
 }
 
@@ -356,7 +354,7 @@ check_way_on(VouchRequest *request, const VouchStageResult *stage, const VouchRu
 	StringInfoData others;
 	int			named = 0;
 
-	if (!strands(request, stage, rule, c, &problem, &detail))
+	if (!vouch_request_strands(request, stage, rule, c, &problem, &detail))
 		return;
 	initStringInfo(&others);
 	for (int i = 0; i < request->rights->policy->nstages; i++)
@@ -368,7 +366,7 @@ check_way_on(VouchRequest *request, const VouchStageResult *stage, const VouchRu
 			{
 				const VouchCandidate *other = &s->rules[r].candidates[j];
 
-				if (other->why != VOUCH_WHY_CAN || strands(request, s, &s->rules[r], other, &ignored, &ignored))
+				if (other->why != VOUCH_WHY_CAN || vouch_request_strands(request, s, &s->rules[r], other, &ignored, &ignored))
 					continue;
 				appendStringInfo(&others, "%s%s%s%s as %s", named++ > 0 ? "; " : "", other->actor,
 								 other->acting_for ? " for " : "", other->acting_for ? other->acting_for : "", other->role);
@@ -488,7 +486,7 @@ find_own_candidate(VouchRequest *request, const bool *was_open, const char *acto
 			{
 				*c = &(*rule)->candidates[j];
 				if ((*c)->why == VOUCH_WHY_CAN && (*c)->acting_for == NULL && vouch_same((*c)->actor, actor) &&
-					!(with_way_on && strands(request, *stage, *rule, *c, &ignored, &ignored)))
+					!(with_way_on && vouch_request_strands(request, *stage, *rule, *c, &ignored, &ignored)))
 					return true;
 			}
 		}
