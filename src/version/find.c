@@ -89,7 +89,11 @@ take_found(TupleTableSlot *slot, void *arg)
 typedef struct MostState
 {
 	FindState	find;
-	VouchKeySet *keys;
+	Datum	   *wanted;
+	int			n;
+	int			next;			/* of those wanted, the one that comes after the last found */
+	VouchKeySet *keys;			/* of those wanted, once one came out of order; NULL: not yet */
+	int		   *same;			/* of a key that is wanted again, the first, from 1; NULL: there is none */
 	int		   *positions;		/* of an item number in the keys, from 1 */
 	int			size;
 	struct
@@ -99,6 +103,45 @@ typedef struct MostState
 	}			statuses[8];
 	int			nstatuses;
 } MostState;
+
+static void
+hash_wanted(MostState *state)
+{
+	state->keys = vouch_keyset_create(state->n);
+	for (int i = 0; i < state->n; i++)
+	{
+		text	   *key = DatumGetTextPP(state->wanted[i]);
+		int			first = vouch_keyset_add(state->keys, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), i);
+
+		if (first < 0)
+			continue;
+		if (state->same == NULL)
+			state->same = palloc_extended(sizeof(int) * state->n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		state->same[i] = first + 1;
+	}
+}
+
+/* Where a key is wanted, or -1.  Mostly items are wanted in the order in which they came: then nothing is hashed. */
+static int
+find_wanted(MostState *state, const text *key)
+{
+	int			len = VARSIZE_ANY_EXHDR(key),
+				at;
+
+	if (state->next < state->n && (state->same == NULL || state->same[state->next] == 0))
+	{
+		text	   *next = DatumGetTextPP(state->wanted[state->next]);
+
+		if (VARSIZE_ANY_EXHDR(next) == len && memcmp(VARDATA_ANY(next), VARDATA_ANY(key), len) == 0)
+			return state->next++;
+	}
+	if (state->keys == NULL)
+		hash_wanted(state);
+	at = vouch_keyset_find(state->keys, VARDATA_ANY(key), len);
+	if (at >= 0)
+		state->next = at + 1;
+	return at;
+}
 
 static void
 take_item(TupleTableSlot *slot, void *arg)
@@ -111,7 +154,7 @@ take_item(TupleTableSlot *slot, void *arg)
 	slot_getallattrs(slot);
 	item_no = DatumGetInt32(slot->tts_values[0]);
 	key = DatumGetTextPP(slot->tts_values[1]);
-	at = vouch_keyset_find(state->keys, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	at = find_wanted(state, key);
 	if (at < 0)
 		return;
 	if (item_no >= state->size)
@@ -171,27 +214,19 @@ find_most(FindState *find, Datum *args, Datum *keys, int n, int last_item_no)
 {
 	MostState	state = {*find};
 	Datum		of_stage[3] = {args[0], args[1], args[3]};
-	int		   *same = NULL;
 
-	state.keys = vouch_keyset_create(n);
+	state.wanted = keys;
+	state.n = n;
 	state.size = last_item_no + 1;
 	state.positions = palloc_extended(sizeof(int) * state.size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (int i = 0; i < n; i++)
-	{
-		text	   *key = DatumGetTextPP(keys[i]);
-		int			first = vouch_keyset_add(state.keys, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), i);
-
-		if (first < 0)
-			continue;
-		if (same == NULL)
-			same = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-		same[i] = first + 1;
-	}
 	vouch_stmt_scan(&scan_items, args, NULL, true, take_item, &state);
 	vouch_stmt_scan(&scan_decisions, of_stage, NULL, true, take_decision, &state);
-	for (int i = 0; same != NULL && i < n; i++)
-		if (same[i] > 0)
-			find->found[i] = find->found[same[i] - 1];
+	/* what is left is wanted in vain, or again */
+	if (state.keys == NULL && state.next < n)
+		hash_wanted(&state);
+	for (int i = 0; state.same != NULL && i < n; i++)
+		if (state.same[i] > 0)
+			find->found[i] = find->found[state.same[i] - 1];
 	pfree(state.positions);
 }
 

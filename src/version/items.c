@@ -287,6 +287,14 @@ make_room(VouchItems *items, int n)
 	items->allocated = n;
 }
 
+void
+vouch_items_expect(VouchItems *items, int n)
+{
+	Assert(items->n == 0);
+	make_room(items, n);
+	items->seen = vouch_keyset_create(n);
+}
+
 #define SALT_LEN VOUCH_SALT_LEN
 #define SALTS_AT_ONCE 256
 
@@ -521,7 +529,6 @@ vouch_items_parse(const VouchPhase *phase, Jsonb *array, const char *recommended
 	JsonbIterator *it;
 	JsonbValue	v;
 	JsonbIteratorToken token;
-	int			expected;
 
 	if (array == NULL)
 		return items;
@@ -532,10 +539,7 @@ vouch_items_parse(const VouchPhase *phase, Jsonb *array, const char *recommended
 						JB_ROOT_IS_OBJECT(array) ? "an object" : "a scalar"),
 				 errdetail("Items of phase \"%s\" need %s.", phase->label, required_list(phase)),
 				 errhint("Pass an array with one object for each item.")));
-	expected = vouch_json_array_length(array);
-	make_room(items, expected);
-	items->seen = vouch_keyset_create(expected);
-
+	vouch_items_expect(items, vouch_json_array_length(array));
 	it = JsonbIteratorInit(&array->root);
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{

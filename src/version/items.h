@@ -36,6 +36,7 @@ extern VouchItems *vouch_items_parse(const VouchPhase *phase, Jsonb *array,
 
 /* The same one by one.  key NULL: the payload's own; source NULL: the payload's, or the phase's default. */
 extern VouchItems *vouch_items_begin(const VouchPhase *phase, const char *recommended_by);
+extern void vouch_items_expect(VouchItems *items, int n);	/* about how many will be added; before the first is */
 extern void vouch_items_add(VouchItems *items, text *key, Jsonb *payload, text *source);
 
 /*

@@ -156,7 +156,11 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	if (old != NULL)
 		start_reading(old);
 	if (new != NULL)
+	{
 		start_reading(new);
+		/* not so many that those which are as they were cost much */
+		vouch_items_expect(changes->items, (int) Min(tuplestore_tuple_count(new), 1000000));
+	}
 	while (clear && new != NULL && tuplestore_gettupleslot(new, true, false, after))
 	{
 		text	   *key;
@@ -186,6 +190,12 @@ read_transition(TriggerData *data, VouchTracked *tracked, VouchTrackedQuery *que
 	ExecDropSingleTupleTableSlot(before);
 	ExecDropSingleTupleTableSlot(after);
 
+	if (changes->items->n == 0)
+	{
+		were.items = changes->items;
+		*changes = were;
+		return clear;
+	}
 	/* a key that an UPDATE took away and gave to another row is not gone */
 	for (int i = 0; clear && i < were.ngone; i++)
 	{
