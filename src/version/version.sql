@@ -175,7 +175,7 @@ CREATE TABLE vouch_data.item_body (		-- fixed from submission on
 	body_hash bytea NOT NULL,
 	salt bytea,
 	PRIMARY KEY (bucket, artifact_no, body_no)
-);
+) WITH (fillfactor = 85);		-- edits in a draft write payloads over: with room on the page that writes no index
 COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once. An edit of what its draft brought writes over it, any other makes a new one; from submission on nothing changes a payload but vouch.redact_item()';
 COMMENT ON COLUMN vouch_data.item_body.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.item_body.artifact_no IS 'Number of the artifact in its bucket';
