@@ -329,9 +329,10 @@ read_steps(Reader *reader)
 			reader->at++;
 			if (add_step(reader, ASL_STEP_DESCEND) == NULL)
 				return false;
-			if (at_char(reader, '['))
-				continue;
 		}
+		/* a bracket may follow a dot: $.abc.['def ghi'] */
+		if (at_char(reader, '['))
+			continue;
 		if (at_char(reader, '*'))
 		{
 			reader->at++;
