@@ -21,7 +21,7 @@
 
 static VouchExecutor *me = NULL;
 static uint32 my_generation = 0;
-static uint32 my_run = 0;		/* goes on with each task that is run */
+static uint32 my_run = 1;		/* goes on with each task that is run; 0 is none, of which nobody can tell us */
 static volatile sig_atomic_t interrupted = false;
 static Oid	my_database = InvalidOid;
 
@@ -121,7 +121,7 @@ vouch_pool_attach(int index, uint32 generation, Oid *database, Oid *role)
 		my_database = *database = vouch_my_pool->database;
 		*role = vouch_my_pool->role;
 		LWLockAcquire(vouch_pool_lock(vouch_my_pool), LW_EXCLUSIVE);
-		pg_atomic_write_u32(&me->run, 0);
+		pg_atomic_write_u32(&me->run, my_run);
 		pg_atomic_write_u32(&me->give_way, 0);
 		pg_atomic_write_u32(&me->interrupt, 0);
 		me->pid = MyProcPid;
