@@ -230,6 +230,29 @@ SELECT vouch.revoke_role('regress_vouch_s_dan', 'report_owner', 'tampered');
 SELECT check_name, first_bad, detail FROM vouch.verify('cycle-139-report-2') WHERE NOT ok;
 ROLLBACK;
 
+-- What the policy asked for, in no form that it ever had: that is said, too, and nobody signs.
+SELECT vouch.define_policy('by_reason', '{"items": "none", "stages": [{"name": "review", "rules": [{"role": "report_owner", "group_by": "rationale"}]}]}');
+SELECT vouch.set_policy('scoping', 'by_reason', scope => 'tampered');
+SET SESSION AUTHORIZATION regress_vouch_s_tess;
+SELECT vouch.create_version('scoping', 139, 3, '[{"attribute_id": "a", "in_scope": true, "rationale": "material"}]', scope => 'tampered') AS v \gset
+SELECT vouch.submit_version(:'v') ->> 'state' AS state;
+RESET SESSION AUTHORIZATION;
+CALL public.tamper(:'v', $$UPDATE vouch_data.approval_request SET asked = '[]' WHERE :of$$);
+CALL public.tamper(:'v', $$UPDATE vouch_data.approval_request SET asked = NULL WHERE :of$$);
+CALL public.tamper(:'v', $$UPDATE vouch_data.approval_request SET asked = '{}' WHERE :of$$);
+CALL public.tamper(:'v', $$UPDATE vouch_data.approval_request SET asked = '[1]' WHERE :of$$);
+CALL public.tamper(:'v', $$UPDATE vouch_data.approval_request SET asked = asked #- '{0,groups}' WHERE :of$$);
+CALL public.tamper(:'v', $$UPDATE vouch_data.approval_request SET asked = jsonb_set(asked, '{0,groups}', '[]') WHERE :of$$);
+CALL public.tamper(:'v', $$UPDATE vouch_data.approval_request SET asked = jsonb_set(asked, '{0,groups}', '[1, 2]') WHERE :of$$);
+CALL public.tamper(:'v', $$UPDATE vouch_data.policy_rule SET group_by = 'in_scope' WHERE policy = 'by_reason'$$);
+BEGIN;
+SET LOCAL vouch.restoring = on;
+UPDATE vouch_data.approval_request SET asked = '[]' WHERE bucket = vouch.bucket_of(:'v') AND artifact_no = vouch_data.artifact_number(:'v');
+SET LOCAL vouch.restoring = off;
+SET SESSION AUTHORIZATION regress_vouch_s_olga;
+SELECT * FROM vouch.explain_approval(:'v');
+ROLLBACK;
+
 DROP PROCEDURE public.tamper(uuid, text[]);
 SELECT vouch.set_policy('scoping', 'report_owner_review', scope => 'tampered');
 SELECT count(vouch.revoke_role('regress_vouch_s_' || a, r)) FROM (VALUES ('tess', 'tester'), ('ann', 'tester'), ('ann', 'report_owner'),

@@ -125,10 +125,24 @@ vouch_asked_to_json(const VouchPolicy *policy, const VouchAsked *asked)
 	return vouch_json_array(rules, policy->nrules);
 }
 
+static void
+raise_damaged(const VouchPolicy *policy, const VouchRule *rule)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("what policy \"%s\" asks of the version is not as it was kept with its request", policy->name),
+			 rule == NULL ? errdetail("It is no list of rules.") :
+			 errdetail("The rule for %s does not say for which groups, or not in the form in which it was written.", rule->role),
+			 errhint("vouch.verify() says what else is not as it was; restore the row from a backup.")));
+}
+
 VouchAsked *
 vouch_asked_from_json(const VouchPolicy *policy, Jsonb *stored)
 {
 	VouchAsked *result = palloc0(sizeof(VouchAsked) * Max(policy->nrules, 1));
+
+	if (stored != NULL && !vouch_json_is_array(stored))
+		raise_damaged(policy, NULL);
 
 	for (int i = 0; i < policy->nstages; i++)
 		for (int r = 0; r < policy->stages[i].nrules; r++)
@@ -144,23 +158,37 @@ vouch_asked_from_json(const VouchPolicy *policy, Jsonb *stored)
 
 			asked->applies = true;
 			set_groups(asked, rule->groups, rule->ngroups);
-			if (entry == NULL || entry->type != jbvBinary)
+			object = entry == NULL || entry->type != jbvBinary ? NULL : JsonbValueToJsonb(entry);
+			if (object == NULL || !vouch_json_is_object(object))
+			{
+				if (stored != NULL)
+					raise_damaged(policy, rule);
 				continue;
-			object = JsonbValueToJsonb(entry);
+			}
 			asked->why_not = vouch_json_get_text(object, "why");
 			asked->applies = asked->why_not == NULL;
-			groups = vouch_json_get(object, "groups");
-			if (rule->group_by == NULL || groups == NULL)
+			if (rule->group_by == NULL || !asked->applies)
 				continue;
-			n = vouch_json_array_length(groups);
+			groups = vouch_json_get(object, "groups");
+			n = groups != NULL && vouch_json_is_array(groups) ? vouch_json_array_length(groups) : 0;
 			values = palloc(sizeof(char *) * Max(n, 1));
 			for (int g = 0; g < n; g++)
 			{
 				JsonbValue *v = getIthJsonbValueFromContainer(&groups->root, g);
 
+				if (v->type != jbvString)
+					raise_damaged(policy, rule);
 				values[g] = pnstrdup(v->val.string.val, v->val.string.len);
 			}
 			set_groups(asked, values, n);
+		}
+	for (int i = 0; i < policy->nstages; i++)
+		for (int r = 0; r < policy->stages[i].nrules; r++)
+		{
+			const VouchRule *rule = &policy->stages[i].rules[r];
+
+			if (rule->group_by != NULL && result[rule->index].applies && result[rule->index].ngroups == 0)
+				raise_damaged(policy, rule);
 		}
 	return result;
 }

@@ -36,6 +36,8 @@ typedef struct Nobody
 {
 	VouchActing acting;
 	int64		key;
+	Oid			userid;
+	int			sec_context;
 } Nobody;
 
 static VouchActing *acting_top = NULL;
@@ -88,7 +90,7 @@ vouch_actor_pop(VouchActing *acting)
 const VouchActing *
 vouch_actor_acting(void)
 {
-	return acting_top;
+	return acting_top != NULL && acting_top->workflow_id != NULL ? acting_top : NULL;
 }
 
 /*
@@ -159,19 +161,21 @@ remember(const char *actor)
 const char *
 vouch_actor_current(void)
 {
+	if (acting_top != NULL && acting_top->actor == NULL)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ACTOR_MISMATCH),
+				 errmsg("nobody acts while a source table is read"),
+				 acting_top->workflow_id == NULL ?
+				 errdetail("Code that the table, its columns' types or a view brings has nobody's name to act in.") :
+				 errdetail("Activity \"%s\" of workflow \"%s\" reads it; code that the table brings has nobody's name to act in.",
+						   acting_top->activity, acting_top->workflow_id),
+				 errhint("Do in a function of your own, outside of the table, what has to be done in somebody's name.")));
 	if (InSecurityRestrictedOperation())
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ACTOR_MISMATCH),
 				 errmsg("nobody acts while a table is maintained"),
 				 errdetail("Code of an index or a materialized view runs for the owner of it, not in the name of who gave the command."),
 				 errhint("Do what has to be done in somebody's name in a statement of their own.")));
-	if (acting_top != NULL && acting_top->actor == NULL)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ACTOR_MISMATCH),
-				 errmsg("nobody acts while a source table is read"),
-				 errdetail("Activity \"%s\" of workflow \"%s\" reads it; code that the table brings has nobody's name to act in.",
-						   acting_top->activity, acting_top->workflow_id),
-				 errhint("Do in a function of your own, outside of the table, what has to be done in somebody's name.")));
 	if (acting_top != NULL)
 		return acting_top->actor;
 	if (vouch_guc_actor != NULL && vouch_guc_actor[0] != '\0')
@@ -258,21 +262,23 @@ vouch_sql_acting_starter(PG_FUNCTION_ARGS)
 /*
  * vouch_data.nobody_acts() returns bigint: until vouch_data.somebody_acts()
  * gets what it returned, or the (sub)transaction aborts, no name can be acted
- * in.  The key is what code that runs in between cannot know.
+ * in.  The key is what code that runs in between cannot know.  A security-restricted operation
+ * keeps it from leaving something behind that runs later, such as a deferred trigger.
  */
 Datum
 vouch_sql_nobody_acts(PG_FUNCTION_ARGS)
 {
 	Nobody	   *nobody;
 
-	if (acting_top == NULL)
-		PG_RETURN_NULL();
 	nobody = MemoryContextAllocZero(TopTransactionContext, sizeof(Nobody));
-	nobody->acting = *acting_top;
+	if (acting_top != NULL)
+		nobody->acting = *acting_top;
 	nobody->acting.actor = NULL;
 	if (!pg_strong_random(&nobody->key, sizeof(nobody->key)))
 		elog(ERROR, "could not generate random bytes");
 	vouch_actor_push(&nobody->acting);
+	GetUserIdAndSecContext(&nobody->userid, &nobody->sec_context);
+	SetUserIdAndSecContext(nobody->userid, nobody->sec_context | SECURITY_RESTRICTED_OPERATION);
 	PG_RETURN_INT64(nobody->key);
 }
 
@@ -291,6 +297,7 @@ vouch_sql_somebody_acts(PG_FUNCTION_ARGS)
 				 errmsg("this key ends nothing"),
 				 errhint("Only what called vouch_data.nobody_acts() last can end it.")));
 	vouch_actor_pop(&nobody->acting);
+	SetUserIdAndSecContext(nobody->userid, nobody->sec_context);
 	PG_RETURN_VOID();
 }
 

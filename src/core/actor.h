@@ -46,7 +46,7 @@ extern void vouch_actor_pop(VouchActing *acting);
 
 /*
  * The innermost frame, or NULL outside of workflows: for the log.  Its actor
- * is NULL while an activity reads what belongs to users: nobody acts then.
+ * is NULL while one reads what belongs to users: nobody acts then.
  */
 extern const VouchActing *vouch_actor_acting(void);
 

@@ -134,12 +134,12 @@ COMMENT ON FUNCTION vouch_data.acting_starter() IS
 CREATE FUNCTION vouch_data.nobody_acts() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_nobody_acts';
 COMMENT ON FUNCTION vouch_data.nobody_acts() IS
-'From now on nobody acts (VO001), until vouch_data.somebody_acts() is given the key that this returns, or the (sub)transaction aborts: for reading what belongs to users. NULL, and nothing changes, outside of workflows';
+'From now on nobody acts (VO001), until vouch_data.somebody_acts() is given the key that this returns, or the (sub)transaction aborts: for reading what belongs to users, whose code runs in a security-restricted operation: it cannot leave a deferred trigger or a cursor behind';
 
 CREATE FUNCTION vouch_data.somebody_acts(key bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_somebody_acts';
 COMMENT ON FUNCTION vouch_data.somebody_acts(bigint) IS
-'Undoes vouch_data.nobody_acts(), whose key it takes; nothing for NULL, VO001 for a wrong key';
+'Undoes vouch_data.nobody_acts(), whose key it takes; VO001 for a wrong key';
 
 CREATE FUNCTION vouch_data.lock_relation(relation regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_lock_relation';
