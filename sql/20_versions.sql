@@ -71,10 +71,15 @@ SELECT vouch.create_version('Sample Selection', subject => 'model-17') AS model 
 SELECT subject, phase, scope, cycle_id, report_id, head_no FROM vouch_data.artifact
 WHERE subject IN ('cycle-20-report-1', 'model-17') ORDER BY 1, 3;
 
--- Withdrawn by its maker, a version stays on record; nobody else may.
-SET SESSION AUTHORIZATION regress_vouch_v_tom;
+-- Withdrawn by its maker, a version stays on record; who may not edit it may not.
+SET SESSION AUTHORIZATION regress_vouch_v_admin;
 SELECT vouch.withdraw_version(:'cards');
 \echo :LAST_ERROR_SQLSTATE
+-- Who may edit a draft may end it, so what somebody leaves behind is in nobody's way.
+SET SESSION AUTHORIZATION regress_vouch_v_tess;
+SELECT vouch.create_version('Sample Selection', 20, 1, scope => 'left') AS left \gset
+SET SESSION AUTHORIZATION regress_vouch_v_tom;
+SELECT vouch.discard_version(:'left');
 SET SESSION AUTHORIZATION regress_vouch_v_tess;
 SELECT vouch.withdraw_version(:'cards', 'wrong line of business');
 SELECT version_number, state, closed_by, close_reason FROM vouch.version_history('Sample Selection', 20, 1, 'CARDS');

@@ -432,6 +432,10 @@ BEGIN
 		RAISE EXCEPTION 'a role must be granted to somebody' USING ERRCODE = 'VO502', DETAIL = 'The name of the person is missing.',
 			HINT = 'Pass the name as vouch.actor() shows it in that person''s session.';
 	END IF;
+	IF actor LIKE '@%' THEN
+		RAISE EXCEPTION 'nobody may act as "%"', actor USING ERRCODE = 'VO502', DETAIL = 'Names that begin with @ are those of what Vouch does by itself.',
+			HINT = 'Pass the name as vouch.actor() shows it in that person''s session.';
+	END IF;
 	INSERT INTO vouch_data.role_grant (actor, role, scope, granted_by, granted_at)
 	VALUES (actor, vouch_data.check_role(role), coalesce(scope, ''), vouch.actor(), clock_timestamp())
 	ON CONFLICT DO NOTHING;

@@ -153,6 +153,40 @@ remember(const char *actor)
 	return remembered;
 }
 
+/* What Vouch does by itself, such as time that ends a request, is on record under such a name. */
+static const char *
+check_not_ours(const char *actor)
+{
+	if (actor[0] == '@')
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_NOT_TRUSTED),
+				 errmsg("nobody may act as \"%s\"", actor),
+				 errdetail("Names that begin with @ are those of what Vouch does by itself."),
+				 errhint("Use another name.")));
+	return actor;
+}
+
+static const char *
+session_actor(void)
+{
+	if (vouch_guc_actor != NULL && vouch_guc_actor[0] != '\0')
+	{
+		const char *role = session_role();
+
+		if (strcmp(vouch_guc_actor, role) == 0)
+			return check_not_ours(role);
+		if (!vouch_actor_is_application())
+			ereport(ERROR,
+					(errcode(VOUCH_ERR_NOT_TRUSTED),
+					 errmsg("role \"%s\" may not act as \"%s\"", role, vouch_guc_actor),
+					 errdetail("Only a role that is registered as a trusted application may set vouch.actor."),
+					 errhint("RESET vouch.actor, or have an administrator call vouch.register_application('%s').",
+							 role)));
+		return remember(check_not_ours(vouch_guc_actor));
+	}
+	return check_not_ours(session_role());
+}
+
 /*
  * ANALYZE, REINDEX, CREATE INDEX, REFRESH MATERIALIZED VIEW and autovacuum run
  * the code of a table's owner in a security-restricted operation, so that it
@@ -178,22 +212,7 @@ vouch_actor_current(void)
 				 errhint("Do what has to be done in somebody's name in a statement of their own.")));
 	if (acting_top != NULL)
 		return acting_top->actor;
-	if (vouch_guc_actor != NULL && vouch_guc_actor[0] != '\0')
-	{
-		const char *role = session_role();
-
-		if (strcmp(vouch_guc_actor, role) == 0)
-			return role;
-		if (!vouch_actor_is_application())
-			ereport(ERROR,
-					(errcode(VOUCH_ERR_NOT_TRUSTED),
-					 errmsg("role \"%s\" may not act as \"%s\"", role, vouch_guc_actor),
-					 errdetail("Only a role that is registered as a trusted application may set vouch.actor."),
-					 errhint("RESET vouch.actor, or have an administrator call vouch.register_application('%s').",
-							 role)));
-		return remember(vouch_guc_actor);
-	}
-	return session_role();
+	return session_actor();
 }
 
 const char *
@@ -215,7 +234,7 @@ vouch_actor_check(const char *claimed, const char *parameter)
 			return acting_top->starter;
 	}
 	else if (vouch_actor_is_application())
-		return claimed;
+		return check_not_ours(claimed);
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_ACTOR_MISMATCH),
 			 errmsg("\"%s\" cannot act as \"%s\"", actor, claimed),

@@ -16,6 +16,9 @@
 #include "core/want.h"
 #include "miscadmin.h"
 
+/* Of libpq/libpq.h, which takes GSSAPI's headers to include. */
+extern bool pq_check_connection(void);
+
 #define MAX_HINTS 64
 #define MAX_RUNNERS 64			/* others look when they have ended a transaction by themselves */
 
@@ -152,6 +155,17 @@ vouch_wake(Oid run_as, int bucket, const pg_uuid_t *execution_id, TimestampTz du
 	hints[nhints].execution_id = *execution_id;
 	hints[nhints].due_at = due_at;
 	nhints++;
+}
+
+void
+vouch_check_client(void)
+{
+	if (MyProcPort != NULL && !pq_check_connection())
+	{
+		ClientConnectionLost = true;
+		InterruptPending = true;
+	}
+	CHECK_FOR_INTERRUPTS();
 }
 
 void

@@ -35,6 +35,12 @@ extern void vouch_wake(Oid run_as, int bucket, const pg_uuid_t *execution_id,
  */
 extern void vouch_wake_runner(const pg_uuid_t *execution_id, bool interrupt);
 
+/*
+ * Ends the session when its client has gone: for who waits long before it does something for the client. Where the
+ * system cannot tell, nothing happens.
+ */
+extern void vouch_check_client(void);
+
 /* After commit, makes the launcher look at this database (CREATE EXTENSION). */
 extern void vouch_wake_launcher(void);
 

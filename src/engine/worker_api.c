@@ -22,6 +22,7 @@
 #include "core/json.h"
 #include "core/limits.h"
 #include "core/stmt.h"
+#include "core/wake.h"
 #include "engine/fail.h"
 #include "engine/rows.h"
 #include "engine/signal.h"
@@ -488,7 +489,8 @@ vouch_sql_poll_activity(PG_FUNCTION_ARGS)
 						 Min(delay, (until - GetCurrentTimestamp()) / 1000 + 1),
 						 vouch_wait_event("VouchPollActivity", &wait_event));
 		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		/* a task for nobody would wait for the end of its lease */
+		vouch_check_client();
 		delay = Min(delay * 2, WAIT_MAX_MS);
 	}
 	SPI_finish();

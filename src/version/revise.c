@@ -276,7 +276,10 @@ vouch_revise_check_editor(const VouchVersion *version, const char *actor)
 			 errhint("Ask one of them, or have an administrator grant the role with vouch.grant_role().")));
 }
 
-/* Only who made something of a version may end it. */
+/*
+ * Only who made something of a version may end it; a draft, also who may edit it: else one that somebody
+ * leaves behind would be in the way of those whose work it is.
+ */
 static void
 check_maker(const VouchVersion *version, const char *actor, const char *what)
 {
@@ -284,7 +287,11 @@ check_maker(const VouchVersion *version, const char *actor, const char *what)
 	int			n = vouch_version_contributors(version, &names);
 	StringInfoData list;
 
+	bool		draft = strcmp(version->state, "draft") == 0;
+
 	if (version->submitted_by != NULL && strcmp(version->submitted_by, actor) == 0)
+		return;
+	if (draft && vouch_revise_is_editor(version, actor))
 		return;
 	initStringInfo(&list);
 	for (int i = 0; i < n; i++)
@@ -297,7 +304,10 @@ check_maker(const VouchVersion *version, const char *actor, const char *what)
 			(errcode(VOUCH_ERR_ROLE_MISSING),
 			 errmsg("\"%s\" may not %s version %d of %s \"%s\"", actor, what, version->version_no,
 					version->phase_label, version->subject),
+			 draft ? errdetail("Those may who made it (%s), and who holds the role that makes versions of %s.", list.data,
+							   version->phase_label) :
 			 errdetail("Only who made it may: %s.", list.data),
+			 draft ? errhint("Ask one of them, or have an administrator grant the role with vouch.grant_role().") :
 			 errhint("A reviewer ends a submitted version with vouch.reject_version().")));
 }
 

@@ -58,5 +58,15 @@ SQL
 		$_->kill_kill(grace => 0) foreach @others;
 	}
 }
+
+# A long poll ends with its client: it takes no task for nobody.
+{
+	my ($out, $err) = ('', '');
+	my $dead = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr('app') . ' user=worker', '-c', "SELECT * FROM vouch.poll_activity('gone', 'dead', wait => '1 hour')" ],
+		'<', \undef, '>', \$out, '2>', \$err);
+	wait_until($node, 'app', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%poll_activity(''gone''%' AND pid <> pg_backend_pid()", 'a worker polls');
+	$dead->kill_kill(grace => 0);
+	wait_until($node, 'app', "SELECT count(*) = 0 FROM pg_stat_activity WHERE query LIKE '%poll_activity(''gone''%' AND pid <> pg_backend_pid()", 'and polls no more when it is dead');
+}
 $node->stop;
 done_testing();
