@@ -627,7 +627,7 @@ COMMENT ON FUNCTION vouch.revoke_signature(uuid, text, text, text) IS
 CREATE FUNCTION vouch.process_deadlines(max int DEFAULT 50) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_process_deadlines';
 COMMENT ON FUNCTION vouch.process_deadlines(int) IS
-'Does what time asks of open requests: writes the reminders that are due, and once each that a stage is overdue or has escalated (vouch.reminders), and ends requests that a stage''s expire_after is over for (expired, and their versions withdrawn). At most max requests, and never more than 50 in a call, which is one transaction; returns how many: call it again until it returns 0. The workers call it; without them, pg_cron or anybody may. What somebody else is just working on is left for the next call; a request that fails is reported by a WARNING, and tried again after 15 minutes';
+'Does what time asks of open requests: writes the reminders that are due, and once each that a stage is overdue or has escalated (vouch.reminders), and ends requests that a stage''s expire_after is over for (expired, and their versions withdrawn). At most max requests, and never more than 50 in a call, which is one transaction; returns how many: call it again until it returns 0. The workers call it; without them, pg_cron or anybody may. What somebody else is just working on is left for the next call; a request that fails is reported by a WARNING, and tried again after 15 minutes; an error that will pass, such as a lock that is not had, ends the call';
 
 -- The shipped policies -------------------------------------------------------------
 

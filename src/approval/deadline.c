@@ -383,7 +383,10 @@ try_step(void *arg)
 	return true;
 }
 
-/* What fails is said in the server's log, and does not hold up the others. */
+/*
+ * What fails is said in the server's log, and does not hold up the others.  An
+ * error that will pass is no fault of the request, which is not to wait for it: that ends the call.
+ */
 static Came
 try_one(Came (*step) (const Due *), const Due *due)
 {
@@ -392,7 +395,7 @@ try_one(Came (*step) (const Due *), const Due *due)
 
 	if (error == NULL)
 		return trial.came;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (vouch_error_is_passing(error))
 		ReThrowError(error);
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),

@@ -4,8 +4,11 @@
  *
  * Nothing stored is taken for true because something else that is stored
  * agrees: the log's leaves come from its rows, payload hashes from payloads,
- * states and digests from the log.  All of it in the snapshot of the
- * statement that called us, so what others do meanwhile makes no false alarm.
+ * states and digests from the log.  All that is checked here, and in
+ * verify_items.c, is read in the snapshot of the statement that called us, so what
+ * others do meanwhile makes no false alarm.  Approvals (approval/verify.c)
+ * load requests as signing does, by statements with snapshots of their own: what
+ * others did meanwhile they see, and they look a second time before they call it wrong.
  * What versions show, items and verdicts, is in verify_items.c.
  */
 #include "postgres.h"
