@@ -33,7 +33,7 @@ INSERT INTO vouch_data.role (role, about, shipped) VALUES
 
 CREATE TABLE vouch_data.role_grant (
 	actor text NOT NULL CHECK (actor <> ''),
-	role text NOT NULL REFERENCES vouch_data.role,
+	role text NOT NULL,
 	scope text NOT NULL DEFAULT '',
 	granted_by text NOT NULL,
 	granted_at timestamptz NOT NULL,
@@ -58,7 +58,7 @@ CREATE TABLE vouch_data.delegation (
 	delegation_id uuid PRIMARY KEY,
 	from_actor text NOT NULL,
 	to_actor text NOT NULL CHECK (to_actor <> ''),
-	role text NOT NULL REFERENCES vouch_data.role,
+	role text NOT NULL,
 	scope text NOT NULL DEFAULT '',
 	valid_from timestamptz NOT NULL,
 	valid_to timestamptz NOT NULL,
@@ -123,12 +123,11 @@ CREATE TABLE vouch_data.policy_stage (
 	on_reject text NOT NULL CHECK (on_reject IN ('reject', 'return')),
 	due interval,
 	escalate_after interval,
-	escalate_to text REFERENCES vouch_data.role,
+	escalate_to text,
 	remind_every interval,
 	expire_after interval,
 	PRIMARY KEY (policy, revision, stage_no),
 	UNIQUE (policy, revision, name),
-	FOREIGN KEY (policy, revision) REFERENCES vouch_data.policy,
 	CHECK ((escalate_after IS NULL) = (escalate_to IS NULL))
 );
 COMMENT ON TABLE vouch_data.policy_stage IS 'Stages of a policy; stages without after_stage are open from the start, in parallel';
@@ -169,8 +168,7 @@ CREATE TABLE vouch_data.policy_rule (
 	carry boolean NOT NULL,
 	ttl interval,
 	several_groups boolean NOT NULL,
-	PRIMARY KEY (policy, revision, stage_no, rule_no),
-	FOREIGN KEY (policy, revision, stage_no) REFERENCES vouch_data.policy_stage
+	PRIMARY KEY (policy, revision, stage_no, rule_no)
 );
 COMMENT ON TABLE vouch_data.policy_rule IS 'Signatures that a stage asks for; it is satisfied when all its rules are';
 COMMENT ON COLUMN vouch_data.policy_rule.policy IS 'The policy';
@@ -198,11 +196,11 @@ SELECT pg_catalog.pg_extension_config_dump('vouch_data.policy_rule',
 	'WHERE (policy, revision) IN (SELECT p.policy, p.revision FROM vouch_data.policy p WHERE NOT p.shipped)');
 
 CREATE TABLE vouch_data.phase_policy (
-	phase text NOT NULL REFERENCES vouch_data.phase,
+	phase text NOT NULL,
 	scope text NOT NULL DEFAULT '',
 	set_no int NOT NULL,
 	policy text,
-	maker_role text REFERENCES vouch_data.role,
+	maker_role text,
 	set_by text NOT NULL,
 	set_at timestamptz NOT NULL,
 	shipped boolean NOT NULL DEFAULT false,
@@ -244,7 +242,6 @@ CREATE TABLE vouch_data.approval_request (
 	closing_parts bytea[],
 	next_at timestamptz,
 	PRIMARY KEY (bucket, artifact_no, version_no, round),
-	FOREIGN KEY (bucket, artifact_no, version_no) REFERENCES vouch_data.version,
 	CHECK ((state = 'open') = (closed_at IS NULL))
 );
 CREATE INDEX approval_request_open ON vouch_data.approval_request (bucket, artifact_no) WHERE state = 'open';
@@ -298,12 +295,10 @@ CREATE TABLE vouch_data.signature (
 	from_signature_no int,
 	logged_in_at timestamptz,
 	PRIMARY KEY (bucket, artifact_no, version_no, round, signature_no),
-	FOREIGN KEY (bucket, artifact_no, version_no, round) REFERENCES vouch_data.approval_request,
 	CHECK ((acting_for IS NULL) = (delegation_id IS NULL)),
 	CHECK ((verdict = 'revoke') = (revokes IS NOT NULL)),
 	CHECK ((from_version_no IS NULL) = (from_round IS NULL) AND (from_round IS NULL) = (from_signature_no IS NULL))
 );
--- No foreign keys to itself: pg_dump warns of each table that has one. vouch.verify() looks.
 COMMENT ON TABLE vouch_data.signature IS 'Signatures; rows are only ever added';
 COMMENT ON COLUMN vouch_data.signature.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.signature.artifact_no IS 'The artifact';
@@ -343,8 +338,7 @@ CREATE TABLE vouch_data.reminder (
 	reminded_at timestamptz NOT NULL,
 	roles text[] NOT NULL,
 	people text[] NOT NULL,
-	PRIMARY KEY (bucket, artifact_no, version_no, round, stage_no, reminder_no),
-	FOREIGN KEY (bucket, artifact_no, version_no, round) REFERENCES vouch_data.approval_request
+	PRIMARY KEY (bucket, artifact_no, version_no, round, stage_no, reminder_no)
 );
 COMMENT ON TABLE vouch_data.reminder IS 'What time had to say of what is to be signed, written by vouch.process_deadlines(); rows are only ever added';
 COMMENT ON COLUMN vouch_data.reminder.bucket IS 'Bucket of the subject';

@@ -57,8 +57,7 @@ CREATE TABLE vouch_data.document_revision (
 	revised_by text NOT NULL,
 	revised_at timestamptz NOT NULL,
 	op_no int NOT NULL,
-	PRIMARY KEY (bucket, revision_id),
-	FOREIGN KEY (bucket, submission_id) REFERENCES vouch_data.document_submission
+	PRIMARY KEY (bucket, revision_id)
 );
 COMMENT ON TABLE vouch_data.document_revision IS 'What each new version of a document changed; rows are only ever added';
 COMMENT ON COLUMN vouch_data.document_revision.bucket IS 'Bucket of the subject';

@@ -52,8 +52,7 @@ CREATE TABLE vouch_data.data_owner_change (
 	changed_by text NOT NULL,
 	changed_at timestamptz NOT NULL,
 	op_no int NOT NULL,
-	PRIMARY KEY (bucket, change_id),
-	FOREIGN KEY (bucket, assignment_id) REFERENCES vouch_data.data_owner_assignment
+	PRIMARY KEY (bucket, change_id)
 );
 COMMENT ON TABLE vouch_data.data_owner_change IS 'Every change of an assignment, with what it was before and after; rows are only ever added';
 COMMENT ON COLUMN vouch_data.data_owner_change.bucket IS 'Bucket of the subject';

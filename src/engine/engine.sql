@@ -12,7 +12,7 @@ COMMENT ON TABLE vouch_data.workflow IS 'A named definition; its text is in work
 COMMENT ON COLUMN vouch_data.workflow.shipped IS 'Came with the extension';
 
 CREATE TABLE vouch_data.workflow_revision (
-	workflow text NOT NULL REFERENCES vouch_data.workflow,
+	workflow text NOT NULL,
 	revision int NOT NULL,
 	definition jsonb NOT NULL,
 	run_as text NOT NULL,

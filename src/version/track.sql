@@ -8,8 +8,7 @@ CREATE TABLE vouch_data.tracked_table (
 	on_closed text NOT NULL CHECK (on_closed IN ('open_draft', 'refuse')),
 	tracked_by text NOT NULL,
 	tracked_at timestamptz NOT NULL,
-	holds boolean NOT NULL DEFAULT false,
-	FOREIGN KEY (bucket, artifact_no) REFERENCES vouch_data.artifact
+	holds boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE vouch_data.tracked_table IS
 'Configuration: tables whose rows are the items of an artifact; vouch.tracked_tables shows them';

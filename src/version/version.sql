@@ -134,8 +134,7 @@ CREATE TABLE vouch_data.version (
 	execution_id uuid,
 	activity text,
 	attempt int,
-	PRIMARY KEY (bucket, artifact_no, version_no),
-	FOREIGN KEY (bucket, artifact_no) REFERENCES vouch_data.artifact
+	PRIMARY KEY (bucket, artifact_no, version_no)
 );
 CREATE UNIQUE INDEX version_one_open ON vouch_data.version (bucket, artifact_no)
 	WHERE state IN ('draft', 'pending_approval');

@@ -122,6 +122,41 @@ SQL
 }
 is($node->safe_psql('app', 'SELECT count(*) FROM hits'), 0, 'nothing of that ran in the original');
 
+# A parallel restore keeps no order of tables, so none may need another one's rows.
+$node->safe_psql('app', <<'SQL');
+SELECT vouch.define_policy('two', '{"stages": [{"rules": [{"role": "test_lead"}, {"role": "report_owner"}]}]}');
+SELECT vouch.set_policy('limits', 'two', scope => 'retail');
+SELECT vouch.grant_role('alice', 'tester');
+SET SESSION AUTHORIZATION alice;
+DO $$
+BEGIN
+	PERFORM vouch.submit_version(vouch.create_version('scoping', subject => 'subject ' || n, items => '[{"attribute_id": "a", "in_scope": true}]'),
+		notes => repeat('n', 1000)) FROM generate_series(1, 100) n;
+END
+$$;
+SELECT vouch.define_workflow('many' || n, '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}') FROM generate_series(1, 20) n;
+SQL
+is($node->safe_psql('app', "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'vouch_data'::regnamespace"),
+	0, 'no table of ours has a foreign key');
+my $archive = $node->basedir . '/app.dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-d', $node->connstr('app'), '-f', $archive ], 'pg_dump -Fc');
+my $rows = <<'SQL';
+SELECT string_agg(format('%s %s', c.relname, (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM vouch_data.%I', c.relname),
+	false, true, '')))[1]), ', ' ORDER BY c.relname COLLATE "C")
+FROM pg_class c, pg_extension e WHERE e.extname = 'vouch' AND c.oid = ANY (e.extconfig) AND c.relname <> 'adoption'
+SQL
+my $kept = $node->safe_psql('app', $rows);
+like($kept, qr/approval_request 100, .*policy_rule [1-9].*workflow_revision/, 'there is something to restore');
+foreach my $setting ('vouch.restoring = on', 'vouch.workers = off')
+{
+	my $name = 'parallel_' . ($setting =~ /(\w+) =/)[0];
+	$node->safe_psql('postgres', "CREATE DATABASE $name TEMPLATE template0");
+	$node->safe_psql('postgres', "ALTER DATABASE $name SET $setting");
+	$node->command_ok([ 'pg_restore', '-j2', '-d', $node->connstr($name), $archive ], "pg_restore -j with $setting");
+	is($node->safe_psql($name, $rows), $kept, 'all rows are there');
+	is($node->safe_psql($name, 'SELECT count(*) FROM vouch.verify() WHERE NOT ok'), 0, 'and verify');
+}
+
 # To drop the extension drops the evidence: it is said, and then done.
 {
 	my ($status, $out, $err) = $node->psql('plain', 'DROP EXTENSION vouch CASCADE');
