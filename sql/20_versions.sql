@@ -144,6 +144,29 @@ SELECT vouch.create_version('model review', subject => 'model-17', items => '[{"
 SELECT item_key, payload, source FROM vouch.version_items(:'m');
 SELECT vouch.define_phase('model_review', 'Model Review', 'id');
 ROLLBACK;
+\set ON_ERROR_ROLLBACK on
+BEGIN;
+-- A name is that of one phase, be it key or label; all functions find it by the same rule, also beyond ASCII.
+SELECT vouch.define_phase('neu', 'Test Cycle - Neu', 'id');
+SELECT vouch.define_phase('neu_2', 'NEU', 'id');
+SELECT vouch.define_phase('test_cycle___neu', 'Something', 'id');
+SELECT vouch.define_phase('pruefung', 'Prüfung Ärger-Fall', 'id');
+SELECT vouch.set_policy('Prüfung Ärger-Fall', 'report_owner_review'), vouch.set_policy('test cycle - neu', 'report_owner_review'), vouch.set_policy('Test-Cycle---NEU', 'report_owner_review');
+SELECT phase, count(*) FROM vouch_data.phase_policy WHERE phase IN ('neu', 'pruefung') GROUP BY 1 ORDER BY 1;
+SELECT vouch_data.phase_key('Prüfung Ärger-Fall'), vouch_data.phase_key('Neu');
+SELECT vouch.set_policy('Scopping', 'report_owner_review');
+SET SESSION AUTHORIZATION regress_vouch_v_tess;
+SELECT vouch.create_version('Prüfung Ärger-Fall', subject => 'regress_v_phases') IS NOT NULL AS made;
+
+-- A subject with the name that cycle and report make has their numbers, however it is passed.
+SELECT vouch.create_version('neu', subject => 'cycle-20-report-2001') AS neu \gset
+SELECT vouch.discard_version(:'neu');
+SELECT vouch.create_version('neu', 20, 2001) IS NOT NULL AS made;
+SELECT vouch.create_version('neu', subject => 'cycle-20-report-02001') IS NOT NULL AS other;
+SELECT vouch.create_version('neu', 21, subject => 'cycle-20-report-02001');
+SELECT subject, cycle_id, report_id FROM vouch_data.artifact WHERE phase = 'neu' ORDER BY subject COLLATE "C" DESC;
+ROLLBACK;
+\set ON_ERROR_ROLLBACK off
 
 -- Readers read; they make nothing.
 SET SESSION AUTHORIZATION regress_vouch_v_rita;

@@ -536,7 +536,7 @@ DECLARE
 	before vouch_data.phase_policy;
 BEGIN
 	SELECT p.phase INTO phase_key FROM vouch_data.phase p
-	WHERE lower(set_policy.phase) IN (p.phase, lower(p.label)) AND p.versioned;
+	WHERE p.phase = vouch_data.phase_key(set_policy.phase) AND p.versioned;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'no phase "%" has versions', phase USING ERRCODE = 'VO101',
 			DETAIL = 'The phases are ' || (SELECT string_agg(p.phase, ', ' ORDER BY p.phase_no) FROM vouch_data.phase p WHERE p.versioned) || '.',

@@ -44,9 +44,43 @@ clipped(const char *given)
 	return psprintf("%.*s...", pg_mbcliplen(given, len, CLIPPED), given);
 }
 
-/* The subject's key: given, or made of cycle and report. */
+/* What an artifact's numbers are: as given, or as its subject's name says. */
+typedef struct Numbers
+{
+	int64		cycle_id;
+	int64		report_id;
+	bool		has_cycle;
+	bool		has_report;
+} Numbers;
+
+#define CYCLE(n) ((n)->has_cycle ? &(n)->cycle_id : NULL)
+#define REPORT(n) ((n)->has_report ? &(n)->report_id : NULL)
+
+/* Those that are given as two arguments, the first at this position. */
+static Numbers
+numbers_arg(FunctionCallInfo fcinfo, int n)
+{
+	Numbers		numbers = {0};
+
+	numbers.has_cycle = !PG_ARGISNULL(n);
+	numbers.has_report = !PG_ARGISNULL(n + 1);
+	if (numbers.has_cycle)
+		numbers.cycle_id = PG_GETARG_INT64(n);
+	if (numbers.has_report)
+		numbers.report_id = PG_GETARG_INT64(n + 1);
+	return numbers;
+}
+
+/* The name of what has no other one. */
 static char *
-subject_of(const char *subject, const int64 *cycle_id, const int64 *report_id)
+subject_named(long long cycle, long long report)
+{
+	return psprintf("cycle-%lld-report-%lld", cycle, report);
+}
+
+/* The subject's key: given, and then numbers that are not are those of its name; or made of cycle and report. */
+static char *
+subject_of(const char *subject, Numbers *numbers)
 {
 	long long	cycle,
 				report;
@@ -54,13 +88,13 @@ subject_of(const char *subject, const int64 *cycle_id, const int64 *report_id)
 
 	if (subject == NULL)
 	{
-		if (cycle_id == NULL || report_id == NULL)
+		if (!numbers->has_cycle || !numbers->has_report)
 			ereport(ERROR,
 					(errcode(VOUCH_ERR_ARGUMENT),
 					 errmsg("neither a subject nor a cycle and a report are given"),
 					 errdetail("All work belongs to a subject; that of cycle 7 of report 3 is cycle-7-report-3."),
 					 errhint("Pass cycle_id and report_id, or subject.")));
-		return psprintf("cycle-%lld-report-%lld", (long long) *cycle_id, (long long) *report_id);
+		return subject_named(numbers->cycle_id, numbers->report_id);
 	}
 	if (subject[0] == '\0' || strlen(subject) > 500 || strchr(subject, '/') != NULL)
 		ereport(ERROR,
@@ -74,14 +108,21 @@ subject_of(const char *subject, const int64 *cycle_id, const int64 *report_id)
 				 errmsg("\"%s\" cannot be a subject", clipped(subject)),
 				 errdetail("Subjects that begin with \"@\" are reserved: the log of roles, policies and delegations is that of @configuration."),
 				 errhint("Begin its name with something else, or leave subject out to have it made of cycle_id and report_id.")));
-	/* the numbers are in every leaf of the artifact: they cannot be those of another cycle */
-	if (sscanf(subject, "cycle-%lld-report-%lld%n", &cycle, &report, &end) == 2 && subject[end] == '\0' &&
-		((cycle_id != NULL && *cycle_id != cycle) || (report_id != NULL && *report_id != report)))
+	if (sscanf(subject, "cycle-%lld-report-%lld%n", &cycle, &report, &end) != 2 || subject[end] != '\0')
+		return pstrdup(subject);
+	/* the numbers are in every leaf of the artifact: they cannot be those of another cycle, or missing */
+	if ((numbers->has_cycle && numbers->cycle_id != cycle) || (numbers->has_report && numbers->report_id != report))
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_ARGUMENT),
 				 errmsg("subject \"%s\" is that of another cycle or report", subject),
 				 errdetail("Its name says cycle %lld and report %lld.", cycle, report),
 				 errhint("Leave subject out to have it made of cycle_id and report_id.")));
+	if (strcmp(subject, subject_named(cycle, report)) == 0)
+	{
+		numbers->cycle_id = cycle;
+		numbers->report_id = report;
+		numbers->has_cycle = numbers->has_report = true;
+	}
 	return pstrdup(subject);
 }
 
@@ -103,10 +144,7 @@ typedef struct Making
 	const char *actor;
 	const char *subject;
 	const char *scope;
-	int64		cycle_id;
-	int64		report_id;
-	bool		has_cycle;
-	bool		has_report;
+	Numbers		numbers;
 	const pg_uuid_t *parent;	/* or NULL */
 	Jsonb	   *metadata;		/* or NULL */
 } Making;
@@ -145,8 +183,7 @@ make_version(const Making *making, const VouchPhase *phase, VouchItems *items)
 
 	SPI_connect();
 	artifact_no = vouch_store_artifact(bucket, making->subject, phase->key, making->scope,
-									   making->has_cycle ? &making->cycle_id : NULL,
-									   making->has_report ? &making->report_id : NULL);
+									   CYCLE(&making->numbers), REPORT(&making->numbers));
 	head_no = vouch_ledger_lock(bucket, artifact_no, true, NULL);
 	vouch_store_check_none_open(bucket, artifact_no, "create a version");
 
@@ -225,13 +262,8 @@ read_making(FunctionCallInfo fcinfo, Making *making, int scope, int parent,
 				 errhint("Pass the key or the label of a phase, such as 'Scoping'.")));
 	phase = vouch_phase_read_versioned(name);
 	making->actor = vouch_actor_check(text_arg(fcinfo, user_id), "user_id");
-	making->has_cycle = !PG_ARGISNULL(1);
-	making->has_report = !PG_ARGISNULL(2);
-	making->cycle_id = making->has_cycle ? PG_GETARG_INT64(1) : 0;
-	making->report_id = making->has_report ? PG_GETARG_INT64(2) : 0;
-	making->subject = subject_of(text_arg(fcinfo, subject),
-								 making->has_cycle ? &making->cycle_id : NULL,
-								 making->has_report ? &making->report_id : NULL);
+	making->numbers = numbers_arg(fcinfo, 1);
+	making->subject = subject_of(text_arg(fcinfo, subject), &making->numbers);
 	making->scope = PG_ARGISNULL(scope) ? "" : text_arg(fcinfo, scope);
 	check_scope(making->scope);
 	making->parent = PG_ARGISNULL(parent) ? NULL : PG_GETARG_UUID_P(parent);
@@ -385,10 +417,7 @@ vouch_sql_create_version_from(PG_FUNCTION_ARGS)
 Datum
 vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 {
-	int64		cycle_id = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3);
-	int64		report_id = PG_ARGISNULL(4) ? 0 : PG_GETARG_INT64(4);
-	const int64 *cycle = PG_ARGISNULL(3) ? NULL : &cycle_id;
-	const int64 *report = PG_ARGISNULL(4) ? NULL : &report_id;
+	Numbers		numbers = numbers_arg(fcinfo, 3);
 	char	   *phase = text_arg(fcinfo, 1);
 	char	   *subject = text_arg(fcinfo, 0);
 	char	   *scope = PG_ARGISNULL(2) ? "" : text_arg(fcinfo, 2);
@@ -401,11 +430,12 @@ vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 				 errhint("Pass the key or the label of a phase.")));
 	/* what is in no phase has the subjects that nobody can give */
 	if (phase[0] != '@')
-		subject = subject_of(subject, cycle, report);
+		subject = subject_of(subject, &numbers);
 	check_scope(scope);
 	SPI_connect();
 	artifact_no = vouch_store_artifact(vouch_id_bucket(subject, strlen(subject)), subject,
-									   phase[0] == '@' ? phase : vouch_phase_key(phase), scope, cycle, report);
+									   phase[0] == '@' ? phase : vouch_phase_key(phase), scope,
+									   CYCLE(&numbers), REPORT(&numbers));
 	SPI_finish();
 	PG_RETURN_INT32(artifact_no);
 }
@@ -414,10 +444,7 @@ vouch_sql_ensure_artifact(PG_FUNCTION_ARGS)
 Datum
 vouch_sql_subject_key(PG_FUNCTION_ARGS)
 {
-	int64		cycle_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
-	int64		report_id = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2);
+	Numbers		numbers = numbers_arg(fcinfo, 1);
 
-	PG_RETURN_TEXT_P(cstring_to_text(subject_of(text_arg(fcinfo, 0),
-												PG_ARGISNULL(1) ? NULL : &cycle_id,
-												PG_ARGISNULL(2) ? NULL : &report_id)));
+	PG_RETURN_TEXT_P(cstring_to_text(subject_of(text_arg(fcinfo, 0), &numbers)));
 }

@@ -11,7 +11,6 @@
 #include "core/stmt.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/formatting.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 #include "version/phase.h"
@@ -25,16 +24,16 @@ VOUCH_FUNCTION(vouch_sql_check_item_schema);
 VOUCH_FUNCTION(vouch_sql_phase_key);
 
 static VouchStmt find_phase = {
-	"SELECT phase, label, versioned, item_key, source_key, default_source, max_revisions, item_schema"
-	" FROM vouch_data.phase"
-	" WHERE phase = $1 OR translate(lower(label), ' -', '__') = $1"
-	" ORDER BY phase = $1 DESC LIMIT 1",
+	"SELECT p.phase, p.label, p.versioned, p.item_key, p.source_key, p.default_source, p.max_revisions, p.item_schema"
+	" FROM vouch_data.phase p, vouch_data.phase_name($1) AS wanted"
+	" WHERE wanted IN (p.phase, vouch_data.phase_name(p.label))"
+	" ORDER BY p.phase = wanted DESC LIMIT 1",
 	SPI_OK_SELECT, 1, {TEXTOID}
 };
 
 static VouchStmt list_phases = {
-	"SELECT phase, label FROM vouch_data.phase ORDER BY phase_no, phase",
-	SPI_OK_SELECT, 0, {0}
+	"SELECT phase, label, vouch_data.phase_name(label), vouch_data.phase_name($1) FROM vouch_data.phase ORDER BY phase_no, phase",
+	SPI_OK_SELECT, 1, {TEXTOID}
 };
 
 static const struct
@@ -51,29 +50,18 @@ static const struct
 	{"null", VOUCH_JSON_NULL},
 };
 
-/* "Data Owner-ID" is data_owner_id. */
-static char *
-normalize(const char *name)
-{
-	char	   *result = asc_tolower(name, strlen(name));
-
-	for (char *c = result; *c; c++)
-		if (*c == ' ' || *c == '-')
-			*c = '_';
-	return result;
-}
-
 static void
-raise_unknown(const char *phase, const char *wanted)
+raise_unknown(const char *phase)
 {
 	StringInfoData known;
-	uint64		n;
+	Datum		args[1] = {CStringGetTextDatum(phase)};
+	uint64		n = vouch_stmt_run(&list_phases, args, NULL);
+	const char *wanted = n > 0 ? vouch_stmt_get_text(0, 4) : phase;
 	const char *nearest = NULL;
 	int			best = INT_MAX;
 	int			len = pg_mbcliplen(wanted, strlen(wanted), 200);
 
 	initStringInfo(&known);
-	n = vouch_stmt_run(&list_phases, NULL, NULL);
 	for (uint64 i = 0; i < n; i++)
 	{
 		char	   *key = vouch_stmt_get_text(i, 1);
@@ -81,7 +69,7 @@ raise_unknown(const char *phase, const char *wanted)
 		char	   *names[2];
 
 		names[0] = key;
-		names[1] = normalize(label);
+		names[1] = vouch_stmt_get_text(i, 3);
 		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", label);
 		for (int j = 0; j < 2; j++)
 		{
@@ -301,16 +289,14 @@ vouch_phase_read(const char *phase)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext old;
 	VouchPhase *result;
-	char	   *wanted;
 	Datum		args[1];
 	bool		isnull;
 	Datum		schema;
 
 	SPI_connect();
-	wanted = normalize(phase);
-	args[0] = CStringGetTextDatum(wanted);
+	args[0] = CStringGetTextDatum(phase);
 	if (vouch_stmt_run(&find_phase, args, NULL) == 0)
-		raise_unknown(phase, wanted);
+		raise_unknown(phase);
 	old = MemoryContextSwitchTo(caller);
 	result = palloc0(sizeof(VouchPhase));
 	result->key = vouch_stmt_get_text(0, 1);

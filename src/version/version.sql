@@ -353,6 +353,12 @@ CREATE FUNCTION vouch_data.phase_key(phase text) RETURNS text
 LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_phase_key';
 COMMENT ON FUNCTION vouch_data.phase_key(text) IS
 'Key of a phase from its key or label, in any case, with spaces, - or _; VO101 with a suggestion when there is none';
+CREATE FUNCTION vouch_data.phase_name(name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN translate(lower(name), ' -', '__');
+COMMENT ON FUNCTION vouch_data.phase_name(text) IS
+'A name of a phase as names are compared: in lower case, with _ for spaces and -. Two that are the same here are the same';
+GRANT EXECUTE ON FUNCTION vouch_data.phase_name(text) TO vouch_reader;
+
 GRANT EXECUTE ON FUNCTION vouch_data.phase_key(text) TO vouch_reader;
 
 CREATE FUNCTION vouch.define_phase(phase text, label text, item_key text,
@@ -367,6 +373,7 @@ BEGIN
 	IF phase IS NULL OR phase !~ '^[a-z][a-z0-9_]{0,62}$' THEN
 		RAISE EXCEPTION 'phase "%" is not a key', phase USING ERRCODE = 'VO502',
 			DETAIL = 'A key has lower-case letters, digits and underscores, at most 63, and starts with a letter.',
+	other vouch_data.phase;
 			HINT = 'Put the name that people read into label.';
 	END IF;
 	IF coalesce(label, '') = '' OR coalesce(item_key, '') = '' THEN
@@ -383,12 +390,16 @@ BEGIN
 	IF known.shipped THEN
 		RAISE EXCEPTION 'phase "%" comes with Vouch and cannot be redefined', phase USING ERRCODE = 'VO502',
 			HINT = 'Choose another key.';
+	LOCK TABLE vouch_data.phase IN SHARE ROW EXCLUSIVE MODE;
 	END IF;
-	IF EXISTS (SELECT FROM vouch_data.phase p WHERE p.phase <> phase
-			AND translate(lower(p.label), ' -', '__') = translate(lower(label), ' -', '__')) THEN
-		RAISE EXCEPTION 'another phase has the label "%"', label USING ERRCODE = 'VO502',
-			DETAIL = 'Phases are found by their label, too, in any case and with spaces, - or _.',
-			HINT = 'Choose another label.';
+	SELECT * INTO other FROM vouch_data.phase p
+	WHERE p.phase <> phase AND ARRAY[p.phase, vouch_data.phase_name(p.label)] && ARRAY[phase, vouch_data.phase_name(label)] LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'another phase has the name "%"',
+			CASE WHEN phase = vouch_data.phase_name(other.label) THEN phase ELSE label END USING ERRCODE = 'VO502',
+			DETAIL = format('It is "%s", with the label "%s". Phases are found by key and label, in any case and with spaces, - or _.',
+				other.phase, other.label),
+			HINT = 'Choose another key or label.';
 	END IF;
 	IF known.item_key <> item_key AND EXISTS (SELECT FROM vouch_data.artifact a WHERE a.phase = phase) THEN
 		RAISE EXCEPTION 'phase "%" has items named by "%"', phase, known.item_key USING ERRCODE = 'VO502',
