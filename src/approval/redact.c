@@ -31,17 +31,24 @@ static VouchStmt find_right = {
 	SPI_OK_SELECT, 3, {TEXTOID, TEXTOID, TEXTOID}
 };
 
-/* The payload that a version shows, and by which operation it is redacted already. */
-static VouchStmt find_body = {
-	"SELECT d.body_no, encode(b.body_hash, 'hex'), jsonb_build_object(f.item_key, coalesce(b.payload->f.item_key, to_jsonb(i.item_key))),"
+/*
+ * The payload that a version shows, those that no version shows any more, and by
+ * which operation each is redacted already.
+ */
+static VouchStmt find_bodies = {
+	"SELECT b.body_no, encode(b.body_hash, 'hex'), jsonb_build_object(f.item_key, coalesce(b.payload->f.item_key, to_jsonb(i.item_key))),"
 	" (SELECT max(o.op_no) FROM vouch_data.operation o WHERE o.bucket = $1 AND o.artifact_no = $2"
-	"  AND o.operation = 'redact_item' AND o.error IS NULL AND o.detail->>'body' = d.body_no::text),"
-	" b.payload, d.item_no"
-	" FROM vouch_data.item i, vouch_data.decision d, vouch_data.item_body b, vouch_data.phase f"
-	" WHERE i.bucket = $1 AND i.artifact_no = $2 AND i.item_key = $4"
-	" AND d.bucket = $1 AND d.artifact_no = $2 AND d.item_no = i.item_no AND d.stage = 1"
-	" AND d.from_no <= $3 AND d.to_no > $3"
-	" AND b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = d.body_no AND f.phase = $5",
+	"  AND o.operation = 'redact_item' AND o.error IS NULL AND o.detail->>'body' = b.body_no::text),"
+	" b.payload, i.item_no, s.shown"
+	" FROM vouch_data.item i, vouch_data.phase f, LATERAL ("
+	"  SELECT d.body_no, true AS shown FROM vouch_data.decision d WHERE d.bucket = $1 AND d.artifact_no = $2"
+	"   AND d.item_no = i.item_no AND d.stage = 1 AND d.from_no <= $3 AND d.to_no > $3"
+	"  UNION ALL"
+	"  SELECT x.body_no, false FROM vouch_data.item_body x WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.item_no = i.item_no"
+	"   AND NOT EXISTS (SELECT FROM vouch_data.decision d WHERE d.bucket = $1 AND d.artifact_no = $2"
+	"    AND d.item_no = i.item_no AND d.body_no = x.body_no)) AS s, vouch_data.item_body b"
+	" WHERE i.bucket = $1 AND i.artifact_no = $2 AND i.item_key = $4 AND f.phase = $5"
+	" AND b.bucket = $1 AND b.artifact_no = $2 AND b.body_no = s.body_no ORDER BY b.body_no",
 	SPI_OK_SELECT, 5, {INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID}, .indexed = true
 };
 
@@ -170,60 +177,59 @@ required(FunctionCallInfo fcinfo, int arg, const char *name)
 	return value;
 }
 
-/* vouch.redact_item(version_id, item_key, reason, user_id): the operation's number */
-Datum
-vouch_sql_redact_item(PG_FUNCTION_ARGS)
+/* A payload of an item. */
+typedef struct Body
 {
-	char	   *item_key = required(fcinfo, 1, "item_key");
-	char	   *reason = required(fcinfo, 2, "reason");
-	const char *actor = vouch_actor_check(PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), "user_id");
-	VouchVersion *version;
+	int			body_no;
+	int			item_no;
+	const char *hash;
+	Jsonb	   *mark;			/* what stays of it: at least the key */
+	Jsonb	   *payload;
+	int			redacted;		/* the operation that redacted it, or 0 */
+	bool		shown;			/* by the version, else by none */
+} Body;
+
+/* The payloads of an item that a version can name. */
+static Body *
+list_bodies(const VouchVersion *version, const char *item_key, int *n)
+{
+	Datum		args[5] = {Int32GetDatum(version->bucket), Int32GetDatum(version->artifact_no),
+		Int32GetDatum(version->version_no), CStringGetTextDatum(item_key), CStringGetTextDatum(version->phase)};
+	Body	   *bodies;
+
+	*n = (int) vouch_stmt_run(&find_bodies, args, NULL);
+	bodies = palloc(sizeof(Body) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		bodies[i].body_no = vouch_stmt_get_int32(i, 1, 0);
+		bodies[i].hash = vouch_stmt_get_text(i, 2);
+		bodies[i].mark = get_jsonb(i, 3);
+		bodies[i].redacted = vouch_stmt_get_int32(i, 4, 0);
+		bodies[i].payload = get_jsonb(i, 5);
+		bodies[i].item_no = vouch_stmt_get_int32(i, 6, 0);
+		bodies[i].shown = vouch_stmt_get_bool(i, 7, false);
+	}
+	return bodies;
+}
+
+/* Redacts one; returns the operation's number. */
+static int
+redact(const VouchVersion *version, const Body *body, const char *item_key, const char *reason, const char *actor)
+{
 	VouchOperation op = {0};
 	VouchJsonBuild detail;
-	Jsonb	   *mark;
-	Jsonb	   *payload;
-	char	   *body_hash;
-	int			item_no;
+	Jsonb	   *mark = body->mark;
 	Datum		args[5];
-	int			body_no;
 	int			op_no;
 
-	if (PG_ARGISNULL(0))
-		(void) required(fcinfo, 0, "version_id");
-	vouch_check_text(reason, "reason");
-	SPI_connect();
-	version = vouch_version_lock(PG_GETARG_UUID_P(0));
-	vouch_rights_lock(actor);
-	check_right(version, actor);
-	args[0] = Int32GetDatum(version->bucket);
-	args[1] = Int32GetDatum(version->artifact_no);
-	args[2] = Int32GetDatum(version->version_no);
-	args[3] = CStringGetTextDatum(item_key);
-	args[4] = CStringGetTextDatum(version->phase);
-	if (vouch_stmt_run(&find_body, args, NULL) != 1)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_UNKNOWN_ITEM),
-				 errmsg("version %d of %s of %s has no item \"%s\"", version->version_no, version->phase_label,
-						version->subject, item_key),
-				 errhint("vouch.version_items() lists what it has.")));
-	if (vouch_stmt_get_int32(0, 4, 0) != 0)
-		ereport(ERROR,
-				(errcode(VOUCH_ERR_ARGUMENT),
-				 errmsg("item \"%s\" is redacted already", item_key),
-				 errdetail("Operation %d did it.", vouch_stmt_get_int32(0, 4, 0)),
-				 errhint("If the item had other payloads in other versions, pass such a version.")));
-	body_no = vouch_stmt_get_int32(0, 1, 0);
-	body_hash = vouch_stmt_get_text(0, 2);
-	mark = DatumGetJsonbPCopy(vouch_stmt_get(0, 3, NULL));
-	payload = DatumGetJsonbPCopy(vouch_stmt_get(0, 5, NULL));
-	item_no = vouch_stmt_get_int32(0, 6, 0);
-	mark = keep_conditions(version, item_no, body_no, payload, mark);
-
+	/* what nobody is shown is put before nobody */
+	if (body->shown)
+		mark = keep_conditions(version, body->item_no, body->body_no, body->payload, mark);
 	vouch_json_begin(&detail);
 	vouch_json_put_text(&detail, "item_key", item_key);
 	vouch_json_put_text(&detail, "reason", reason);
-	vouch_json_put_int(&detail, "body", body_no);
-	vouch_json_put_text(&detail, "body_hash", body_hash);
+	vouch_json_put_int(&detail, "body", body->body_no);
+	vouch_json_put_text(&detail, "body_hash", body->hash);
 	vouch_json_put(&detail, "mark", mark);
 	op.bucket = version->bucket;
 	op.artifact_no = version->artifact_no;
@@ -234,10 +240,50 @@ vouch_sql_redact_item(PG_FUNCTION_ARGS)
 	op.detail = vouch_json_end(&detail);
 	op_no = vouch_ledger_append(&op);
 
-	args[2] = Int32GetDatum(body_no);
+	args[0] = Int32GetDatum(version->bucket);
+	args[1] = Int32GetDatum(version->artifact_no);
+	args[2] = Int32GetDatum(body->body_no);
 	args[3] = JsonbPGetDatum(mark);
 	args[4] = Int32GetDatum(op_no);
 	vouch_stmt_run_one(&redact_body, args, NULL);
+	return op_no;
+}
+
+/* vouch.redact_item(version_id, item_key, reason, user_id): the number of the last operation */
+Datum
+vouch_sql_redact_item(PG_FUNCTION_ARGS)
+{
+	char	   *item_key = required(fcinfo, 1, "item_key");
+	char	   *reason = required(fcinfo, 2, "reason");
+	const char *actor = vouch_actor_check(PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), "user_id");
+	VouchVersion *version;
+	Body	   *bodies;
+	int			n;
+	int			op_no = 0;
+
+	if (PG_ARGISNULL(0))
+		(void) required(fcinfo, 0, "version_id");
+	vouch_check_text(reason, "reason");
+	SPI_connect();
+	version = vouch_version_lock(PG_GETARG_UUID_P(0));
+	vouch_rights_lock(actor);
+	check_right(version, actor);
+	bodies = list_bodies(version, item_key, &n);
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_UNKNOWN_ITEM),
+				 errmsg("version %d of %s of %s has no item \"%s\"", version->version_no, version->phase_label,
+						version->subject, item_key),
+				 errhint("vouch.version_items() lists what it has.")));
+	for (int i = 0; i < n; i++)
+		if (bodies[i].redacted == 0)
+			op_no = redact(version, &bodies[i], item_key, reason, actor);
+	if (op_no == 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_ARGUMENT),
+				 errmsg("item \"%s\" is redacted already", item_key),
+				 errdetail("Operation %d did it.", bodies[n - 1].redacted),
+				 errhint("If the item had other payloads in other versions, pass such a version.")));
 	SPI_finish();
 	PG_RETURN_INT32(op_no);
 }

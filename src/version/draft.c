@@ -126,6 +126,34 @@ static VouchStmt delete_own = {
 	.indexed = true, .guarded = true
 };
 
+/*
+ * Payloads of rows that go.  What was never submitted goes, too; what was
+ * redacted stays, for the log has its number.
+ */
+static VouchStmt delete_bodies = {
+	"DELETE FROM vouch_data.item_body b USING unnest($3::int4[]) AS t(body_no),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = t.body_no AND x.salt IS NOT NULL OFFSET 0) AS r"
+	" WHERE b.ctid = r.tid",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4ARRAYOID}, .indexed = true, .guarded = true
+};
+
+/* The number of the last payload is that of the last one there is: vouch.verify() compares. */
+static VouchStmt set_last_body = {
+	"UPDATE vouch_data.artifact SET body_no = COALESCE((SELECT max(b.body_no) FROM vouch_data.item_body b"
+	"  WHERE b.bucket = $1 AND b.artifact_no = $2), 0)"
+	" WHERE bucket = $1 AND artifact_no = $2",
+	SPI_OK_UPDATE, 2, {INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
+static VouchStmt note_items = {
+	"UPDATE vouch_data.item_body b SET item_no = t.item_no FROM unnest($3::int4[], $4::int4[]) AS t(body_no, item_no),"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = t.body_no OFFSET 0) AS r"
+	" WHERE b.ctid = r.tid",
+	SPI_OK_UPDATE, 4, {INT4OID, INT4OID, INT4ARRAYOID, INT4ARRAYOID}, .indexed = true, .guarded = true
+};
+
 /* A number, and where in the arrays what belongs to it is. */
 typedef struct Numbered
 {
@@ -616,6 +644,41 @@ write_rows(VouchChange *change, VouchStmt *in_window, VouchStmt *at_place, const
 		elog(ERROR, "rows of version %d are not where they were found", change->version_no);
 }
 
+/*
+ * Payloads of the version's own rows, which were taken out.  Before the first submission no other row has them, but of rows
+ * that stand again.  Later the verdict of another version may be beside the same payload: who redacts looks.
+ */
+static void
+forget_bodies(VouchChange *change, const VouchFound *found, int n)
+{
+	Datum		args[4] = {Int32GetDatum(change->bucket), Int32GetDatum(change->artifact_no)};
+	Datum	   *bodies = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
+	Datum	   *items = palloc_extended(sizeof(Datum) * n, MCXT_ALLOC_HUGE);
+	int			own = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (found[i].from_no != change->version_no || found[i].origin_no != 0)
+			continue;
+		bodies[own] = Int32GetDatum(found[i].body_no);
+		items[own++] = Int32GetDatum(found[i].item_no);
+	}
+	for (int at = 0; at < own; at += CHUNK)
+	{
+		int			rows = Min(own - at, CHUNK);
+
+		args[2] = vouch_array(bodies + at, rows, INT4OID);
+		args[3] = vouch_array(items + at, rows, INT4OID);
+		vouch_stmt_run(change->round > 0 ? &note_items : &delete_bodies, args, NULL);
+		pfree(DatumGetPointer(args[2]));
+		pfree(DatumGetPointer(args[3]));
+	}
+	if (own > 0 && change->round == 0)
+		vouch_stmt_run_one(&set_last_body, args, NULL);
+	pfree(bodies);
+	pfree(items);
+}
+
 static void
 take_out(VouchChange *change, const VouchFound *found, int n)
 {
@@ -630,6 +693,7 @@ take_out(VouchChange *change, const VouchFound *found, int n)
 	if (vouch_store_later_stage(change))
 	{
 		take_out_stages(change, found, n);
+		forget_bodies(change, found, n);
 		return;
 	}
 	carried = palloc_extended(sizeof(Numbered) * n, MCXT_ALLOC_HUGE);
@@ -658,6 +722,8 @@ take_out(VouchChange *change, const VouchFound *found, int n)
 	}
 	write_rows(change, &close_window, &close_places, found, carried, ncarried);
 	write_rows(change, &delete_window, &delete_places, found, own, nown);
+	if (nown > 0)
+		forget_bodies(change, found, n);
 	pfree(carried);
 	pfree(own);
 }

@@ -109,12 +109,30 @@ static VouchStmt reopen_earlier = {
 	.indexed = true, .guarded = true
 };
 
+/*
+ * Payloads that a draft brought, but what was redacted, go before its rows do: nothing else
+ * has them but what the rows that stand again stem from.
+ */
+static VouchStmt delete_new_bodies = {
+	"DELETE FROM vouch_data.item_body b USING vouch_data.decision d,"
+	" LATERAL (SELECT x.ctid AS tid FROM vouch_data.item_body x"
+	"  WHERE x.bucket = $1 AND x.artifact_no = $2 AND x.body_no = d.body_no AND x.salt IS NOT NULL OFFSET 0) AS r"
+	" WHERE d.bucket = $1 AND d.artifact_no = $2 AND d.from_no = $3 AND d.from_no > 1 AND d.stage + 0 = 1"
+	"  AND d.origin_no IS NULL AND b.ctid = r.tid",
+	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
 static VouchStmt delete_new = {
 	"DELETE FROM vouch_data.decision WHERE bucket = $1 AND artifact_no = $2 AND from_no = $3 AND from_no > 1",
 	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
 };
 
 /* The same for version 1, which is all that there is. */
+static VouchStmt delete_all_bodies = {
+	"DELETE FROM vouch_data.item_body WHERE bucket = $1 AND artifact_no = $2 AND salt IS NOT NULL",
+	SPI_OK_DELETE, 2, {INT4OID, INT4OID}, .indexed = true, .guarded = true
+};
+
 static VouchStmt delete_all = {
 	"DELETE FROM vouch_data.decision WHERE bucket = $1 AND artifact_no = $2 AND from_no + 0 = $3",
 	SPI_OK_DELETE, 3, {INT4OID, INT4OID, INT4OID}, .indexed = true, .guarded = true
@@ -149,7 +167,8 @@ static VouchStmt delete_version = {
 
 static VouchStmt set_head = {
 	"UPDATE vouch_data.artifact SET head_no = COALESCE((SELECT max(v.version_no) FROM vouch_data.version v"
-	"  WHERE v.bucket = $1 AND v.artifact_no = $2), 0)"
+	"  WHERE v.bucket = $1 AND v.artifact_no = $2), 0), body_no = COALESCE((SELECT max(b.body_no)"
+	"  FROM vouch_data.item_body b WHERE b.bucket = $1 AND b.artifact_no = $2), 0)"
 	" WHERE bucket = $1 AND artifact_no = $2",
 	SPI_OK_UPDATE, 2, {INT4OID, INT4OID}, .indexed = true, .guarded = true
 };
@@ -639,6 +658,7 @@ vouch_sql_discard_version(PG_FUNCTION_ARGS)
 	args[1] = Int32GetDatum(version->artifact_no);
 	args[2] = Int32GetDatum(version->version_no);
 	vouch_revise_log(version, "discard", "discard", "draft", actor, 0, 0, NULL, NULL);
+	vouch_stmt_run(version->version_no == 1 ? &delete_all_bodies : &delete_new_bodies, args, NULL);
 	vouch_stmt_run(version->version_no == 1 ? &delete_all : &delete_new, args, NULL);
 	vouch_stmt_run(&reopen_ended, args, NULL);
 	vouch_stmt_run(&delete_ended, args, NULL);

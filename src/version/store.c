@@ -202,6 +202,7 @@ vouch_change_begin(VouchChange *change, const VouchVersion *version)
 	change->bucket = version->bucket;
 	change->artifact_no = version->artifact_no;
 	change->version_no = version->version_no;
+	change->round = version->round;
 	change->at = GetCurrentTimestamp();
 	change->counts = NIL;
 	change->makers = NIL;

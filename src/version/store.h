@@ -47,6 +47,7 @@ typedef struct VouchChange
 	int			bucket;
 	int			artifact_no;
 	int			version_no;
+	int			round;
 	TimestampTz at;
 	List	   *counts;			/* of Count, private to store.c */
 	VouchKeySet *seen;			/* where in counts a combination is, from the first few on */
@@ -107,7 +108,10 @@ extern void vouch_store_replace(VouchChange *change, VouchItems *items, VouchFou
 extern VouchItems vouch_store_some(const VouchItems *items, const VouchFound *found, const bool *marks, bool wanted,
 								   VouchFound **some);
 
-/* Takes out those of the items found that the version has, in all stages: rows of earlier versions end here, its own go. */
+/*
+ * Takes out those of the items found that the version has, in all stages: rows of earlier versions end here, its own go.
+ * Payloads that only these had go with them, unless they were submitted: then they note their item.
+ */
 extern void vouch_store_take_out(VouchChange *change, const VouchFound *found, int n);
 
 /*

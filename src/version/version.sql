@@ -173,15 +173,20 @@ CREATE TABLE vouch_data.item_body (		-- fixed from submission on
 	payload jsonb NOT NULL,
 	body_hash bytea NOT NULL,
 	salt bytea,
+	item_no int,						-- only when it is shown no more
 	PRIMARY KEY (bucket, artifact_no, body_no)
 ) WITH (fillfactor = 85);		-- edits in a draft write payloads over: with room on the page that writes no index
 COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once. An edit of what its draft brought writes over it, any other makes a new one; from submission on nothing changes a payload but vouch.redact_item()';
+CREATE INDEX item_body_former ON vouch_data.item_body (bucket, artifact_no, item_no) WHERE item_no IS NOT NULL;
+COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once. An edit of what its draft brought writes over it, any other makes a new one, and what its draft takes out again goes; from submission on nothing changes a payload but vouch.redact_item()';
 COMMENT ON COLUMN vouch_data.item_body.bucket IS 'Bucket of the subject';
 COMMENT ON COLUMN vouch_data.item_body.artifact_no IS 'Number of the artifact in its bucket';
 COMMENT ON COLUMN vouch_data.item_body.body_no IS 'Number in the artifact';
 COMMENT ON COLUMN vouch_data.item_body.payload IS 'The item, as its maker gave it; after vouch.redact_item() only its key, what policies look at, as far as it met that, and redacted, the number of that operation';
 COMMENT ON COLUMN vouch_data.item_body.body_hash IS 'SHA-256 of salt and the text of the payload as it was given';
 COMMENT ON COLUMN vouch_data.item_body.salt IS 'Random bytes, so that a hash does not give away a payload that was redacted; with it they are gone, too. NULL: redacted, or hashed without';
+
+COMMENT ON COLUMN vouch_data.item_body.item_no IS 'The item, of a payload that was submitted and then, when the version had been returned, replaced or taken out: vouch.redact_item() finds it. NULL: the rows of decision with its number say it';
 
 CREATE TABLE vouch_data.item (			-- the identity of an item in its artifact
 	bucket int NOT NULL,
@@ -349,16 +354,16 @@ LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'vouch_sql_check_item_s
 COMMENT ON FUNCTION vouch_data.check_item_schema(text, jsonb) IS
 'Raises VO502 when an item schema is not of the form that vouch_data.phase.item_schema has';
 
-CREATE FUNCTION vouch_data.phase_key(phase text) RETURNS text
-LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_phase_key';
-COMMENT ON FUNCTION vouch_data.phase_key(text) IS
-'Key of a phase from its key or label, in any case, with spaces, - or _; VO101 with a suggestion when there is none';
 CREATE FUNCTION vouch_data.phase_name(name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN translate(lower(name), ' -', '__');
 COMMENT ON FUNCTION vouch_data.phase_name(text) IS
 'A name of a phase as names are compared: in lower case, with _ for spaces and -. Two that are the same here are the same';
 GRANT EXECUTE ON FUNCTION vouch_data.phase_name(text) TO vouch_reader;
 
+CREATE FUNCTION vouch_data.phase_key(phase text) RETURNS text
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_phase_key';
+COMMENT ON FUNCTION vouch_data.phase_key(text) IS
+'Key of a phase from its key or label, in any case, with spaces, - or _; VO101 with a suggestion when there is none';
 GRANT EXECUTE ON FUNCTION vouch_data.phase_key(text) TO vouch_reader;
 
 CREATE FUNCTION vouch.define_phase(phase text, label text, item_key text,
@@ -369,11 +374,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
 	known vouch_data.phase;
+	other vouch_data.phase;
 BEGIN
 	IF phase IS NULL OR phase !~ '^[a-z][a-z0-9_]{0,62}$' THEN
 		RAISE EXCEPTION 'phase "%" is not a key', phase USING ERRCODE = 'VO502',
 			DETAIL = 'A key has lower-case letters, digits and underscores, at most 63, and starts with a letter.',
-	other vouch_data.phase;
 			HINT = 'Put the name that people read into label.';
 	END IF;
 	IF coalesce(label, '') = '' OR coalesce(item_key, '') = '' THEN
@@ -386,11 +391,11 @@ BEGIN
 			HINT = 'Pass NULL for no limit.';
 	END IF;
 	PERFORM vouch_data.check_item_schema(item_key, item_schema);
+	LOCK TABLE vouch_data.phase IN SHARE ROW EXCLUSIVE MODE;
 	SELECT * INTO known FROM vouch_data.phase p WHERE p.phase = phase;
 	IF known.shipped THEN
 		RAISE EXCEPTION 'phase "%" comes with Vouch and cannot be redefined', phase USING ERRCODE = 'VO502',
 			HINT = 'Choose another key.';
-	LOCK TABLE vouch_data.phase IN SHARE ROW EXCLUSIVE MODE;
 	END IF;
 	SELECT * INTO other FROM vouch_data.phase p
 	WHERE p.phase <> phase AND ARRAY[p.phase, vouch_data.phase_name(p.label)] && ARRAY[phase, vouch_data.phase_name(label)] LIMIT 1;
