@@ -312,7 +312,7 @@ typedef struct Due
 typedef enum Came
 {
 	CAME_LEFT,					/* somebody else has its artifact */
-	CAME_FOR_NOTHING,			/* somebody was quicker */
+	CAME_FOR_NOTHING,			/* somebody was quicker, or it could not be done now */
 	CAME_DONE,
 	CAME_FAILED
 } Came;
@@ -385,25 +385,29 @@ try_step(void *arg)
 
 /*
  * What fails is said in the server's log, and does not hold up the others.  An
- * error that will pass is no fault of the request, which is not to wait for it: that ends the call.
+ * error that will pass is no fault of the request, which is not to wait for it: that ends a call by
+ * somebody; the workers, who have other things to do than to fail, look at the request again with the next one.
  */
 static Came
-try_one(Came (*step) (const Due *), const Due *due)
+try_one(Came (*step) (const Due *), const Due *due, bool by_worker)
 {
 	Trial		trial = {due, step};
 	ErrorData  *error = vouch_attempt(try_step, &trial);
+	bool		passing;
 
 	if (error == NULL)
 		return trial.came;
-	if (vouch_error_is_passing(error))
+	passing = vouch_error_is_passing(error);
+	if (passing && (!by_worker || error->sqlerrcode == ERRCODE_QUERY_CANCELED))
 		ReThrowError(error);
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("could not process the deadlines of a request: %s", error->message),
 			 errdetail("It is version %d of artifact %d in bucket %d.", due->version_no, due->artifact_no, due->bucket),
+			 passing ? errhint("It is tried again soon.") :
 			 errhint("It is tried again in %d minutes.", (int) (TRY_AGAIN / USECS_PER_MINUTE))));
 	FreeErrorData(error);
-	return CAME_FAILED;
+	return passing ? CAME_FOR_NOTHING : CAME_FAILED;
 }
 
 int
@@ -432,9 +436,9 @@ vouch_deadlines_process(int max, TimestampTz *next_due)
 		Came		came;
 
 		CHECK_FOR_INTERRUPTS();
-		came = try_one(process_one, &due[i]);
+		came = try_one(process_one, &due[i], next_due != NULL);
 		if (came == CAME_FAILED)
-			(void) try_one(postpone_one, &due[i]);
+			(void) try_one(postpone_one, &due[i], next_due != NULL);
 		if (came == CAME_DONE)
 			done++;
 		if (came != CAME_LEFT)

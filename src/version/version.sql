@@ -176,7 +176,6 @@ CREATE TABLE vouch_data.item_body (		-- fixed from submission on
 	item_no int,						-- only when it is shown no more
 	PRIMARY KEY (bucket, artifact_no, body_no)
 ) WITH (fillfactor = 85);		-- edits in a draft write payloads over: with room on the page that writes no index
-COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once. An edit of what its draft brought writes over it, any other makes a new one; from submission on nothing changes a payload but vouch.redact_item()';
 CREATE INDEX item_body_former ON vouch_data.item_body (bucket, artifact_no, item_no) WHERE item_no IS NOT NULL;
 COMMENT ON TABLE vouch_data.item_body IS 'Payloads of items, each stored once. An edit of what its draft brought writes over it, any other makes a new one, and what its draft takes out again goes; from submission on nothing changes a payload but vouch.redact_item()';
 COMMENT ON COLUMN vouch_data.item_body.bucket IS 'Bucket of the subject';

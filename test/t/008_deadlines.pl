@@ -73,6 +73,35 @@ SELECT string_agg(kind || ' ' || roles::text, ', ' ORDER BY reminder_no) = 'esca
 SQL
 is($node->safe_psql('app', "SELECT next_at FROM vouch_data.approval_request WHERE policy = 'late'"), '', 'and has no more to say');
 
+# An error that will pass, such as a lock that is not had, puts no request off, and ends no worker.
+$node->safe_psql('app', <<'SQL');
+SELECT vouch.define_policy('hindered', '{"stages": [{"expire_after": "1 day", "rules": [{"role": "report_owner", "exclude": []}]}]}');
+SELECT vouch.set_policy('scoping', 'hindered', scope => 'hindered');
+SQL
+submit('hindered');
+my $dispatcher = "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'vouch disp%' AND datname = 'app'";
+my $pid = $node->safe_psql('app', $dispatcher);
+like($pid, qr/^\d+$/, 'there is a dispatcher');
+$node->safe_psql('app', "ALTER SYSTEM SET lock_timeout = '100ms'");
+$node->reload;
+$node->safe_psql('app', "BEGIN; LOCK TABLE vouch_data.operation IN SHARE MODE; PREPARE TRANSACTION 'hold'");
+my $offset = -s $node->logfile;
+$node->safe_psql('app', <<'SQL');
+BEGIN;
+SET LOCAL vouch.restoring = on;
+UPDATE vouch_data.approval_request SET opened_at = opened_at - interval '1 day', next_at = next_at - interval '1 day' WHERE policy = 'hindered';
+COMMIT;
+SQL
+$node->wait_for_log(qr/could not process the deadlines of a request: canceling statement due to lock timeout/, $offset);
+is($node->safe_psql('app', "SELECT next_at < now() FROM vouch_data.approval_request WHERE policy = 'hindered'"), 't', 'it is due still');
+$node->safe_psql('app', "COMMIT PREPARED 'hold'");
+wait_until($node, 'app', <<'SQL', 'and done as soon as it can be');
+SELECT v ->> 'state' = 'withdrawn' FROM (SELECT vouch.get_version(v) AS v FROM made WHERE name = 'hindered') x
+SQL
+is($node->safe_psql('app', $dispatcher), $pid, 'by the same dispatcher');
+$node->safe_psql('app', 'ALTER SYSTEM RESET lock_timeout');
+$node->reload;
+
 # Signed, sent back, carried and taken back.
 $node->safe_psql('app', <<'SQL');
 SET SESSION AUTHORIZATION greg;
@@ -101,8 +130,8 @@ IPC::Run::run([ 'psql', '-X', '-q', '-d', $node->connstr('copy'), '-f', $dump ],
 is($err, '', 'nor has the restore');
 is($node->safe_psql('copy', $_), $node->safe_psql('app', $_), 'the copy has the same rows') foreach $rows, $requests, $reminders, $rules;
 is($node->safe_psql('copy', "SELECT string_agg(concat_ws(' ', check_name, first_bad, detail), ', ') FROM vouch.verify() WHERE NOT ok"),
-	join(', ', ('approvals request 1 of version 1 The log has another opened_at for it.') x 2),
-	'and verifies, but for the two requests that were moved in time');
+	join(', ', ('approvals request 1 of version 1 The log has another opened_at for it.') x 3),
+	'and verifies, but for the three requests that were moved in time');
 
 $node->stop;
 done_testing();
