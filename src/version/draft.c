@@ -271,31 +271,26 @@ compare_replaced(const void *a, const void *b)
 
 /* Notes the leaves of rows that are about to be replaced or taken out: of those that the version itself put there. */
 static void
-note_replaced(VouchChange *change, const VouchFound *found, int n)
+note_replaced(VouchChange *change, const Datum *keys, const VouchFound *found, int n)
 {
-	Numbered   *own = palloc_extended(sizeof(Numbered) * n, MCXT_ALLOC_HUGE);
-	int		   *numbers = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
+	int		   *own = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
 	int		   *bodies = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
 	int			nown = 0,
 				nbodies;
-	Datum	   *keys,
-			   *hashes;
+	Datum	   *hashes;
+	const char *named = NULL;
+	text	   *source = NULL;
 	StringInfoData scratch;
 
 	for (int i = 0; i < n; i++)
 		if (found[i].from_no == change->version_no && found[i].origin_no == 0)
 		{
-			own[nown].number = found[i].item_no;
-			own[nown].at = i;
+			own[nown] = i;
 			bodies[nown++] = found[i].body_no;
 		}
 	if (nown == 0)
 		return;
-	sort_numbered(own, nown);
-	for (int i = 0; i < nown; i++)
-		numbers[i] = own[i].number;
 	nbodies = vouch_lookup_sort(bodies, nown);
-	keys = vouch_lookup_keys(change->bucket, change->artifact_no, numbers, nown, true);
 	vouch_lookup_bodies(change->bucket, change->artifact_no, bodies, nbodies, true, NULL, &hashes);
 	change->replaced = change->replaced == NULL ?
 		palloc_extended(sizeof(VouchReplaced) * nown, MCXT_ALLOC_HUGE) :
@@ -303,21 +298,26 @@ note_replaced(VouchChange *change, const VouchFound *found, int n)
 	initStringInfo(&scratch);
 	for (int i = 0; i < nown; i++)
 	{
-		const VouchFound *f = &found[own[i].at];
+		const VouchFound *f = &found[own[i]];
 		int			body = vouch_lookup_index(bodies, nbodies, f->body_no);
 		VouchReplaced *replaced = &change->replaced[change->nreplaced];
 
-		/* without a key or a payload: vouch.verify() says so */
-		if (keys[i] == (Datum) 0 || hashes[body] == (Datum) 0)
+		/* without a payload: vouch.verify() says so */
+		if (hashes[body] == (Datum) 0)
 			continue;
+		/* vouch_store_find() shares the strings */
+		if (named != f->source)
+		{
+			named = f->source;
+			source = cstring_to_text(named);
+		}
 		replaced->by = f->recommended_by;
 		replaced->at = f->recommended_at;
-		vouch_items_leaf(&replaced->leaf, &scratch, DatumGetTextPP(keys[i]), DatumGetByteaPP(hashes[body]),
-						 cstring_to_text(f->source), f->recommended_by);
+		vouch_items_leaf(&replaced->leaf, &scratch, DatumGetTextPP(keys[own[i]]), DatumGetByteaPP(hashes[body]), source,
+						 f->recommended_by);
 		change->nreplaced++;
 	}
 	pfree(own);
-	pfree(numbers);
 	pfree(bodies);
 }
 
@@ -551,7 +551,7 @@ vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
 
 	if (items->n == 0)
 		return;
-	note_replaced(change, found, items->n);
+	note_replaced(change, items->keys, found, items->n);
 	left = replace_payloads(change, items, found);
 	if (left > 0)
 	{
@@ -729,9 +729,9 @@ take_out(VouchChange *change, const VouchFound *found, int n)
 }
 
 void
-vouch_store_take_out(VouchChange *change, const VouchFound *found, int n)
+vouch_store_take_out(VouchChange *change, const Datum *keys, const VouchFound *found, int n)
 {
 	if (n > 0)
-		note_replaced(change, found, n);
+		note_replaced(change, keys, found, n);
 	take_out(change, found, n);
 }

@@ -432,7 +432,7 @@ vouch_revise_put(VouchChange *change, VouchVersion *version, VouchItems *items)
 		vouch_store_replace(change, items, found);
 	else if (n == 0)
 	{
-		vouch_store_take_out(change, found, items->n);
+		vouch_store_take_out(change, items->keys, found, items->n);
 		vouch_store_insert(change, items, found);
 	}
 	else
@@ -440,7 +440,7 @@ vouch_revise_put(VouchChange *change, VouchVersion *version, VouchItems *items)
 		part = vouch_store_some(items, found, in_place, true, &some);
 		vouch_store_replace(change, &part, some);
 		part = vouch_store_some(items, found, in_place, false, &some);
-		vouch_store_take_out(change, some, part.n);
+		vouch_store_take_out(change, part.keys, some, part.n);
 		vouch_store_insert(change, &part, some);
 	}
 }
@@ -623,7 +623,7 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 	if (n > 0)
 	{
 		vouch_change_begin(&change, version);
-		vouch_store_take_out(&change, found, n);
+		vouch_store_take_out(&change, keys, found, n);
 		vouch_change_maker(&change, actor, 0);
 		vouch_change_finish(&change);
 		vouch_digest_root(&root, leaves, n);

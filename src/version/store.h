@@ -109,10 +109,10 @@ extern VouchItems vouch_store_some(const VouchItems *items, const VouchFound *fo
 								   VouchFound **some);
 
 /*
- * Takes out those of the items found that the version has, in all stages: rows of earlier versions end here, its own go.
+ * Takes out those of the items found, by their keys, that the version has, in all stages: rows of earlier versions end here, its own go.
  * Payloads that only these had go with them, unless they were submitted: then they note their item.
  */
-extern void vouch_store_take_out(VouchChange *change, const VouchFound *found, int n);
+extern void vouch_store_take_out(VouchChange *change, const Datum *keys, const VouchFound *found, int n);
 
 /*
  * Adds to what the log says of a change the leaves of rows that this version itself had and that

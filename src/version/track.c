@@ -503,7 +503,7 @@ write_changes(VouchTracked *tracked, VouchVersion *version, VouchChange *change,
 
 			vouch_digest_leaf(&leaves[i], VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 		}
-		vouch_store_take_out(change, found, changes->ngone);
+		vouch_store_take_out(change, changes->gone, found, changes->ngone);
 		vouch_digest_root(&root, leaves, changes->ngone);
 		vouch_revise_log(version, "remove_items", "edit", "draft", actor, change->at, changes->ngone, &root,
 						 vouch_store_tell_replaced(change, vouch_revise_detail(changes->gone, changes->ngone, NULL, 0, tracked->name)));
