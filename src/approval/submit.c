@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "version/store.h"
+#include "version/track.h"
 
 VOUCH_FUNCTION(vouch_sql_submit_version);
 VOUCH_FUNCTION(vouch_sql_what_if_submit);
@@ -201,6 +202,7 @@ vouch_sql_submit_version(PG_FUNCTION_ARGS)
 	{
 		Problem		problems[MAX_PROBLEMS];
 
+		vouch_tracked_check_triggers(version->bucket, version->artifact_no);
 		request = vouch_request_load(version, actor, NULL, now);
 		if (find_problems(request, actor, problems) > 0)
 			ereport(ERROR,

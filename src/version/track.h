@@ -41,6 +41,12 @@ extern void vouch_tracked_hold(VouchTracked *tracked);
 /* Raises VO605 when two rows may have one key by now. */
 extern void vouch_tracked_check_unique(const VouchTracked *tracked);
 
+/*
+ * Raises VO605 when the artifact is that of a tracked table that lacks one of the triggers, so that the version may not
+ * be what the table is.  Needs SPI_connect().
+ */
+extern void vouch_tracked_check_triggers(int bucket, int artifact_no);
+
 /* Raises unless the caller owns the table. */
 extern void vouch_tracked_check_owner(Oid relation);
 

@@ -74,9 +74,11 @@ BEGIN
 			('vouch_track_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS vouch_old'),
 			('vouch_track_truncate', 'AFTER TRUNCATE', '')) AS v(name, event, tables)
 		LOOP
-			CONTINUE WHEN EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = part AND g.tgname = t.name);
-			EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.track_change()',
-				t.name, t.event, part, t.tables);
+			CONTINUE WHEN EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = part AND g.tgname = t.name AND g.tgenabled = 'A');
+			IF NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = part AND g.tgname = t.name) THEN
+				EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION vouch_data.track_change()',
+					t.name, t.event, part, t.tables);
+			END IF;
 			-- also in sessions that apply what happened elsewhere
 			EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', part, t.name);
 		END LOOP;
@@ -84,7 +86,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION vouch_data.track_install(regclass) IS
-'Puts the triggers on a tracked table and its partitions that have none yet, with the caller''s rights';
+'Puts the triggers on a tracked table and its partitions that have none yet, and enables them always, with the caller''s rights';
 
 CREATE FUNCTION vouch_data.track_remove(source regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -70,6 +70,18 @@ static VouchStmt find_touched = {
 	SPI_OK_SELECT, 0, {0}
 };
 
+/* Of tracked tables that it touched, a trigger of ours that is not always enabled now. */
+static VouchStmt find_quiet = {
+	"WITH " TOUCHED " SELECT g.tgrelid::pg_catalog.regclass::text"
+	" FROM touched o CROSS JOIN LATERAL"
+	"  (SELECT a.relid FROM pg_catalog.pg_partition_ancestors(o.objid) a UNION SELECT o.objid) AS root(relid)"
+	" JOIN vouch_data.tracked_table t ON t.relation = root.relid"
+	" JOIN pg_catalog.pg_trigger g ON (g.tgrelid = o.objid OR g.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(o.objid) p))"
+	"  AND g.tgname LIKE 'vouch\\_track\\_%' AND g.tgenabled <> 'A'"
+	" ORDER BY 1 LIMIT 1",
+	SPI_OK_SELECT, 0, {0}
+};
+
 static VouchStmt install = {
 	"SELECT vouch_data.track_install($1::oid)",
 	SPI_OK_SELECT, 1, {OIDOID}
@@ -130,6 +142,17 @@ check_parts(void)
 }
 
 static void
+check_triggers(void)
+{
+	if (vouch_stmt_run_latest(&find_quiet, NULL, NULL) > 0)
+		ereport(ERROR,
+				(errcode(VOUCH_ERR_SOURCE),
+				 errmsg("the triggers by which table \"%s\" is tracked are enabled always", vouch_stmt_get_text(0, 1)),
+				 errdetail("Without them it would come to differ from its versions, and nobody would see that."),
+				 errhint("Name the triggers that you mean; or end the tracking with vouch.untrack_table(), and let vouch.track_table() compare the table when it begins again.")));
+}
+
+static void
 install_on_parts(void)
 {
 	uint64		n = vouch_stmt_run_latest(&find_parts, NULL, NULL);
@@ -175,6 +198,8 @@ vouch_sql_track_ddl(PG_FUNCTION_ARGS)
 {
 	static const AlterTableType attaching[] = {AT_AttachPartition};
 	static const AlterTableType rewriting[] = {VOUCH_ALTERS_VALUES};
+	static const AlterTableType enabling[] = {AT_EnableTrig, AT_EnableTrigAll, AT_EnableTrigUser, AT_EnableReplicaTrig,
+		AT_DisableTrig, AT_DisableTrigAll, AT_DisableTrigUser};
 	Node	   *command;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
@@ -188,6 +213,8 @@ vouch_sql_track_ddl(PG_FUNCTION_ARGS)
 	{
 		check_relatives();
 		check_parts();
+		if (alters(command, enabling, lengthof(enabling)))
+			check_triggers();
 		/* a dump's own triggers come when its partitions are attached and filled, with other commands that alter tables */
 		if (!IsA(command, AlterTableStmt) || alters(command, attaching, lengthof(attaching)))
 			install_on_parts();

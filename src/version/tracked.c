@@ -69,6 +69,17 @@ static VouchStmt drop_tracked = {
 	SPI_OK_DELETE, 1, {OIDOID}, .guarded = true
 };
 
+/* A table of an artifact, or a partition, without all five triggers, each always enabled. */
+static VouchStmt find_untended = {
+	"SELECT p.relid::pg_catalog.regclass::text FROM vouch_data.tracked_table t, pg_catalog.pg_class c,"
+	" LATERAL (SELECT x.relid FROM pg_catalog.pg_partition_tree(t.relation) x UNION SELECT t.relation::oid) AS p(relid)"
+	" WHERE t.bucket = $1 AND t.artifact_no = $2 AND c.oid = t.relation"
+	"  AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger g WHERE g.tgrelid = p.relid AND g.tgenabled = 'A'"
+	"   AND g.tgname LIKE 'vouch\\_track\\_%') < 5"
+	" ORDER BY 1 LIMIT 1",
+	SPI_OK_SELECT, 2, {INT4OID, INT4OID}
+};
+
 static VouchStmt find_unique = {
 	"SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate"
 	" AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = pg_catalog.cardinality($2)"
@@ -107,6 +118,22 @@ typedef struct Kept
 static HTAB *kept = NULL;
 static Oid	phase_table = InvalidOid;
 static uint64 invalidations = 0;
+
+void
+vouch_tracked_check_triggers(int bucket, int artifact_no)
+{
+	Datum		args[2] = {Int32GetDatum(bucket), Int32GetDatum(artifact_no)};
+	char	   *table;
+
+	if (vouch_stmt_run_latest(&find_untended, args, NULL) == 0)
+		return;
+	table = vouch_stmt_get_text(0, 1);
+	ereport(ERROR,
+			(errcode(VOUCH_ERR_SOURCE),
+			 errmsg("table \"%s\" is not tracked completely", table),
+			 errdetail("A trigger by which it is tracked is not there, or not always enabled, so the version may lack what was written since."),
+			 errhint("Let the owner call vouch.track_table() again, which puts it back and brings what differs into the version.")));
+}
 
 static char *
 full_name(Oid relation)
