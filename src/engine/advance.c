@@ -29,6 +29,7 @@
 
 int			vouch_engine_activity_limit = 0;
 bool		(*vouch_engine_may_run_hook) (const char *resource) = NULL;
+bool		(*vouch_engine_is_long_hook) (const char *resource) = NULL;
 void		(*vouch_engine_ran_hook) (const char *resource, double ms) = NULL;
 bool		(*vouch_engine_clean_hook) (void) = NULL;
 
@@ -111,6 +112,7 @@ vouch_advance_new_branch(VouchAdvance *adv, VouchBranch *parent, int place,
 	b->loaded = true;
 	vouch_rows_adopt(b, parent);
 	vouch_rows_add(adv, b);
+	adv->moved = true;
 	return b;
 }
 
@@ -131,6 +133,7 @@ vouch_advance_ready(VouchAdvance *adv, VouchBranch *b, VouchResume resume)
 void
 vouch_advance_park(VouchAdvance *adv, VouchBranch *b, VouchWaitKind kind, TimestampTz due_at)
 {
+	adv->moved = true;
 	b->status = VOUCH_BRANCH_WAITING;
 	b->wait = kind;
 	b->due_at = due_at;
@@ -222,6 +225,7 @@ leave(VouchAdvance *adv, VouchBranch *b, const AslExit *exit)
 	vouch_history_add(adv, b, exited_event(b->state->type),
 					  b->state->branches != NULL ? b->state->name : NULL, exit->output, NULL);
 	adv->steps++;
+	adv->moved = true;
 	clear_visit(b);
 	b->status = VOUCH_BRANCH_READY;
 	b->resume = VOUCH_RESUME_ENTER;
@@ -338,6 +342,20 @@ must_yield(VouchAdvance *adv)
 	return adv->yielded;
 }
 
+/*
+ * Is it an activity that takes long?  Who looks at the execution, or ends it,
+ * should see all that happened before; and what other branches do should not
+ * wait for it.  (Not while a step is looked for that ends processes: the same
+ * one has to come next each time.)
+ */
+static bool
+is_long(VouchAdvance *adv, VouchBranch *b)
+{
+	return adv->mode == VOUCH_ADVANCE_CAREFUL && adv->crash == NULL && vouch_engine_activity_limit == 0 &&
+		b->state->type == ASL_TASK && vouch_resource_kind(b->state->resource) == VOUCH_RESOURCE_SQL &&
+		vouch_engine_is_long_hook != NULL && vouch_engine_is_long_hook(b->state->resource);
+}
+
 /* May this session, in this mode, go into the state? */
 static bool
 may_enter(VouchAdvance *adv, VouchBranch *b)
@@ -361,8 +379,9 @@ may_enter(VouchAdvance *adv, VouchBranch *b)
 		adv->yielded = true;
 		return false;
 	}
-	if (kind == VOUCH_RESOURCE_SQL && adv->mode == VOUCH_ADVANCE_OPTIMISTIC &&
-		vouch_engine_may_run_hook != NULL && !vouch_engine_may_run_hook(b->state->resource))
+	if ((kind == VOUCH_RESOURCE_SQL && adv->mode == VOUCH_ADVANCE_OPTIMISTIC &&
+		 vouch_engine_may_run_hook != NULL && !vouch_engine_may_run_hook(b->state->resource)) ||
+		(adv->moved && is_long(adv, b)))
 	{
 		adv->yielded = true;
 		return false;
@@ -506,6 +525,12 @@ run_branch(VouchAdvance *adv, VouchBranch *b)
 					vouch_join_began(adv, b);
 				b->state = asl_find_state(b->machine, b->machine->start_at);
 				b->dirty = true;
+			}
+			if (!b->postponed && adv->queue_head < adv->queue_tail && is_long(adv, b))
+			{
+				b->postponed = true;
+				enqueue(adv, b);
+				return;
 			}
 			if (!may_enter(adv, b))
 			{

@@ -30,6 +30,7 @@ typedef struct VouchAdvance
 	int64		steps;			/* states left */
 	int			activities;		/* sql: activities run */
 	bool		changed;		/* something is to be written */
+	bool		moved;			/* a branch has gone on, begun, or waits for something else */
 	bool		counters_changed;
 	bool		closed;
 	bool		yielded;		/* work is left, for another advance */

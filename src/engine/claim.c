@@ -23,13 +23,17 @@
 #define EXECUTION_COLUMNS \
 	"SELECT workflow_id, workflow, revision, run_as, starter, status::text, paused, parent_id," \
 	" parent_branch, close_policy, started_at, deadline, next_branch, next_event, redrives, canceled_at, cancel_reason, machine_no" \
-	" FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2 FOR NO KEY UPDATE"
+	" FROM vouch_data.execution WHERE bucket = $1 AND execution_id = $2"
 
 static VouchStmt try_execution = {
-	EXECUTION_COLUMNS " SKIP LOCKED", SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
+	EXECUTION_COLUMNS " FOR NO KEY UPDATE SKIP LOCKED", SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
 static VouchStmt lock_execution = {
+	EXECUTION_COLUMNS " FOR NO KEY UPDATE", SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
+};
+
+static VouchStmt look_execution = {
 	EXECUTION_COLUMNS, SPI_OK_SELECT, 2, {INT4OID, UUIDOID}, .indexed = true
 };
 
@@ -86,9 +90,9 @@ vouch_rows_claim(int bucket, const pg_uuid_t *id, VouchClaim how, VouchExecution
 	args[0] = Int32GetDatum(bucket);
 	args[1] = UUIDPGetDatum(id);
 	*busy = false;
-	if (vouch_stmt_run(&try_execution, args, NULL) == 0)
+	if (vouch_stmt_run(how == VOUCH_CLAIM_NOTHING ? &look_execution : &try_execution, args, NULL) == 0)
 	{
-		if (vouch_stmt_run(&find_execution, args, NULL) == 0)
+		if (how == VOUCH_CLAIM_NOTHING || vouch_stmt_run(&find_execution, args, NULL) == 0)
 			return false;
 		*busy = how == VOUCH_CLAIM_TRY;
 		if (*busy || wait_for_row(id, how == VOUCH_CLAIM_INTERRUPT, args) == 0)

@@ -76,7 +76,7 @@ end_workflow(FunctionCallInfo fcinfo, const char *event)
 	vouch_control_find(workflow_id, &bucket, &id, &run_as);
 	vouch_rows_require_rights(bucket, &id, workflow_id, event);
 	vouch_advance_end_execution(bucket, &id, VOUCH_CLAIM_INTERRUPT, event,
-								reason ? psprintf("%s (by %s)", reason, actor) : psprintf("by %s", actor),
+								reason != NULL && reason[0] != '\0' ? psprintf("%s (by %s)", reason, actor) : psprintf("by %s", actor),
 								&busy);
 	SPI_finish();
 }

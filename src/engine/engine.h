@@ -68,10 +68,13 @@ extern void vouch_engine_fail_next(int bucket, const pg_uuid_t *execution_id,
 /*
  * Set by a worker.  may_run is asked before an activity in
  * VOUCH_ADVANCE_OPTIMISTIC: false leaves it to another advance, since what the
- * transaction has done for others should not wait for it.  ran is told how
+ * transaction has done for others should not wait for it.  is_long is asked
+ * in VOUCH_ADVANCE_CAREFUL: true runs the activity after all others, and in an
+ * advance in which nothing else has happened.  ran is told how
  * long an activity took that succeeded.  NULL: nobody cares.
  */
 extern bool (*vouch_engine_may_run_hook) (const char *resource);
+extern bool (*vouch_engine_is_long_hook) (const char *resource);
 extern void (*vouch_engine_ran_hook) (const char *resource, double ms);
 
 /*

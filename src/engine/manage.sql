@@ -63,7 +63,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT e.* FROM vouch_data.execution_attributes a
 	JOIN vouch.executions e ON e.bucket = a.bucket AND e.execution_id = a.execution_id
 	WHERE vouch_data.check_given('attributes', find_workflows.attributes IS NOT NULL) AND a.attributes @> find_workflows.attributes
-	AND (find_workflows.status IS NULL OR e.status::text = find_workflows.status)
+	AND (find_workflows.status IS NULL OR e.status = find_workflows.status::vouch.execution_status)
 $$;
 COMMENT ON FUNCTION vouch.find_workflows(jsonb, text) IS
 'Executions that have all of these attributes, as in vouch.executions; status: only those in it';

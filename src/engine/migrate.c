@@ -177,7 +177,7 @@ migrate(const char *workflow_id, int revision, bool dry, Datum *values, bool *nu
 		return not_open(bucket, workflow_id, dry);
 	if (vouch_advance_running(&id) != NULL)
 		return "it is running this very activity";
-	if (!vouch_rows_claim(bucket, &id, VOUCH_CLAIM_WAIT, &adv->execution, &busy) ||
+	if (!vouch_rows_claim(bucket, &id, dry ? VOUCH_CLAIM_NOTHING : VOUCH_CLAIM_WAIT, &adv->execution, &busy) ||
 		strcmp(adv->execution.status, "running") != 0)
 		return not_open(bucket, workflow_id, dry);
 	adv->context = CurrentMemoryContext;

@@ -133,6 +133,7 @@ struct VouchBranch
 	bool		join_dirty;		/* only the counters do */
 	bool		removed;
 	bool		join_gone;		/* its join closed: no child row may stay */
+	bool		postponed;		/* in this advance, others have been let pass */
 	bool		silent;			/* iterations of a DISTRIBUTED Map show no events */
 };
 
@@ -142,6 +143,7 @@ struct VouchAdvance;
 
 typedef enum VouchClaim
 {
+	VOUCH_CLAIM_NOTHING,		/* takes no lock: for a look at what is committed */
 	VOUCH_CLAIM_TRY,			/* does not wait */
 	VOUCH_CLAIM_WAIT,			/* waits; executors give way at the next step, core/want.h */
 	VOUCH_CLAIM_INTERRUPT		/* the same; a step that runs is broken off */

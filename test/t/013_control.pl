@@ -132,6 +132,16 @@ control("SELECT vouch.terminate_workflow('family')");
 wait_for($node, 'app', 'family/child', 'terminated');
 is_idle('the step of the child has ended');
 
+# What other branches do does not wait for a step that lasts: a child has begun, and can be seen.
+$node->safe_psql('app', q(SELECT vouch.define_workflow('both', '{"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "End": true, "Branches": [
+	{"StartAt": "Gated", "States": {"Gated": {"Type": "Task", "Resource": "sql:public.gated", "Parameters": {"id": "both"}, "End": true}}},
+	{"StartAt": "Child", "States": {"Child": {"Type": "Task", "Resource": "vouch:execution.sync", "Parameters": {"Workflow": "undo", "Name": "child", "Input": {"id": "both"}}, "End": true}}}]}}}', run_as => 'alice')));
+start_gated('both', 'both');
+is($node->safe_psql('app', "SELECT string_agg(workflow_id || ' ' || waiting_for, '; ' ORDER BY workflow_id) FROM vouch.executions WHERE workflow_id LIKE 'both%'"),
+	'both Gated: worker, Child: child; both/child Go: signal go', 'all that happened before a long step can be seen');
+control("SELECT vouch.terminate_workflow('both')");
+is_idle('it has ended');
+
 # Another one takes its place.
 start_gated('gated', 'replaced');
 control(qq(SELECT vouch.start_workflow('chain', '{"id": "paused"}', 'replaced', on_conflict => 'terminate_existing')));
