@@ -147,6 +147,22 @@ start_gated('gated', 'replaced');
 control(qq(SELECT vouch.start_workflow('chain', '{"id": "paused"}', 'replaced', on_conflict => 'terminate_existing')));
 wait_for($node, 'app', 'replaced', 'succeeded');
 
+# Who waits and is gone wants nothing any more.  (A prepared transaction holds the
+# row, which nobody can break off.)
+$node->safe_psql('app', q(SELECT vouch.start_workflow('undo', '{"id": "paused"}', 'left')));
+wait_until($node, 'app', "SELECT waiting_for = 'Go: signal go' FROM vouch.executions WHERE workflow_id = 'left'", 'it waits for a signal');
+$node->safe_psql('app', "BEGIN; SELECT FROM vouch_data.execution WHERE workflow_id = 'left' FOR NO KEY UPDATE; PREPARE TRANSACTION 'held'");
+my $waiter = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('app'), '-c', "SELECT vouch.terminate_workflow('left')" ],
+	'<', \undef, '>', \my $waiter_out, '2>', \my $waiter_err);
+wait_until($node, 'app', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%terminate_workflow(''left'')%' AND wait_event_type = 'Lock'",
+	'somebody waits for it');
+$node->safe_psql('app', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%terminate_workflow%'");
+IPC::Run::finish($waiter);
+like($waiter_err, qr/terminating connection/, 'and is sent away');
+$node->safe_psql('app', "ROLLBACK PREPARED 'held'");
+$node->safe_psql('app', "SELECT vouch.signal_workflow('left', 'go')");
+wait_for($node, 'app', 'left', 'succeeded');
+
 # Chains of short steps on all executors give way, however often.
 $node->safe_psql('app', q(SELECT vouch.start_workflow('chain', '{"id": "never"}', 'chain-' || i) FROM generate_series(1, 12) i));
 wait_until($node, 'app', "SELECT count(*) > 0 FROM vouch.workflow_history('chain-4')", 'chains run');
