@@ -78,10 +78,11 @@ vouch_want_is(const pg_uuid_t *execution_id)
 bool
 vouch_want_may_go_on(const pg_uuid_t *execution_id)
 {
-	VouchExecutor *me = vouch_my_executor;
+	uint32		told = vouch_my_executor == NULL ? 0 : pg_atomic_read_u32(&vouch_my_executor->give_way);
 
+	/* runs are counted from 1: before the first one, nobody was told anything */
 	return !vouch_want_is(execution_id) &&
-		(me == NULL || pg_atomic_read_u32(&me->give_way) != pg_atomic_read_u32(&me->run));
+		(told == 0 || told != pg_atomic_read_u32(&vouch_my_executor->run));
 }
 
 /*
