@@ -64,6 +64,24 @@ SELECT workflow_id, revision FROM vouch.executions WHERE workflow_id IN ('man52-
 SELECT * FROM vouch.migrate_execution('man52-a');
 SELECT * FROM vouch.migrate_execution('man52-b', 99);
 
+-- Nobody would send what the new revision does not wait for any more. What only running the state would tell, is not compared.
+SELECT vouch.define_workflow('man52_sig', '{"StartAt": "S", "States": {
+	"S": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"Signal": "a"}, "End": true}}}');
+SELECT vouch.start_workflow('man52_sig', '{"name": "a"}', 'man52-sig');
+SELECT vouch.advance();
+SELECT vouch.define_workflow('man52_sig', '{"StartAt": "S", "States": {
+	"S": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"Signal": "b"}, "End": true}}}');
+SELECT * FROM vouch.migrate_execution('man52-sig', dry_run => true);
+SELECT * FROM vouch.migrate_execution('man52-sig');
+SELECT vouch.define_workflow('man52_sig', '{"StartAt": "S", "States": {
+	"S": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"SignalName": "a"}, "End": true}}}');
+SELECT * FROM vouch.migrate_execution('man52-sig');
+SELECT vouch.define_workflow('man52_sig', '{"StartAt": "S", "States": {
+	"S": {"Type": "Task", "Resource": "vouch:signal", "Parameters": {"Signal.$": "$.name"}, "End": true}}}');
+SELECT * FROM vouch.migrate_execution('man52-sig');
+SELECT vouch.signal_workflow('man52-sig', 'a');
+SELECT status, revision FROM vouch.executions WHERE workflow_id = 'man52-sig';
+
 -- One state, without an execution.
 SELECT vouch.test_state('{"Type": "Pass", "Parameters": {"n.$": "$.a"}, "ResultPath": "$.b", "Assign": {"v.$": "$.n"}, "Next": "Somewhere"}', '{"a": 1}');
 SELECT vouch.test_state('{"Type": "Choice", "Choices": [{"Variable": "$v", "NumericGreaterThan": 3, "Next": "Big"}], "Default": "Small"}', '{}', '{"v": 4}') ->> 'next' AS next;

@@ -8,30 +8,9 @@
 #include "core/stmt.h"
 #include "engine/program.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 VOUCH_FUNCTION(vouch_sql_ahead);
-
-/* The definition of a machine, as it is written. */
-static const AslValue *
-written_machine(const AslProgram *program, const AslMachine *machine)
-{
-	const AslValue *state;
-	const AslValue *branches;
-
-	check_stack_depth();
-	if (machine->owner == NULL)
-		return program->definition;
-	state = asl_get(asl_get(written_machine(program, machine->owner->machine), "States"), machine->owner->name);
-	if (machine->owner->type == ASL_MAP)
-		return asl_get(state, "ItemProcessor") ? asl_get(state, "ItemProcessor") : asl_get(state, "Iterator");
-	branches = asl_get(state, "Branches");
-	for (int i = 0; i < machine->owner->nbranches; i++)
-		if (machine->owner->branches[i] == machine)
-			return branches->u.array.items[i];
-	return NULL;				/* cannot be */
-}
 
 static void
 add(StringInfo text, const char *separator, const AslValue *name)
@@ -95,7 +74,7 @@ add_catch(StringInfo text, const AslValue *written)
 static char *
 what_comes_next(const AslProgram *program, const AslState *state)
 {
-	const AslValue *written = asl_get(asl_get(written_machine(program, state->machine), "States"), state->name);
+	const AslValue *written = vouch_program_written(program, state);
 	StringInfoData text;
 
 	initStringInfo(&text);

@@ -16,6 +16,7 @@
 #include "core/limits.h"
 #include "core/stmt.h"
 #include "engine/advance.h"
+#include "engine/resource.h"
 #include "engine/signal.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -69,6 +70,39 @@ same_place(const AslProgram *program, const AslMachine *machine)
 	return NULL;
 }
 
+/*
+ * What another revision says of the signal that a vouch:signal or vouch:review
+ * waits for: false when only running the state would tell.  *name is NULL when
+ * it waits for none.
+ */
+static bool
+names_signal(const AslProgram *program, const AslState *state, const char **name)
+{
+	static const char *const keys[] = {"Signal", "SignalName"};
+	const AslValue *parameters = asl_get(vouch_program_written(program, state), "Parameters");
+	int			nkeys = vouch_resource_kind(state->resource) == VOUCH_RESOURCE_SIGNAL ? 2 : 1;
+
+	*name = NULL;
+	if (parameters == NULL || parameters->type != ASL_OBJECT)
+		return false;
+	for (int i = 0; i < nkeys && *name == NULL; i++)
+	{
+		const AslValue *v = asl_get(parameters, keys[i]);
+
+		if (asl_get(parameters, psprintf("%s.$", keys[i])) != NULL)
+			return false;
+		if (v != NULL && v->type == ASL_STRING)
+			*name = v->u.string.data;
+	}
+	return true;
+}
+
+static const char *
+signal_text(const char *name)
+{
+	return name == NULL ? "no signal" : psprintf("signal \"%s\"", name);
+}
+
 /* What speaks against moving a branch, or NULL. */
 static const char *
 branch_problem(const VouchBranch *b, const AslProgram *program)
@@ -76,6 +110,7 @@ branch_problem(const VouchBranch *b, const AslProgram *program)
 	const AslMachine *machine = same_place(program, b->machine);
 	const AslState *state;
 	const char *name = b->state ? b->state->name : b->machine->start_at;
+	const char *signal;
 
 	if (machine == NULL)
 		return psprintf("the new revision has no place for state \"%s\": what it is nested in is not the same", name);
@@ -91,6 +126,10 @@ branch_problem(const VouchBranch *b, const AslProgram *program)
 	if (state->type == ASL_TASK && b->wait != VOUCH_WAIT_RETRY && strcmp(state->resource, b->state->resource) != 0)
 		return psprintf("state \"%s\" waits for \"%s\", in the new revision it is \"%s\"", name,
 						b->state->resource, state->resource);
+	if ((b->wait == VOUCH_WAIT_SIGNAL || b->wait == VOUCH_WAIT_REVIEW) && names_signal(program, state, &signal) &&
+		(signal == NULL || b->wait_name == NULL ? signal != b->wait_name : strcmp(signal, b->wait_name) != 0))
+		return psprintf("state \"%s\" waits for %s, in the new revision for %s", name,
+						signal_text(b->wait_name), signal_text(signal));
 	if (b->wait == VOUCH_WAIT_JOIN)
 	{
 		if (state->nbranches != b->state->nbranches)

@@ -16,6 +16,7 @@
 #include "core/errors.h"
 #include "core/stmt.h"
 #include "engine/program.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -251,4 +252,30 @@ const VouchProgram *
 vouch_program_get(const char *workflow, int revision)
 {
 	return vouch_program_find(workflow, revision, false);
+}
+
+/* The definition of a machine, as it is written. */
+static const AslValue *
+written_machine(const AslProgram *program, const AslMachine *machine)
+{
+	const AslValue *state;
+	const AslValue *branches;
+
+	check_stack_depth();
+	if (machine->owner == NULL)
+		return program->definition;
+	state = asl_get(asl_get(written_machine(program, machine->owner->machine), "States"), machine->owner->name);
+	if (machine->owner->type == ASL_MAP)
+		return asl_get(state, "ItemProcessor") ? asl_get(state, "ItemProcessor") : asl_get(state, "Iterator");
+	branches = asl_get(state, "Branches");
+	for (int i = 0; i < machine->owner->nbranches; i++)
+		if (machine->owner->branches[i] == machine)
+			return branches->u.array.items[i];
+	return NULL;				/* cannot be */
+}
+
+const AslValue *
+vouch_program_written(const AslProgram *program, const AslState *state)
+{
+	return asl_get(asl_get(written_machine(program, state->machine), "States"), state->name);
 }

@@ -32,4 +32,7 @@ extern const VouchProgram *vouch_program_find(const char *workflow, int revision
 /* What is wrong with a definition, as text "error at /a/b: …" lines; for VO401. */
 extern char *vouch_program_problems(const AslProblem *problems, int *nerrors);
 
+/* The definition of a state, as it is written. */
+extern const AslValue *vouch_program_written(const AslProgram *program, const AslState *state);
+
 #endif							/* VOUCH_ENGINE_PROGRAM_H */
