@@ -77,6 +77,9 @@ SELECT vouch.start_workflow('run41_wait', workflow_id => '');
 SELECT vouch.start_workflow('no_such_workflow');
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.start_workflow('run41_wait', revision => 7);
+SELECT vouch.start_workflow('run41_wait', revision => 0);
+SELECT vouch.start_workflow('run41_wait', revision => -1);
+SELECT vouch.start_workflow('run41_nothing', revision => 1);
 SELECT vouch.start_workflow('run41_wait') LIKE 'run41\_wait-%' AS makes_an_id;
 
 -- Pausing holds an execution; what it waits for is kept.

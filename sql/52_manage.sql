@@ -63,6 +63,7 @@ SELECT * FROM vouch.migrate_execution(ARRAY['man52-b', 'man52-c']);
 SELECT workflow_id, revision FROM vouch.executions WHERE workflow_id IN ('man52-b', 'man52-c') ORDER BY 1;
 SELECT * FROM vouch.migrate_execution('man52-a');
 SELECT * FROM vouch.migrate_execution('man52-b', 99);
+SELECT * FROM vouch.migrate_execution('man52-b', 0);
 
 -- Nobody would send what the new revision does not wait for any more. What only running the state would tell, is not compared.
 SELECT vouch.define_workflow('man52_sig', '{"StartAt": "S", "States": {

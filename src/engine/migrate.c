@@ -203,7 +203,7 @@ not_open(int bucket, const char *workflow_id, bool dry)
 
 /* Checks one, and moves it unless dry; what speaks against it, or NULL. */
 static const char *
-migrate(const char *workflow_id, int revision, bool dry, Datum *values, bool *nulls)
+migrate(const char *workflow_id, const int *revision, bool dry, Datum *values, bool *nulls)
 {
 	int			bucket = vouch_id_workflow_bucket(workflow_id);
 	VouchAdvance *adv = palloc0(sizeof(VouchAdvance));
@@ -222,7 +222,7 @@ migrate(const char *workflow_id, int revision, bool dry, Datum *values, bool *nu
 	adv->context = CurrentMemoryContext;
 	adv->started = GetCurrentTimestamp();
 	adv->program = vouch_program_get(adv->execution.workflow, adv->execution.revision);
-	to = vouch_program_get(adv->execution.workflow, revision);
+	to = vouch_program_named(adv->execution.workflow, revision);
 	values[1] = Int32GetDatum(adv->execution.revision);
 	values[2] = Int32GetDatum(to->revision);
 	nulls[1] = nulls[2] = false;
@@ -287,7 +287,7 @@ vouch_sql_migrate_execution(PG_FUNCTION_ARGS)
 
 		if (i > 0 && strcmp(ids[i], ids[i - 1]) == 0)
 			continue;
-		problem = migrate(ids[i], revision, dry, values, isnull);
+		problem = migrate(ids[i], PG_ARGISNULL(1) ? NULL : &revision, dry, values, isnull);
 		values[0] = CStringGetTextDatum(ids[i]);
 		if (problem != NULL)
 		{

@@ -185,13 +185,27 @@ compile(const char *workflow, int revision, Jsonb *definition, const char *run_a
 	return program;
 }
 
+/* The number of the newest revision; 0: there is no such workflow. */
+static int
+newest_revision(const char *workflow)
+{
+	Datum		args[1];
+
+	args[0] = CStringGetTextDatum(workflow);
+	vouch_stmt_run_one(&read_head, args, NULL);
+	return vouch_stmt_get_int32(0, 1, 0);
+}
+
 static pg_noinline void
 unknown_workflow(const char *workflow, int revision)
 {
-	if (revision > 0)
+	int			newest = newest_revision(workflow);
+
+	if (newest > 0)
 		ereport(ERROR,
 				(errcode(VOUCH_ERR_UNKNOWN_WORKFLOW),
 				 errmsg("workflow \"%s\" has no revision %d", workflow, revision),
+				 newest == 1 ? errdetail("Its only revision is 1.") : errdetail("Its revisions are 1 to %d.", newest),
 				 errhint("Leave the revision out to take the newest one.")));
 	ereport(ERROR,
 			(errcode(VOUCH_ERR_UNKNOWN_WORKFLOW),
@@ -212,16 +226,7 @@ vouch_program_find(const char *workflow, int revision, bool missing_ok)
 
 	args[0] = CStringGetTextDatum(workflow);
 	if (revision == 0)
-	{
-		vouch_stmt_run_one(&read_head, args, NULL);
-		revision = vouch_stmt_get_int32(0, 1, 0);
-		if (revision == 0)
-		{
-			if (missing_ok)
-				return NULL;
-			unknown_workflow(workflow, 0);
-		}
-	}
+		revision = newest_revision(workflow);
 	prepare_cache();
 	snprintf(key, KEY_LEN, "%d:%s", revision, workflow);
 	entry = hash_search(cache, key, HASH_FIND, NULL);
@@ -252,6 +257,14 @@ const VouchProgram *
 vouch_program_get(const char *workflow, int revision)
 {
 	return vouch_program_find(workflow, revision, false);
+}
+
+const VouchProgram *
+vouch_program_named(const char *workflow, const int *revision)
+{
+	if (revision != NULL && *revision < 1)
+		unknown_workflow(workflow, *revision);
+	return vouch_program_find(workflow, revision == NULL ? 0 : *revision, false);
 }
 
 /* The definition of a machine, as it is written. */

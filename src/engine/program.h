@@ -26,7 +26,10 @@ typedef struct VouchProgram
  */
 extern const VouchProgram *vouch_program_get(const char *workflow, int revision);
 
-/* The same, or NULL when there is none and missing_ok. */
+/* The same for a revision that a caller gave; NULL is the newest one, and 0 is none. */
+extern const VouchProgram *vouch_program_named(const char *workflow, const int *revision);
+
+/* As vouch_program_get(), or NULL when there is none and missing_ok. */
 extern const VouchProgram *vouch_program_find(const char *workflow, int revision, bool missing_ok);
 
 /* What is wrong with a definition, as text "error at /a/b: …" lines; for VO401. */

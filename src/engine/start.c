@@ -271,6 +271,7 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 	char	   *workflow;
 	Jsonb	   *input;
 	char	   *workflow_id;
+	int			revision;
 	char	   *on_conflict;
 	MemoryContext own = CurrentMemoryContext;
 	VouchStart	start;
@@ -299,7 +300,8 @@ vouch_sql_start_workflow(PG_FUNCTION_ARGS)
 		start.attributes = PG_GETARG_JSONB_P(5);
 		vouch_start_check_attributes(start.attributes);
 	}
-	start.program = vouch_program_get(workflow, PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3));
+	revision = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3);
+	start.program = vouch_program_named(workflow, PG_ARGISNULL(3) ? NULL : &revision);
 	start.workflow_id = workflow_id;
 	start.input = input;
 	start.starter = vouch_actor_current();
