@@ -27,7 +27,11 @@ SELECT vouch.cancel_workflow('rt-1', 'bye');
 \echo :LAST_ERROR_SQLSTATE
 SELECT vouch.start_workflow('rt', '{}', 'rt-1', on_conflict => 'terminate_existing');
 \echo :LAST_ERROR_SQLSTATE
+SELECT vouch.terminate_workflow('rt-1', 'bye');
+\echo :LAST_ERROR_SQLSTATE
 SET SESSION AUTHORIZATION regress_vouch_rt_ann;
+SELECT vouch.start_workflow('rt', '{}', 'rt-4');
+SELECT vouch.terminate_workflow('rt-4', 'not needed');
 SELECT vouch.cancel_workflow('rt-1', 'not needed');
 SELECT vouch.start_workflow('rt', '{}', 'rt-2', on_conflict => 'terminate_existing');
 SET SESSION AUTHORIZATION regress_vouch_rt_app;

@@ -318,7 +318,7 @@ CREATE FUNCTION vouch.start_workflow(workflow text, input jsonb DEFAULT '{}', wo
 RETURNS text
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_start_workflow';
 COMMENT ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text, jsonb) IS
-'Starts a workflow and returns its workflow_id (made up when NULL). revision: the newest by default. on_conflict says what to do when an open execution has the workflow_id: error (VO404), use_existing, which has to be of the same workflow (else VO404), or terminate_existing. attributes: what vouch.find_workflows() finds it by, as in vouch.set_attributes(); those of one that exists stay. VO402 when there is no such workflow, VO002 when it is for other roles, VO501 and VO502 for arguments that cannot be';
+'Starts a workflow and returns its workflow_id (made up when NULL). revision: the newest by default. on_conflict says what to do when an open execution has the workflow_id: error (VO404), use_existing, which has to be of the same workflow (else VO404), or terminate_existing. attributes: what vouch.find_workflows() finds it by, as in vouch.set_attributes(); those of one that exists stay. VO402 when there is no such workflow or revision, VO002 when it is for other roles, VO501 and VO502 for arguments that cannot be';
 
 CREATE FUNCTION vouch.signal_workflow(workflow_id text, signal text, payload jsonb DEFAULT '{}', dedup_key text DEFAULT NULL)
 RETURNS void
@@ -336,12 +336,12 @@ COMMENT ON FUNCTION vouch.signal_with_start(text, text, text, jsonb, jsonb, text
 CREATE FUNCTION vouch.cancel_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_cancel_workflow';
 COMMENT ON FUNCTION vouch.cancel_workflow(text, text) IS
-'Cancels an execution, and its children as their ParentClosePolicy says. The states that it stands in fail with Vouch.Canceled, which a Catch can take, to undo what was done, and a Retry cannot; at its end the execution is canceled, or failed when the undoing failed. Where nothing catches, it is closed at once. A step that an executor is at is broken off, and nothing of it stays. A second call changes nothing. VO403 when there is no such workflow_id, VO405 when it is closed';
+'Cancels an execution, and its children as their ParentClosePolicy says. The states that it stands in fail with Vouch.Canceled, which a Catch can take, to undo what was done, and a Retry cannot; at its end the execution is canceled, or failed when the undoing failed. Where nothing catches, it is closed at once. A step that an executor is at is broken off, and nothing of it stays. A second call changes nothing. For who started the execution and members of vouch_admin (others: VO002). VO403 when there is no such workflow_id, VO405 when it is closed';
 
 CREATE FUNCTION vouch.terminate_workflow(workflow_id text, reason text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_terminate_workflow';
 COMMENT ON FUNCTION vouch.terminate_workflow(text, text) IS
-'Closes an execution as terminated; its children as their ParentClosePolicy says. A step that an executor is at is broken off, and nothing of it stays';
+'Closes an execution as terminated; its children as their ParentClosePolicy says. A step that an executor is at is broken off, and nothing of it stays. For who started the execution and members of vouch_admin (others: VO002). VO403 when there is no such workflow_id, VO405 when it is closed';
 
 CREATE FUNCTION vouch.pause_workflow(workflow_id text) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_pause_workflow';
@@ -375,8 +375,8 @@ COMMENT ON FUNCTION vouch.fail(text, text) IS
 
 GRANT EXECUTE ON FUNCTION vouch.start_workflow(text, jsonb, text, int, text, jsonb),
 	vouch.signal_workflow(text, text, jsonb, text), vouch.signal_with_start(text, text, text, jsonb, jsonb, text, jsonb),
-	vouch.cancel_workflow(text, text), vouch.advance(int), vouch.fail(text, text) TO vouch_user;
-GRANT EXECUTE ON FUNCTION vouch.terminate_workflow(text, text), vouch.pause_workflow(text),
+	vouch.cancel_workflow(text, text), vouch.terminate_workflow(text, text), vouch.advance(int), vouch.fail(text, text) TO vouch_user;
+GRANT EXECUTE ON FUNCTION vouch.pause_workflow(text),
 	vouch.resume_workflow(text), vouch.redrive_workflow(text) TO vouch_admin;
 GRANT EXECUTE ON FUNCTION vouch.wait_for_workflow(text, interval) TO vouch_reader;
 
