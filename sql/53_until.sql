@@ -26,7 +26,8 @@ SELECT vouch.define_workflow('unt53', '{
 SELECT vouch.start_workflow('unt53', '{"id": 1}', 'unt53-a'), vouch.start_workflow('unt53', '{"id": 2}', 'unt53-b');
 SELECT vouch.advance();
 SELECT workflow_id, waiting_for FROM vouch.executions WHERE workflow = 'unt53' ORDER BY 1;
-SELECT waits_for FROM vouch.explain_workflow('unt53-a');
+-- Its deadline is the end of its TimeoutSeconds, and not when it looks again.
+SELECT waits_for, deadline - since AS within FROM vouch.explain_workflow('unt53-a');
 
 -- A change makes them look again: one nudge a transaction for each, however many
 -- statements, and none when it is rolled back.

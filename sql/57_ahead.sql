@@ -1,6 +1,8 @@
 -- What an execution waits for, and what comes next.
 CREATE ROLE regress_vouch_ahead LOGIN;
 GRANT vouch_admin TO regress_vouch_ahead;
+CREATE ROLE regress_vouch_ahead_reader LOGIN IN ROLE vouch_reader;
+CREATE ROLE regress_vouch_ahead_user LOGIN IN ROLE vouch_user;
 CREATE SCHEMA ahead57 AUTHORIZATION regress_vouch_ahead;
 SET SESSION AUTHORIZATION regress_vouch_ahead;
 CREATE FUNCTION ahead57.work(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT input';
@@ -22,8 +24,25 @@ SELECT vouch.start_workflow('ahead57', '{"items": [1]}', 'ahead57-a');
 SELECT state, waits_for, since IS NOT NULL AS since, comes_next FROM vouch.explain_workflow('ahead57-a');
 SELECT w -> 'state' AS state, w -> 'since' = to_jsonb((d ->> 'started_at')::timestamptz) AS since
 FROM vouch.describe_workflow('ahead57-a') d, jsonb_array_elements(d -> 'waiting_for') w;
+-- Who can act is who may make the call: the worker's only the role that the workflow runs as.
+SELECT waits_for, who, can_act, how FROM vouch.explain_workflow('ahead57-a');
+SET SESSION AUTHORIZATION regress_vouch_ahead_user;
+SELECT waits_for, can_act FROM vouch.explain_workflow('ahead57-a');
+SET SESSION AUTHORIZATION regress_vouch_ahead;
+-- Paused, it waits for somebody to resume it, and no worker can do anything.
+SELECT vouch.pause_workflow('ahead57-a');
+SELECT state, waits_for, who, can_act, how FROM vouch.explain_workflow('ahead57-a');
+SET SESSION AUTHORIZATION regress_vouch_ahead_user;
+SELECT state, waits_for, who, can_act, how FROM vouch.explain_workflow('ahead57-a');
+SET SESSION AUTHORIZATION regress_vouch_ahead;
+SELECT vouch.resume_workflow('ahead57-a');
 SELECT vouch.advance();
 SELECT state, waits_for, comes_next FROM vouch.explain_workflow('ahead57-a');
+SET SESSION AUTHORIZATION regress_vouch_ahead_reader;
+SELECT waits_for, who, can_act, how FROM vouch.explain_workflow('ahead57-a');
+SET SESSION AUTHORIZATION regress_vouch_ahead_user;
+SELECT waits_for, who, can_act, how FROM vouch.explain_workflow('ahead57-a');
+SET SESSION AUTHORIZATION regress_vouch_ahead;
 SELECT vouch.signal_workflow('ahead57-a', 'go', '"yes"');
 SELECT vouch.advance();
 SELECT state, waits_for, comes_next FROM vouch.explain_workflow('ahead57-a');
@@ -45,4 +64,4 @@ SELECT d ->> 'error' AS error, d ->> 'cause' AS cause FROM vouch.describe_workfl
 RESET SESSION AUTHORIZATION;
 SET client_min_messages TO warning;
 DROP SCHEMA ahead57 CASCADE;
-DROP ROLE regress_vouch_ahead;
+DROP ROLE regress_vouch_ahead, regress_vouch_ahead_reader, regress_vouch_ahead_user;

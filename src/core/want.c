@@ -85,6 +85,16 @@ vouch_want_may_go_on(const pg_uuid_t *execution_id)
 		(told == 0 || told != pg_atomic_read_u32(&vouch_my_executor->run));
 }
 
+/* Needs the pool's lock; the executor may just be going on to the next one. */
+static bool
+runs(const VouchExecutor *executor, const pg_uuid_t *execution_id)
+{
+	int			current = executor->current;
+
+	return executor->pid != 0 && current >= 0 && current < executor->nin_hand &&
+		memcmp(&executor->in_hand[current].execution_id, execution_id, sizeof(pg_uuid_t)) == 0;
+}
+
 /*
  * Needs the pool's lock.  The number of the run is read before what is run: an
  * executor that has gone on meanwhile has another number, and finds that this
@@ -94,12 +104,9 @@ static void
 tell(VouchExecutor *executor, const pg_uuid_t *execution_id, bool interrupt)
 {
 	uint32		run = pg_atomic_read_u32(&executor->run);
-	int			current;
 
 	pg_read_barrier();
-	current = executor->current;
-	if (executor->pid == 0 || current < 0 || current >= executor->nin_hand ||
-		memcmp(&executor->in_hand[current].execution_id, execution_id, sizeof(pg_uuid_t)) != 0)
+	if (!runs(executor, execution_id))
 		return;
 	pg_atomic_write_u32(&executor->give_way, run);
 	if (!interrupt)
@@ -124,6 +131,25 @@ vouch_want_tell(Oid database, const pg_uuid_t *execution_id, bool interrupt)
 				tell(&vouch_shared->executors[pool->members[m]], execution_id, interrupt);
 		LWLockRelease(vouch_pool_lock(pool));
 	}
+}
+
+bool
+vouch_want_is_run(const pg_uuid_t *execution_id)
+{
+	bool		found = false;
+
+	for (int i = 0; vouch_shared != NULL && i < VOUCH_MAX_POOLS && !found; i++)
+	{
+		VouchPool  *pool = &vouch_shared->pools[i];
+
+		if (pool->database != MyDatabaseId)
+			continue;
+		LWLockAcquire(vouch_pool_lock(pool), LW_SHARED);
+		for (int m = 0; m < pool->nmembers && pool->database == MyDatabaseId; m++)
+			found |= runs(&vouch_shared->executors[pool->members[m]], execution_id);
+		LWLockRelease(vouch_pool_lock(pool));
+	}
+	return found;
 }
 
 TimestampTz

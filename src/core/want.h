@@ -41,6 +41,9 @@ extern bool vouch_want_may_go_on(const pg_uuid_t *execution_id);
  */
 extern void vouch_want_tell(Oid database, const pg_uuid_t *execution_id, bool interrupt);
 
+/* Does an executor run it just now?  For people to look at: the next moment it may not. */
+extern bool vouch_want_is_run(const pg_uuid_t *execution_id);
+
 /*
  * What a dispatcher does for those who want: interrupts for them, and returns
  * when to be called again, or DT_NOEND.

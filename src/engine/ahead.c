@@ -6,11 +6,13 @@
 
 #include "core/compat.h"
 #include "core/stmt.h"
+#include "core/want.h"
 #include "engine/program.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 
 VOUCH_FUNCTION(vouch_sql_ahead);
+VOUCH_FUNCTION(vouch_sql_is_run);
 
 static void
 add(StringInfo text, const char *separator, const AslValue *name)
@@ -92,7 +94,20 @@ what_comes_next(const AslProgram *program, const AslState *state)
 	return text.data;
 }
 
-/* vouch_data.ahead(workflow text, revision int, machine_no int, state text, OUT state_name text, OUT comes_next text) */
+/* The TimeoutSeconds that are written down, or 0. */
+static int64
+written_timeout(const AslProgram *program, const AslState *state)
+{
+	const AslValue *v = asl_get(vouch_program_written(program, state), "TimeoutSeconds");
+	int64_t		seconds;
+
+	return v != NULL && asl_is_int(v, &seconds) && seconds > 0 ? seconds : 0;
+}
+
+/*
+ * vouch_data.ahead(workflow text, revision int, machine_no int, state text,
+ * OUT state_name text, OUT comes_next text, OUT timeout_seconds bigint)
+ */
 Datum
 vouch_sql_ahead(PG_FUNCTION_ARGS)
 {
@@ -100,8 +115,8 @@ vouch_sql_ahead(PG_FUNCTION_ARGS)
 	const VouchProgram *program = NULL;
 	const AslState *state = NULL;
 	TupleDesc	desc;
-	Datum		values[2] = {0};
-	bool		nulls[2] = {true, true};
+	Datum		values[3] = {0};
+	bool		nulls[3] = {true, true, true};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "not called as a function that returns a row");
@@ -123,6 +138,15 @@ vouch_sql_ahead(PG_FUNCTION_ARGS)
 		values[0] = CStringGetTextDatum(state->name);
 		values[1] = CStringGetTextDatum(what_comes_next(program->asl, state));
 		nulls[0] = nulls[1] = false;
+		values[2] = Int64GetDatum(written_timeout(program->asl, state));
+		nulls[2] = DatumGetInt64(values[2]) == 0;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* vouch_data.is_run(execution_id uuid) */
+Datum
+vouch_sql_is_run(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(vouch_want_is_run(PG_GETARG_UUID_P(0)));
 }

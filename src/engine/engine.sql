@@ -389,10 +389,15 @@ LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_workflow_history';
 COMMENT ON FUNCTION vouch.workflow_history(text) IS
 'Events of the newest execution of a workflow_id, with the types of AWS Step Functions. detail: input, output, parameters, error and cause, actor; where one is larger than vouch.history_payload_limit there is, as in the service, {"truncated": true} as inputDetails, outputDetails, parametersDetails, or causeDetails in its place. VO403 when there is no such workflow_id';
 
-CREATE FUNCTION vouch_data.ahead(workflow text, revision int, machine_no int, state text, OUT state_name text, OUT comes_next text)
+CREATE FUNCTION vouch_data.ahead(workflow text, revision int, machine_no int, state text, OUT state_name text, OUT comes_next text,
+	OUT timeout_seconds bigint)
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_ahead';
 COMMENT ON FUNCTION vouch_data.ahead(text, int, int, text) IS
-'A state of a revision (NULL: the one that the machine starts at), and what can come after it: states, "the end", and what its Catch leads to. NULL when the revision is not there';
+'A state of a revision (NULL: the one that the machine starts at), and what can come after it: states, "the end", and what its Catch leads to; timeout_seconds: its TimeoutSeconds, NULL when there are none or a path gives them. NULL when the revision is not there';
+
+CREATE FUNCTION vouch_data.is_run(execution_id uuid) RETURNS boolean
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_is_run';
+COMMENT ON FUNCTION vouch_data.is_run(uuid) IS 'Is an executor of this database at this execution just now?';
 
 CREATE FUNCTION vouch_data.waiting_for(bucket int, execution_id uuid)
 RETURNS TABLE (branch int, state text, kind text, name text, since timestamptz, deadline timestamptz,
@@ -405,7 +410,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 			-- not begun, as far as anybody can see
 			ELSE (SELECT a.state_name FROM vouch_data.ahead(e.workflow, e.revision, b.machine_no, NULL) a) END),
 		CASE WHEN b.status = 'ready' THEN 'worker' ELSE b.wait_kind END,
-		b.wait_name, coalesce(b.entered_at, e.started_at), b.due_at,
+		b.wait_name, coalesce(b.entered_at, e.started_at),
+		-- what is due for a vouch:until is only its next look
+		CASE WHEN b.wait_kind = 'until' THEN b.entered_at
+			+ (SELECT a.timeout_seconds FROM vouch_data.ahead(e.workflow, e.revision, b.machine_no, b.state) a) * interval '1 s'
+			ELSE b.due_at END,
 		CASE WHEN b.wait_kind = 'review' THEN b.wait_id END,
 		CASE WHEN b.wait_kind = 'child' THEN
 			(SELECT e.workflow_id FROM vouch_data.execution e
@@ -418,7 +427,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	ORDER BY b.branch_no
 $$;
 COMMENT ON FUNCTION vouch_data.waiting_for(int, uuid) IS
-'What the branches of an execution wait for; kind is worker, timer, retry, signal, review, child, activity, or until';
+'What the branches of an execution wait for; kind is worker, timer, retry, signal, review, child, activity, or until. deadline: when its time is over (NULL: never; for a vouch:until also when a path gives its TimeoutSeconds)';
 
 CREATE VIEW vouch.executions WITH (security_invoker = true) AS
 SELECT e.workflow_id, e.workflow, e.revision, e.status, e.paused, e.starter, e.started_at, e.closed_at,
@@ -513,35 +522,47 @@ CREATE FUNCTION vouch.explain_workflow(workflow_id text)
 RETURNS TABLE (branch int, state text, waits_for text, since timestamptz, deadline timestamptz, who text, can_act boolean, how text,
 	comes_next text)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-	WITH e AS (SELECT * FROM vouch_data.newest_execution(explain_workflow.workflow_id)),
-	w AS (SELECT e.workflow_id AS id, e.run_as, e.paused, w.*, a.comes_next FROM e, vouch_data.waiting_for(e.bucket, e.execution_id) w
+	WITH e AS (SELECT x.*, vouch_data.is_run(x.execution_id) AS runs,
+			-- asked for, while somebody had it
+			(SELECT n.hold FROM vouch_data.nudge n WHERE n.bucket = x.bucket AND n.execution_id = x.execution_id AND n.hold IS NOT NULL
+			 ORDER BY n.nudge_id DESC LIMIT 1) AS hold
+		FROM vouch_data.newest_execution(explain_workflow.workflow_id) x),
+	w AS (SELECT e.workflow_id AS id, e.run_as, e.paused, e.runs, w.*, a.comes_next FROM e, vouch_data.waiting_for(e.bucket, e.execution_id) w
 		LEFT JOIN LATERAL vouch_data.ahead(e.workflow, e.revision, w.machine_no, w.state) a ON true)
 	SELECT NULL::int, NULL, 'nothing: it is ' || e.status, e.closed_at, NULL::timestamptz, NULL, NULL::boolean,
 		(SELECT r.error || coalesce(': ' || r.cause, '') FROM vouch_data.execution_result r
 		 WHERE r.bucket = e.bucket AND r.execution_id = e.execution_id), NULL
 	FROM e WHERE e.status <> 'running'
 	UNION ALL
-	SELECT NULL, NULL, 'being resumed', NULL, NULL, 'vouch_admin', true,
-		format('SELECT vouch.resume_workflow(%L)', e.workflow_id), NULL
-	FROM e WHERE e.status = 'running' AND e.paused
+	SELECT NULL, NULL, CASE WHEN NOT e.paused THEN 'being paused, before its next step'
+			WHEN NOT e.hold THEN 'being resumed, by whoever has it next' ELSE 'somebody to resume it: it is paused' END,
+		NULL, NULL, p.who, has_function_privilege(session_user, 'vouch.resume_workflow(text)', 'EXECUTE') AND p.who IS NOT NULL,
+		CASE WHEN p.who IS NOT NULL THEN format('SELECT vouch.resume_workflow(%L)', e.workflow_id) END, NULL
+	FROM e, LATERAL (SELECT CASE WHEN coalesce(e.hold, e.paused) THEN 'vouch_admin' END) AS p(who)
+	WHERE e.status = 'running' AND (e.paused OR e.hold)
 	UNION ALL
 	SELECT w.branch, w.state,
 		CASE w.kind
-			WHEN 'worker' THEN 'a worker'
+			WHEN 'worker' THEN CASE WHEN w.runs THEN 'the end of what a worker is doing' ELSE 'a worker' END
 			WHEN 'timer' THEN 'its time'
 			WHEN 'retry' THEN 'its next attempt'
 			WHEN 'signal' THEN 'signal ' || w.name
 			WHEN 'child' THEN 'child ' || w.child
 			WHEN 'activity' THEN 'an outside worker of queue ' || w.name
 			WHEN 'until' THEN w.name || ' to hold'
-			ELSE w.kind END,
+			ELSE w.kind END || CASE WHEN w.paused AND w.kind IN ('worker', 'activity') THEN ', once it is resumed' ELSE '' END,
 		w.since, w.deadline,
 		CASE w.kind WHEN 'worker' THEN w.run_as WHEN 'signal' THEN 'vouch_user' WHEN 'activity' THEN 'vouch_user' END,
-		CASE WHEN w.kind IN ('worker', 'signal', 'activity') THEN true END,
 		CASE w.kind
-			WHEN 'worker' THEN 'a background worker, or SELECT vouch.advance() as that role'
+			WHEN 'worker' THEN NOT w.paused AND NOT w.runs AND w.run_as = session_user
+				AND has_function_privilege(session_user, 'vouch.advance(int)', 'EXECUTE')
+			WHEN 'signal' THEN has_function_privilege(session_user, 'vouch.signal_workflow(text, text, jsonb, text)', 'EXECUTE')
+			WHEN 'activity' THEN NOT w.paused
+				AND has_function_privilege(session_user, 'vouch.poll_activity(text, text, interval, int, interval)', 'EXECUTE') END,
+		CASE w.kind
+			WHEN 'worker' THEN CASE WHEN NOT w.paused AND NOT w.runs THEN 'a background worker, or SELECT vouch.advance() as that role' END
 			WHEN 'signal' THEN format('SELECT vouch.signal_workflow(%L, %L, ...)', w.id, w.name)
-			WHEN 'activity' THEN format('SELECT * FROM vouch.poll_activity(%L, ...)', w.name)
+			WHEN 'activity' THEN CASE WHEN NOT w.paused THEN format('SELECT * FROM vouch.poll_activity(%L, ...)', w.name) END
 			WHEN 'child' THEN format('SELECT * FROM vouch.explain_workflow(%L)', w.child) END,
 		w.comes_next
 	FROM w WHERE w.kind <> 'review'
@@ -555,8 +576,8 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	WHERE w.kind = 'review'
 $$;
 COMMENT ON FUNCTION vouch.explain_workflow(text) IS
-'What the newest execution of a workflow_id waits for, since and until when, who can act, and how: a row a wait, for a review a row a person as in vouch.explain_approval(). state and since are those of the last commit: an executor may be further. who: a person or role. comes_next: the states that can follow, "the end", and where a Catch leads. VO403 when there is no such workflow_id';
+'What the newest execution of a workflow_id waits for, since and until when, who can act, and how: a row a wait, for a review a row a person as in vouch.explain_approval(); before them one when it is paused, or about to be. state and since are those of the last commit: an executor may be further. who: a person or role. can_act: whether the session''s login role may make the call that how shows; for a review, whether that person can sign. deadline: as its TimeoutSeconds say (NULL: none, or for a vouch:until one that a path gives). comes_next: the states that can follow, "the end", and where a Catch leads. VO403 when there is no such workflow_id';
 GRANT EXECUTE ON FUNCTION vouch.explain_workflow(text) TO vouch_reader;
 
-GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.ahead(text, int, int, text), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
+GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.ahead(text, int, int, text), vouch_data.is_run(uuid), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
 	vouch_data.who_may_act(text, uuid, text), vouch.describe_workflow(text) TO vouch_reader;

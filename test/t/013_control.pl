@@ -86,6 +86,9 @@ my ($pids) = $node->safe_psql('app', "SELECT string_agg(pid::text, ' ' ORDER BY 
 my ($out, $err) = control("SELECT vouch.pause_workflow('paused')");
 is($out, 1, 'one is paused');
 like($err, qr/NOTICE:.*workflow "paused" is being worked on: it is paused before its next step/, 'and when');
+is($node->safe_psql('app', "SELECT state, waits_for, how FROM vouch.explain_workflow('paused')"),
+	"|being paused, before its next step|SELECT vouch.resume_workflow('paused')\nGated|the end of what a worker is doing|",
+	'who asks is told that a worker is at it, and that it is about to be paused');
 $node->safe_psql('app', "INSERT INTO public.gate VALUES ('paused')");
 wait_until($node, 'app', "SELECT paused AND waiting_for = 'After: worker' FROM vouch.executions WHERE workflow_id = 'paused'", 'paused before the next step');
 is($node->safe_psql('app', "SELECT string_agg(input::text, ' ') FROM public.hits"), '{"gated": "paused"}', 'the step was done');
