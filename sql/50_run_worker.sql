@@ -97,6 +97,14 @@ SELECT component, state, detail, hint FROM vouch.status() WHERE component = 'dat
 CALL vouch.run_worker();
 SELECT vouch.describe_workflow('run-copy') ->> 'status' AS status;
 
+-- What was being run when the server crashed is run one at a time, which the status says.
+RESET SESSION AUTHORIZATION;
+INSERT INTO vouch_data.suspect SELECT e.bucket, e.execution_id, 1, false, now() FROM vouch_data.execution e WHERE e.workflow_id = 'run-copy';
+SET SESSION AUTHORIZATION regress_vouch_onlooker;
+SELECT component, state, detail, hint FROM vouch.status() WHERE component = 'suspects';
+RESET SESSION AUTHORIZATION;
+DELETE FROM vouch_data.suspect;
+
 -- Readers see the status, but cannot run or adopt.
 SET SESSION AUTHORIZATION regress_vouch_onlooker;
 SELECT count(*) > 0 AS sees_status FROM vouch.status();

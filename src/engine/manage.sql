@@ -18,7 +18,7 @@ CREATE FUNCTION vouch.test_state(state jsonb, input jsonb DEFAULT '{}', variable
 RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_test_state';
 COMMENT ON FUNCTION vouch.test_state(jsonb, jsonb, jsonb, jsonb, text, text, boolean) IS
-'Runs one state of a definition without an execution: status (succeeded, caught, retriable, failed), output, next, assigned, payload (what a Task is called with, a branch begins with), items, wait_seconds, error, cause, retrier, delay_seconds. A sql: activity is called as the session''s role, and its effects stay, as those of what the service''s TestState calls do; with dry_run they are undone. result, or error and cause, stand for what it, or any other Task, Parallel or Map would end with. VO401 when the state has errors, VO503 when it needs a result';
+'Runs one state of a definition without an execution: status (succeeded, caught, retriable, failed), output, next, assigned, payload (what a Task is called with, a branch begins with), items, wait_seconds, error, cause, retrier, delay_seconds. A sql: activity is called as the session''s role, and its effects stay, as those of what the service''s TestState calls do; with dry_run they are undone. result, or error and cause, stand for what it, or any other Task, Parallel or Map would end with. TimeoutSeconds and HeartbeatSeconds are not applied: the session''s statement_timeout is. VO401 when the state has errors, VO503 when it needs a result';
 
 GRANT EXECUTE ON FUNCTION vouch.migrate_execution(text[], int, boolean), vouch.migrate_execution(text, int, boolean) TO vouch_admin;
 GRANT EXECUTE ON FUNCTION vouch.test_state(jsonb, jsonb, jsonb, jsonb, text, text, boolean) TO vouch_user;

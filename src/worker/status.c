@@ -101,6 +101,7 @@ put_dispatcher(ReturnSetInfo *result)
 	VouchDatabase *slot = vouch_database_find(MyDatabaseId);
 	VouchDatabase copy;
 	char	   *detail;
+	const char *hint;
 
 	if (slot == NULL)
 	{
@@ -124,7 +125,10 @@ put_dispatcher(ReturnSetInfo *result)
 	if (copy.state == VOUCH_DATABASE_STARTED && copy.cautious)
 		detail = append_reason(detail, "cautious, for the server has crashed");
 	detail = append_reason(detail, copy.reason);
-	put_row(result, "dispatcher", states[copy.state], detail, dispatcher_hint(copy.reason));
+	hint = dispatcher_hint(copy.reason);
+	if (hint == NULL && copy.state == VOUCH_DATABASE_STARTED && copy.cautious)
+		hint = "That ends when what was ready is done; it is run with care first, and what was being run when the server crashed again, one at a time.";
+	put_row(result, "dispatcher", states[copy.state], detail, hint);
 }
 
 static void

@@ -85,6 +85,11 @@ BEGIN ATOMIC
 	FROM (SELECT count(*) AS n, min(b.due_at) AS due FROM vouch_data.branch b
 		WHERE b.due_at IS NOT NULL AND NOT b.held) t
 	UNION ALL
+	SELECT 'suspects', count(*) || ' run one at a time', 'were being run when the server crashed',
+		'Each runs alone until it has gone through; after two crashes its next activity fails with Vouch.Crashed. Look at vouch_data.suspect for which.'
+	FROM vouch_data.suspect s WHERE s.crashes > 0
+	HAVING count(*) > 0
+	UNION ALL
 	SELECT 'work of role ' || b.run_as, 'waiting', count(*) || ' ready', 'Create the role again: the workflow was defined to run as it.'
 	FROM vouch_data.branch b
 	WHERE b.status = 'ready' AND NOT b.held
@@ -99,7 +104,7 @@ BEGIN ATOMIC
 	WHERE o.reason IS NOT NULL;
 END;
 COMMENT ON FUNCTION vouch.status() IS
-'How Vouch runs in this database, a row for each component: its state, detail, and a hint where something can be done. Components: server (preloaded or not), standby, launcher, dispatcher, executors of a role (running, parked with the reason), work (ready branches, and since when the oldest execution among them runs), timers, database (only when nothing is advanced here: a restored copy, or vouch.restoring)';
+'How Vouch runs in this database, a row for each component: its state, detail, and a hint where something can be done. Components: server (preloaded or not), standby, launcher, dispatcher, executors of a role (running, parked with the reason), work (ready branches, and since when the oldest execution among them runs), timers, suspects (only after crashes of the server: executions that were being run, and run one at a time until they have gone through), database (only when nothing is advanced here: a restored copy, or vouch.restoring)';
 
 -- Without background workers ---------------------------------------------------
 

@@ -68,6 +68,8 @@ begin_long('crashed');
 kill 'KILL', $pid;
 $node->poll_query_until('postgres', 'SELECT true');
 ok($node->poll_query_until('postgres', $in_activity), 'after the crash an executor takes over');
+like($node->safe_psql('app', "SELECT detail || '; ' || hint FROM vouch.status() WHERE component = 'dispatcher'"),
+	qr/cautious.*run with care/s, 'and the status says that it is cautious, and how that ends');
 end_long('crashed', 'after a crash of the executor');
 
 # The postmaster is killed.
