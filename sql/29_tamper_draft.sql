@@ -76,7 +76,7 @@ WHERE o.bucket = vouch.bucket_of(:'v') AND o.artifact_no = vouch_data.artifact_n
 CALL public.tamper(:'v', VARIADIC '{}');
 CALL public.tamper(:'v', public.forge(3));
 CALL public.tamper(:'v', public.forge(5));
-CALL public.tamper(:'v', public.forge(7));
+CALL public.tamper(:'v', public.forge(1160));
 -- An item that an earlier call put there is given to a later one.
 CALL public.tamper(:'v', $$UPDATE vouch_data.decision d SET recommended_at = (SELECT max(o.recommended_at) FROM vouch_data.decision o WHERE o.bucket = d.bucket AND o.artifact_no = d.artifact_no
 	AND o.recommended_by = d.recommended_by) WHERE :of AND item_no = 3$$);
@@ -89,6 +89,28 @@ SELECT vouch.create_revision(:'v', '[{"attribute_id": "b", "in_scope": true, "ra
 RESET SESSION AUTHORIZATION;
 CALL public.tamper(:'w', VARIADIC '{}');
 CALL public.tamper(:'w', public.forge(3));
+
+-- A call that replaces more than a thousand rows does not log their leaves, nor renew whose they are: what it and those
+-- before it put there is not held against their roots, what comes after is.
+SET SESSION AUTHORIZATION regress_vouch_f_tess;
+SELECT vouch.create_version('scoping', 129, 1, scope => 'many', items => (SELECT jsonb_agg(jsonb_build_object('attribute_id', 'n' || n, 'in_scope', true)) FROM generate_series(1, 1200) n)) AS w \gset
+SET SESSION AUTHORIZATION regress_vouch_f_ann;
+SELECT vouch.edit_items(:'w', (SELECT jsonb_agg(jsonb_build_object('attribute_id', 'n' || n, 'in_scope', false)) FROM generate_series(1, 1100) n));
+SELECT vouch.edit_items(:'w', (SELECT jsonb_agg(jsonb_build_object('attribute_id', 'n' || n, 'in_scope', true, 'rationale', 'low')) FROM generate_series(1, 3) n));
+SET SESSION AUTHORIZATION regress_vouch_f_tess;
+SELECT vouch.remove_items(:'w', (SELECT array_agg('n' || n) FROM generate_series(10, 1150) n));
+RESET SESSION AUTHORIZATION;
+CALL public.tamper(:'w', VARIADIC '{}');
+CALL public.tamper(:'w', public.forge(3));
+CALL public.tamper(:'w', public.forge(1160));
+-- (before it is submitted; from then on its content has a digest)
+SET SESSION AUTHORIZATION regress_vouch_f_tess;
+SELECT vouch.submit_version(:'w') ->> 'state' AS state;
+RESET SESSION AUTHORIZATION;
+CALL public.tamper(:'w', public.forge(1160));
+SET SESSION AUTHORIZATION regress_vouch_f_tess;
+SELECT vouch.withdraw_version(:'w', 'end of the test');
+RESET SESSION AUTHORIZATION;
 
 DROP PROCEDURE public.tamper(uuid, text[]);
 DROP FUNCTION public.forge(int);

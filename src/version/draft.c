@@ -11,12 +11,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "core/json.h"
 #include "core/stmt.h"
-#include "ledger/block.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "version/lookup.h"
 #include "version/store.h"
 
 /* Rows in one statement: bounds the memory of the arrays. */
@@ -251,118 +248,6 @@ pick_quick(const Datum *values, const Numbered *rows, int n, Oid type)
 	return EOHPGetRODatum(&array->hdr);
 }
 
-/* A row as an operation of this version put it there, which is no more as it was. */
-typedef struct VouchReplaced
-{
-	const char *by;
-	TimestampTz at;
-	VouchDigest leaf;
-} VouchReplaced;
-
-static int
-compare_replaced(const void *a, const void *b)
-{
-	const VouchReplaced *x = a;
-	const VouchReplaced *y = b;
-	int			order = x->at < y->at ? -1 : x->at > y->at;
-
-	return order != 0 ? order : strcmp(x->by, y->by);
-}
-
-/* Notes the leaves of rows that are about to be replaced or taken out: of those that the version itself put there. */
-static void
-note_replaced(VouchChange *change, const Datum *keys, const VouchFound *found, int n)
-{
-	int		   *own = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
-	int		   *bodies = palloc_extended(sizeof(int) * n, MCXT_ALLOC_HUGE);
-	int			nown = 0,
-				nbodies;
-	Datum	   *hashes;
-	const char *named = NULL;
-	text	   *source = NULL;
-	StringInfoData scratch;
-
-	for (int i = 0; i < n; i++)
-		if (found[i].from_no == change->version_no && found[i].origin_no == 0)
-		{
-			own[nown] = i;
-			bodies[nown++] = found[i].body_no;
-		}
-	if (nown == 0)
-		return;
-	nbodies = vouch_lookup_sort(bodies, nown);
-	vouch_lookup_bodies(change->bucket, change->artifact_no, bodies, nbodies, true, NULL, &hashes);
-	change->replaced = change->replaced == NULL ?
-		palloc_extended(sizeof(VouchReplaced) * nown, MCXT_ALLOC_HUGE) :
-		repalloc_huge(change->replaced, sizeof(VouchReplaced) * (change->nreplaced + nown));
-	initStringInfo(&scratch);
-	for (int i = 0; i < nown; i++)
-	{
-		const VouchFound *f = &found[own[i]];
-		int			body = vouch_lookup_index(bodies, nbodies, f->body_no);
-		VouchReplaced *replaced = &change->replaced[change->nreplaced];
-
-		/* without a payload: vouch.verify() says so */
-		if (hashes[body] == (Datum) 0)
-			continue;
-		/* vouch_store_find() shares the strings */
-		if (named != f->source)
-		{
-			named = f->source;
-			source = cstring_to_text(named);
-		}
-		replaced->by = f->recommended_by;
-		replaced->at = f->recommended_at;
-		vouch_items_leaf(&replaced->leaf, &scratch, DatumGetTextPP(keys[own[i]]), DatumGetByteaPP(hashes[body]), source,
-						 f->recommended_by);
-		change->nreplaced++;
-	}
-	pfree(own);
-	pfree(bodies);
-}
-
-/* So many leaves are logged of what one change replaces: 64 bytes each. */
-#define LOGGED_LEAVES 1000000
-
-Jsonb *
-vouch_store_tell_replaced(VouchChange *change, Jsonb *detail)
-{
-	VouchReplaced *all = change->replaced;
-	int64		n = change->nreplaced;
-	List	   *groups = NIL;
-	Jsonb	  **elements;
-	VouchJsonBuild build;
-	ListCell   *cell;
-	int			i = 0;
-
-	if (n == 0)
-		return detail;
-	qsort(all, n, sizeof(VouchReplaced), compare_replaced);
-	for (int64 first = 0, end; first < n; first = end)
-	{
-		StringInfoData leaves;
-
-		vouch_json_begin(&build);
-		vouch_json_put_text(&build, "by", all[first].by);
-		vouch_json_put_time(&build, "at", all[first].at);
-		initStringInfo(&leaves);
-		for (end = first; end < n && compare_replaced(&all[first], &all[end]) == 0; end++)
-			if (n <= LOGGED_LEAVES)
-				vouch_digest_put_hex(&leaves, all[end].leaf.bytes, VOUCH_DIGEST_LEN);
-		vouch_json_put_text(&build, "leaves", n <= LOGGED_LEAVES ? leaves.data : NULL);
-		groups = lappend(groups, vouch_json_end(&build));
-		pfree(leaves.data);
-	}
-	elements = palloc(sizeof(Jsonb *) * list_length(groups));
-	foreach(cell, groups)
-		elements[i++] = lfirst(cell);
-	vouch_json_begin(&build);
-	vouch_json_put(&build, "replaced", vouch_json_array(elements, i));
-	change->replaced = NULL;
-	change->nreplaced = 0;
-	return detail == NULL ? vouch_json_end(&build) : vouch_json_merge(detail, vouch_json_end(&build));
-}
-
 /* Is the source of a row, as it was found, what an item says? */
 static bool
 same_source(const VouchFound *found, Datum source)
@@ -432,6 +317,22 @@ renew_rows(VouchChange *change, VouchItems *items, VouchFound *found)
 	if (written != items->n)
 		elog(ERROR, "rows of version %d are not where they were found", change->version_no);
 	pfree(rows);
+}
+
+/* The same for those rows of many that have another maker or source now. */
+static void
+renew_others(VouchChange *change, VouchItems *items, VouchFound *found)
+{
+	bool	   *others = palloc_extended(items->n, MCXT_ALLOC_HUGE);
+	VouchItems	part;
+	VouchFound *some;
+
+	for (int i = 0; i < items->n; i++)
+		others[i] = strcmp(found[i].recommended_by, items->recommended_by) != 0 || !same_source(&found[i], items->sources[i]);
+	part = vouch_store_some(items, found, others, true, &some);
+	if (part.n > 0)
+		renew_rows(change, &part, some);
+	pfree(others);
 }
 
 /* Gives rows other payloads; returns how many had none that may be written over. */
@@ -548,10 +449,14 @@ vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
 {
 	VouchItems	rest;
 	int			left;
+	bool		many;
 
 	if (items->n == 0)
 		return;
-	note_replaced(change, items->keys, found, items->n);
+	many = !vouch_replaced_note(change, items->keys, found, items->n);
+	/* then it is not renewed whose the rows are, so which are this change's is not known, either */
+	if (many)
+		vouch_replaced_note_put(change, items->recommended_by);
 	left = replace_payloads(change, items, found);
 	if (left > 0)
 	{
@@ -562,7 +467,9 @@ vouch_store_replace(VouchChange *change, VouchItems *items, VouchFound *found)
 		if (n - items->n != left)
 			elog(ERROR, "payloads of version %d are not where they were found", change->version_no);
 	}
-	if (items->n > 0)
+	if (many)
+		renew_others(change, items, found);
+	else if (items->n > 0)
 		renew_rows(change, items, found);
 	for (int i = 0, run = 0; i < items->n; i++)
 	{
@@ -732,6 +639,6 @@ void
 vouch_store_take_out(VouchChange *change, const Datum *keys, const VouchFound *found, int n)
 {
 	if (n > 0)
-		note_replaced(change, keys, found, n);
+		(void) vouch_replaced_note(change, keys, found, n);
 	take_out(change, found, n);
 }

@@ -562,7 +562,7 @@ vouch_sql_edit_items(PG_FUNCTION_ARGS)
 		vouch_change_finish(&change);
 		vouch_items_root(items, &root);
 		vouch_revise_log(version, "edit_items", "edit", "draft", actor, change.at, n, &root,
-						 vouch_store_tell_replaced(&change, vouch_revise_detail(items->keys, items->n, NULL, 0, NULL)));
+						 vouch_replaced_tell(&change, vouch_revise_detail(items->keys, items->n, NULL, 0, NULL)));
 	}
 	SPI_finish();
 	PG_RETURN_INT64(n);
@@ -628,7 +628,7 @@ vouch_sql_remove_items(PG_FUNCTION_ARGS)
 		vouch_change_finish(&change);
 		vouch_digest_root(&root, leaves, n);
 		vouch_revise_log(version, "remove_items", "edit", "draft", actor, change.at, n, &root,
-						 vouch_store_tell_replaced(&change, vouch_revise_detail(keys, n, NULL, 0, NULL)));
+						 vouch_replaced_tell(&change, vouch_revise_detail(keys, n, NULL, 0, NULL)));
 	}
 	SPI_finish();
 	PG_RETURN_INT64(n);

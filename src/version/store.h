@@ -53,7 +53,7 @@ typedef struct VouchChange
 	VouchKeySet *seen;			/* where in counts a combination is, from the first few on */
 	List	   *makers;			/* of Maker */
 	List	   *ended;			/* of Ended */
-	struct VouchReplaced *replaced; /* private to draft.c: rows of the version itself that are no more as they were */
+	struct VouchReplaced *replaced; /* private to replaced.c: rows of the version itself that are no more as they were */
 	int64		nreplaced;
 	bool		fewer;			/* somebody has fewer items: set by vouch_change_finish() */
 } VouchChange;
@@ -115,11 +115,19 @@ extern VouchItems vouch_store_some(const VouchItems *items, const VouchFound *fo
 extern void vouch_store_take_out(VouchChange *change, const Datum *keys, const VouchFound *found, int n);
 
 /*
- * Adds to what the log says of a change the leaves of rows that this version itself had and that
- * were replaced or taken out, so that the operations that put them there still give their roots.
- * What was said once is not said again.  detail is an object or NULL.
+ * Notes the leaves of rows that are about to be replaced or taken out: of those that the version itself put there.
+ * False when they are too many: then only whose they were is noted, and these operations are not held against the rows.
  */
-extern Jsonb *vouch_store_tell_replaced(VouchChange *change, Jsonb *detail);
+extern bool vouch_replaced_note(VouchChange *change, const Datum *keys, const VouchFound *found, int n);
+
+/* Notes that the operation of this change, by whom, is not held against the rows. */
+extern void vouch_replaced_note_put(VouchChange *change, const char *by);
+
+/*
+ * Adds to what the log says of a change what was noted.  What was said once is not said again.  detail
+ * is an object or NULL.
+ */
+extern Jsonb *vouch_replaced_tell(VouchChange *change, Jsonb *detail);
 
 /*
  * Takes rows that the version no longer shows off its counts: rows of SPI's with stage,

@@ -506,14 +506,14 @@ write_changes(VouchTracked *tracked, VouchVersion *version, VouchChange *change,
 		vouch_store_take_out(change, changes->gone, found, changes->ngone);
 		vouch_digest_root(&root, leaves, changes->ngone);
 		vouch_revise_log(version, "remove_items", "edit", "draft", actor, change->at, changes->ngone, &root,
-						 vouch_store_tell_replaced(change, vouch_revise_detail(changes->gone, changes->ngone, NULL, 0, tracked->name)));
+						 vouch_replaced_tell(change, vouch_revise_detail(changes->gone, changes->ngone, NULL, 0, tracked->name)));
 	}
 	if (items->n > 0)
 	{
 		vouch_revise_put(change, version, items);
 		vouch_items_root(items, &root);
 		vouch_revise_log(version, "edit_items", "edit", "draft", actor, change->at, items->n, &root,
-						 vouch_store_tell_replaced(change, vouch_revise_detail(items->keys, items->n, NULL, 0, tracked->name)));
+						 vouch_replaced_tell(change, vouch_revise_detail(items->keys, items->n, NULL, 0, tracked->name)));
 	}
 	vouch_revise_end(change, actor, made);
 }
