@@ -389,6 +389,12 @@ LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_workflow_history';
 COMMENT ON FUNCTION vouch.workflow_history(text) IS
 'Events of the newest execution of a workflow_id, with the types of AWS Step Functions. detail: input, output, parameters, error and cause, actor; where one is larger than vouch.history_payload_limit there is, as in the service, {"truncated": true} as inputDetails, outputDetails, parametersDetails, or causeDetails in its place. VO403 when there is no such workflow_id';
 
+CREATE FUNCTION vouch_data.visited(workflow_id text, OUT state text, OUT was_left boolean, OUT led_to_end boolean)
+RETURNS SETOF record
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'vouch_sql_visited';
+COMMENT ON FUNCTION vouch_data.visited(text) IS
+'The states that the newest execution of a workflow_id has been in: whether the last event of each was that it was left, and whether it led to the last event of all. VO403 when there is no such workflow_id';
+
 CREATE FUNCTION vouch_data.ahead(workflow text, revision int, machine_no int, state text, OUT state_name text, OUT comes_next text,
 	OUT timeout_seconds bigint)
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'vouch_sql_ahead';
@@ -579,5 +585,5 @@ COMMENT ON FUNCTION vouch.explain_workflow(text) IS
 'What the newest execution of a workflow_id waits for, since and until when, who can act, and how: a row a wait, for a review a row a person as in vouch.explain_approval(); before them one when it is paused, or about to be. state and since are those of the last commit: an executor may be further. who: a person or role. can_act: whether the session''s login role may make the call that how shows; for a review, whether that person can sign. deadline: as its TimeoutSeconds say (NULL: none, or for a vouch:until one that a path gives). comes_next: the states that can follow, "the end", and where a Catch leads. VO403 when there is no such workflow_id';
 GRANT EXECUTE ON FUNCTION vouch.explain_workflow(text) TO vouch_reader;
 
-GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.ahead(text, int, int, text), vouch_data.is_run(uuid), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
+GRANT EXECUTE ON FUNCTION vouch.workflow_history(text), vouch_data.visited(text), vouch_data.ahead(text, int, int, text), vouch_data.is_run(uuid), vouch_data.waiting_for(int, uuid), vouch_data.newest_execution(text),
 	vouch_data.who_may_act(text, uuid, text), vouch.describe_workflow(text) TO vouch_reader;

@@ -20,6 +20,8 @@
 
 #include "asl/jsonb.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "common/string.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/guc.h"
@@ -29,10 +31,14 @@
 #include "core/stmt.h"
 #include "engine/advance.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/hsearch.h"
 #include "utils/json.h"
+#include "utils/memutils.h"
 
+VOUCH_FUNCTION(vouch_sql_visited);
 VOUCH_FUNCTION(vouch_sql_workflow_history);
 
 static VouchStmt insert_history = {
@@ -255,39 +261,110 @@ vouch_history_flush(VouchAdvance *adv)
 
 /* ------------------------------------------------------------------ reading */
 
+/* A state that the execution has been in. */
+typedef struct Visited
+{
+	const char *name;			/* the key */
+	bool		was_left;		/* by its last event */
+	bool		led_to_end;		/* see follow_back() */
+} Visited;
+
 /* What is known of an event while later ones refer to it. */
+typedef struct Seen
+{
+	Visited    *state;			/* or NULL */
+	int64		previous;
+	bool		left;			/* its state */
+} Seen;
+
 typedef struct Shown
 {
+	ReturnSetInfo *rsinfo;
 	int64		first;
-	int64		n;
+	int64		last;
 	int64		size;
-	const char **states;
+	Seen	   *events;			/* from first on */
+	HTAB	   *visited;
+	MemoryContext context;		/* of what is kept */
 } Shown;
 
-static void
-remember_state(Shown *shown, int64 id, const char *state)
+/* An event of a row that was read. */
+typedef struct Event
 {
-	if (shown->states == NULL)
+	int64		id;
+	int64		previous;
+	TimestampTz at;
+	const EventKind *kind;
+	const char *state;			/* or NULL */
+	const AslValue *payload;	/* or NULL */
+	bool		truncated;
+	const AslValue *actor;		/* or NULL */
+} Event;
+
+static uint32
+name_hash(const void *key, Size keysize)
+{
+	const char *name = *(const char *const *) key;
+
+	return hash_bytes((const unsigned char *) name, strlen(name));
+}
+
+static int
+name_match(const void *a, const void *b, Size keysize)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static Visited *
+visit(Shown *shown, const char *name)
+{
+	Visited    *state;
+	bool		found;
+
+	if (shown->visited == NULL)
+	{
+		HASHCTL		ctl;
+
+		memset(&ctl, 0, sizeof(ctl));
+		ctl.keysize = sizeof(char *);
+		ctl.entrysize = sizeof(Visited);
+		ctl.hash = name_hash;
+		ctl.match = name_match;
+		ctl.hcxt = shown->context;
+		shown->visited = hash_create("vouch visited", 64, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	state = hash_search(shown->visited, &name, HASH_ENTER, &found);
+	if (!found)
+	{
+		state->name = MemoryContextStrdup(shown->context, name);
+		state->was_left = state->led_to_end = false;
+	}
+	return state;
+}
+
+static Seen *
+recall(Shown *shown, int64 id)
+{
+	return shown->events != NULL && id >= shown->first && id <= shown->last ? &shown->events[id - shown->first] : NULL;
+}
+
+static void
+remember(Shown *shown, int64 id, const Seen *seen)
+{
+	if (shown->events == NULL)
 	{
 		shown->first = id;
 		shown->size = 1024;
-		shown->states = palloc0(sizeof(char *) * shown->size);
+		shown->events = MemoryContextAllocZero(shown->context, sizeof(Seen) * shown->size);
 	}
 	while (id - shown->first >= shown->size)
 	{
-		shown->states = repalloc_huge(shown->states, sizeof(char *) * shown->size * 2);
-		memset(shown->states + shown->size, 0, sizeof(char *) * shown->size);
+		shown->events = repalloc_huge(shown->events, sizeof(Seen) * shown->size * 2);
+		memset(shown->events + shown->size, 0, sizeof(Seen) * shown->size);
 		shown->size *= 2;
 	}
-	shown->states[id - shown->first] = state;
-}
-
-static const char *
-recall_state(Shown *shown, int64 id)
-{
-	if (shown->states == NULL || id < shown->first || id - shown->first >= shown->size)
-		return NULL;
-	return shown->states[id - shown->first];
+	shown->last = id;
+	shown->events[id - shown->first] = *seen;
 }
 
 static bool
@@ -312,7 +389,33 @@ slot_int(const AslValue *record, size_t i)
 }
 
 static void
-show_row(ReturnSetInfo *rsinfo, Shown *shown, int64 first, TimestampTz at, const char *records)
+show_event(Shown *shown, const Event *event)
+{
+	const AslValue *detail = asl_object();
+	const char *key = event->kind->key;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+
+	if (event->payload != NULL)
+		detail = key != NULL ? asl_object_put(detail, key, event->payload) : event->payload;
+	if (event->truncated)
+		detail = key != NULL ? asl_object_put(detail, psprintf("%sDetails", key), truncated()) : truncated();
+	if (event->actor != NULL)
+		detail = asl_object_put(detail, "actor", event->actor);
+	values[0] = Int64GetDatum(event->id);
+	values[1] = Int64GetDatum(event->previous);
+	values[2] = TimestampTzGetDatum(event->at);
+	values[3] = CStringGetTextDatum(event->kind->name);
+	nulls[4] = event->state == NULL;
+	values[4] = event->state ? CStringGetTextDatum(event->state) : (Datum) 0;
+	values[5] = JsonbPGetDatum(asl_to_jsonb(detail));
+	tuplestore_putvalues(shown->rsinfo->setResult, shown->rsinfo->setDesc, values, nulls);
+}
+
+/* Notes the events of a row, and shows them if they are to be shown. */
+static void
+read_row(Shown *shown, int64 first, TimestampTz at, const char *records,
+		 void (*show) (Shown *shown, const Event *event))
 {
 	AslError	error = {NULL, NULL};
 	const AslValue *all = asl_parse(records, strlen(records), &error);
@@ -324,72 +427,65 @@ show_row(ReturnSetInfo *rsinfo, Shown *shown, int64 first, TimestampTz at, const
 	for (size_t i = 0; i < all->u.array.n; i++)
 	{
 		const AslValue *record = all->u.array.items[i];
-		const EventKind *kind = kind_of(slot_int(record, 0));
 		const AslValue *p = slot(record, 1);
-		const AslValue *payload = NULL;
 		const AslValue *v;
-		const AslValue *detail = asl_object();
-		const char *state = NULL;
-		int64		id = first + i;
-		int64		previous = slot_int(record, 3);
-		Datum		values[6];
-		bool		nulls[6] = {false};
+		Event		event = {.id = first + i, .kind = kind_of(slot_int(record, 0))};
+		Seen		seen = {0};
+		Seen	   *before;
 
-		if (previous == 0)
-			previous = id - 1;
+		event.previous = slot_int(record, 3);
+		if (event.previous == 0)
+			event.previous = event.id - 1;
 		if (slot_int(record, 4) != 0)
 			ms = slot_int(record, 4);
+		event.at = at + ms * 1000;
 		if (p != NULL && p->type == ASL_ARRAY)
-			payload = last = p->u.array.items[0];
+			event.payload = last = p->u.array.items[0];
 		else if (slot_int(record, 1) == 1)
-			payload = last;
+			event.payload = last;
+		event.truncated = slot_int(record, 1) == 2;
 
 		v = slot(record, 2);
+		before = recall(shown, event.previous);
 		if (v != NULL && v->type == ASL_STRING)
-			state = v->u.string.data;
-		else if (is_state_event(kind->type))
-			state = recall_state(shown, previous);
-		remember_state(shown, id, state);
-
-		if (payload != NULL)
-			detail = kind->key != NULL ? asl_object_put(detail, kind->key, payload) : payload;
-		if (slot_int(record, 1) == 2)
-			detail = kind->key != NULL ? asl_object_put(detail, psprintf("%sDetails", kind->key), truncated()) : truncated();
+			seen.state = visit(shown, v->u.string.data);
+		else if (is_state_event(event.kind->type) && before != NULL)
+			seen.state = before->state;
+		seen.previous = event.previous;
+		seen.left = pg_str_endswith(event.kind->name, "Exited");
+		if (seen.state != NULL)
+		{
+			event.state = seen.state->name;
+			seen.state->was_left = seen.left;
+		}
+		remember(shown, event.id, &seen);
 		v = slot(record, 5);
 		if (v != NULL && v->type == ASL_STRING)
-			detail = asl_object_put(detail, "actor", v);
-
-		values[0] = Int64GetDatum(id);
-		values[1] = Int64GetDatum(previous);
-		values[2] = TimestampTzGetDatum(at + ms * 1000);
-		values[3] = CStringGetTextDatum(kind->name);
-		nulls[4] = state == NULL;
-		values[4] = state ? CStringGetTextDatum(state) : (Datum) 0;
-		values[5] = JsonbPGetDatum(asl_to_jsonb(detail));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+			event.actor = v;
+		if (show != NULL)
+			show(shown, &event);
 	}
 }
 
-/* vouch.workflow_history(workflow_id text) */
-Datum
-vouch_sql_workflow_history(PG_FUNCTION_ARGS)
+/* Reads all events of the newest execution of a workflow_id. */
+static void
+read_all(FunctionCallInfo fcinfo, Shown *shown, void (*show) (Shown *shown, const Event *event))
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	char	   *workflow_id;
-	MemoryContext own = CurrentMemoryContext;
-	int			bucket;
-	Shown		shown = {0};
+	MemoryContext row_context;
 	Datum		args[2];
 	SPITupleTable *table;
 	uint64		n;
 
 	vouch_check_given(PG_ARGISNULL(0), "workflow_id");
 	workflow_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	bucket = vouch_id_workflow_bucket(workflow_id);
+	shown->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	shown->context = CurrentMemoryContext;
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	MemoryContextSwitchTo(own);
-	args[0] = Int32GetDatum(bucket);
+	MemoryContextSwitchTo(shown->context);
+	row_context = AllocSetContextCreate(shown->context, "vouch history row", ALLOCSET_DEFAULT_SIZES);
+	args[0] = Int32GetDatum(vouch_id_workflow_bucket(workflow_id));
 	args[1] = CStringGetTextDatum(workflow_id);
 	if (vouch_stmt_run(&find_newest, args, NULL) == 0)
 		ereport(ERROR,
@@ -401,10 +497,65 @@ vouch_sql_workflow_history(PG_FUNCTION_ARGS)
 	table = SPI_tuptable;
 	for (uint64 row = 0; row < n; row++)
 	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(row_context);
 		SPI_tuptable = table;
-		show_row(rsinfo, &shown, vouch_stmt_get_int64(row, 1, 0), vouch_stmt_get_int64(row, 2, 0),
-				 vouch_stmt_get_text(row, 3));
+		read_row(shown, vouch_stmt_get_int64(row, 1, 0), vouch_stmt_get_int64(row, 2, 0),
+				 vouch_stmt_get_text(row, 3), show);
+		MemoryContextReset(row_context);
 	}
+	MemoryContextSwitchTo(shown->context);
 	SPI_finish();
+}
+
+/* vouch.workflow_history(workflow_id text) */
+Datum
+vouch_sql_workflow_history(PG_FUNCTION_ARGS)
+{
+	Shown		shown = {0};
+
+	read_all(fcinfo, &shown, show_event);
+	return (Datum) 0;
+}
+
+/*
+ * Marks what led to the last event, back to where its branch came from: what
+ * was left on the way ends it.
+ */
+static void
+follow_back(Shown *shown)
+{
+	Seen	   *seen = recall(shown, shown->last);
+
+	while (seen != NULL)
+	{
+		Seen	   *before = seen->left ? NULL : recall(shown, seen->previous);
+
+		if (seen->state != NULL)
+			seen->state->led_to_end = true;
+		seen = before != NULL && before < seen ? before : NULL;
+	}
+}
+
+/* vouch_data.visited(workflow_id text) returns a row for each state: state, was_left, led_to_end */
+Datum
+vouch_sql_visited(PG_FUNCTION_ARGS)
+{
+	Shown		shown = {0};
+	HASH_SEQ_STATUS scan;
+	Visited    *state;
+
+	read_all(fcinfo, &shown, NULL);
+	follow_back(&shown);
+	if (shown.visited == NULL)
+		return (Datum) 0;
+	hash_seq_init(&scan, shown.visited);
+	while ((state = hash_seq_search(&scan)) != NULL)
+	{
+		Datum		values[3] = {CStringGetTextDatum(state->name), BoolGetDatum(state->was_left), BoolGetDatum(state->led_to_end)};
+		bool		nulls[3] = {false};
+
+		tuplestore_putvalues(shown.rsinfo->setResult, shown.rsinfo->setDesc, values, nulls);
+	}
 	return (Datum) 0;
 }

@@ -161,19 +161,6 @@ BEGIN
 	SELECT string_agg(line, E'\n' ORDER BY n) INTO result
 	FROM vouch_data.diagram_machine(r.definition, E'\t') WITH ORDINALITY AS t(line, n);
 	-- where the execution stands, what it went through, and where it ended
-	WITH RECURSIVE event AS MATERIALIZED (
-		SELECT h.event_id, h.previous_event_id, h.state, h.type
-		FROM vouch.workflow_history(e.workflow_id) h WHERE e.workflow_id IS NOT NULL
-	), last AS (
-		-- a state that was left has ended well, or was caught
-		SELECT DISTINCT ON (v.state) v.state, v.type LIKE '%Exited' AS was_left FROM event v
-		WHERE v.state IS NOT NULL ORDER BY v.state, v.event_id DESC
-	), back AS (
-		-- from the failure of the execution back to where it came from; what was taken away beside that did not fail
-		(SELECT v.* FROM event v ORDER BY v.event_id DESC LIMIT 1)
-		UNION ALL
-		SELECT v.* FROM back k JOIN event v ON v.event_id = k.previous_event_id WHERE k.type NOT LIKE '%Exited'
-	)
 	SELECT string_agg(format(E'\tclass %s %s', vouch_data.diagram_id(x.state), x.mark), E'\n' ORDER BY x.mark, x.state) INTO marks
 	FROM (
 		SELECT DISTINCT ON (h.state) h.state, h.mark
@@ -182,11 +169,12 @@ BEGIN
 			FROM vouch_data.branch b
 			WHERE b.bucket = e.bucket AND b.execution_id = e.execution_id AND b.status IN ('ready', 'waiting')
 			UNION ALL
-			SELECT l.state, CASE
-				WHEN l.was_left OR e.status IN ('running', 'succeeded') THEN 'done'
-				WHEN e.status <> 'failed' OR EXISTS (SELECT FROM back k WHERE k.state = l.state) THEN 'failed'
+			-- what was left has ended well, or was caught; what was taken away beside a failure did not fail
+			SELECT v.state, CASE
+				WHEN v.was_left OR e.status IN ('running', 'succeeded') THEN 'done'
+				WHEN e.status <> 'failed' OR v.led_to_end THEN 'failed'
 				ELSE 'done' END, 2
-			FROM last l
+			FROM vouch_data.visited(e.workflow_id) v
 		) AS h(state, mark, rank)
 		WHERE h.state IN (SELECT jsonb_object_keys(m) FROM jsonb_path_query(r.definition, 'strict $.**.States') AS m WHERE jsonb_typeof(m) = 'object')
 		ORDER BY h.state, h.rank, h.mark DESC
