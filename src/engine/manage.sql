@@ -5,7 +5,7 @@ CREATE FUNCTION vouch.migrate_execution(workflow_ids text[], revision int DEFAUL
 RETURNS SETOF record
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vouch_sql_migrate_execution';
 COMMENT ON FUNCTION vouch.migrate_execution(text[], int, boolean) IS
-'Moves open executions to another revision of their workflow (the newest by default): all of them or, when one cannot, none. One can when each of its branches finds the state that it stands in, of the same type and nested in the same states, and waiting for the same resource. dry_run: changes nothing, and problem says what speaks against it (NULL: nothing), also that no such execution is open. Signals, timers and data stay. VO403, VO405';
+'Moves open executions to another revision of their workflow (the newest by default): all of them or, when one cannot, none. One can when each of its branches finds the state that it stands in, of the same type and nested in the same states, and waiting for the same resource, and for the same signal where the revision names it. dry_run: changes nothing, and problem says what speaks against it (NULL: nothing), also that no such execution is open. Signals, timers and data stay. VO403, VO405';
 
 CREATE FUNCTION vouch.migrate_execution(workflow_id text, revision int DEFAULT NULL, dry_run boolean DEFAULT false)
 RETURNS TABLE (from_revision int, to_revision int, problem text)
