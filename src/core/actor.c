@@ -36,8 +36,7 @@ typedef struct Nobody
 {
 	VouchActing acting;
 	int64		key;
-	Oid			userid;
-	int			sec_context;
+	bool		read_only;		/* the transaction was before */
 } Nobody;
 
 static VouchActing *acting_top = NULL;
@@ -281,8 +280,9 @@ vouch_sql_acting_starter(PG_FUNCTION_ARGS)
 /*
  * vouch_data.nobody_acts() returns bigint: until vouch_data.somebody_acts()
  * gets what it returned, or the (sub)transaction aborts, no name can be acted
- * in.  The key is what code that runs in between cannot know.  A security-restricted operation
- * keeps it from leaving something behind that runs later, such as a deferred trigger.
+ * in.  The key is what code that runs in between cannot know.  Meanwhile
+ * the transaction is read-only, so that it cannot leave something behind that runs later, such as a deferred
+ * trigger; that ends with the (sub)transaction, too, and nobody in it can set it back.
  */
 Datum
 vouch_sql_nobody_acts(PG_FUNCTION_ARGS)
@@ -296,8 +296,8 @@ vouch_sql_nobody_acts(PG_FUNCTION_ARGS)
 	if (!pg_strong_random(&nobody->key, sizeof(nobody->key)))
 		elog(ERROR, "could not generate random bytes");
 	vouch_actor_push(&nobody->acting);
-	GetUserIdAndSecContext(&nobody->userid, &nobody->sec_context);
-	SetUserIdAndSecContext(nobody->userid, nobody->sec_context | SECURITY_RESTRICTED_OPERATION);
+	nobody->read_only = XactReadOnly;
+	XactReadOnly = true;
 	PG_RETURN_INT64(nobody->key);
 }
 
@@ -316,7 +316,7 @@ vouch_sql_somebody_acts(PG_FUNCTION_ARGS)
 				 errmsg("this key ends nothing"),
 				 errhint("Only what called vouch_data.nobody_acts() last can end it.")));
 	vouch_actor_pop(&nobody->acting);
-	SetUserIdAndSecContext(nobody->userid, nobody->sec_context);
+	XactReadOnly = nobody->read_only;
 	PG_RETURN_VOID();
 }
 

@@ -134,7 +134,7 @@ COMMENT ON FUNCTION vouch_data.acting_starter() IS
 CREATE FUNCTION vouch_data.nobody_acts() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_nobody_acts';
 COMMENT ON FUNCTION vouch_data.nobody_acts() IS
-'From now on nobody acts (VO001), until vouch_data.somebody_acts() is given the key that this returns, or the (sub)transaction aborts: for reading what belongs to users, whose code runs in a security-restricted operation: it cannot leave a deferred trigger or a cursor behind';
+'From now on nobody acts (VO001), until vouch_data.somebody_acts() is given the key that this returns, or the (sub)transaction aborts: for reading what belongs to users, while the transaction is read-only, so that code of theirs can leave nothing behind that acts later';
 
 CREATE FUNCTION vouch_data.somebody_acts(key bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'vouch_sql_somebody_acts';
