@@ -45,9 +45,8 @@ vouch_error_is_passing(const ErrorData *error)
 	{
 		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* rolled back by the server */
 		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):	/* out of memory, disk, … */
-		case MAKE_SQLSTATE('5', '5', '0', '0', '0'):	/* a lock that is not had */
 		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):	/* canceled, shut down */
 			return true;
 	}
-	return false;
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || error->sqlerrcode == ERRCODE_OBJECT_IN_USE;
 }

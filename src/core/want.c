@@ -95,6 +95,16 @@ runs(const VouchExecutor *executor, const pg_uuid_t *execution_id)
 		memcmp(&executor->in_hand[current].execution_id, execution_id, sizeof(pg_uuid_t)) == 0;
 }
 
+/* The same of what it has done in this transaction: that is to be had when the transaction ends. */
+static bool
+has(const VouchExecutor *executor, const pg_uuid_t *execution_id)
+{
+	for (int i = 0; executor->pid != 0 && i <= executor->current && i < executor->nin_hand; i++)
+		if (memcmp(&executor->in_hand[i].execution_id, execution_id, sizeof(pg_uuid_t)) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Needs the pool's lock.  The number of the run is read before what is run: an
  * executor that has gone on meanwhile has another number, and finds that this
@@ -106,7 +116,7 @@ tell(VouchExecutor *executor, const pg_uuid_t *execution_id, bool interrupt)
 	uint32		run = pg_atomic_read_u32(&executor->run);
 
 	pg_read_barrier();
-	if (!runs(executor, execution_id))
+	if (!has(executor, execution_id))
 		return;
 	pg_atomic_write_u32(&executor->give_way, run);
 	if (!interrupt)
